@@ -1,0 +1,1 @@
+"""Measures of a generative model, as functions of two sets of rows."""
