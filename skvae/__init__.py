@@ -2,4 +2,7 @@
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["__version__"]
+from skvae.base import BaseAutoencoder
+from skvae.vae import VAE
+
+__all__ = ["VAE", "BaseAutoencoder", "__version__"]

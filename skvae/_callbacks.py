@@ -1,0 +1,55 @@
+"""Adapter to scikit-learn's callbacks, which are experimental: all of it is here."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+__all__ = ["CallbackSupportMixin", "EpochCallbacks", "with_callbacks"]
+
+_STATE_PREFIXES = ("_callback", "_skl", "_parent_callback")
+
+
+class EpochCallbacks:
+    """The callbacks of one fit, told of its beginning, its epochs and its end.
+
+    Parameters
+    ----------
+    estimator : estimator with `CallbackSupportMixin`
+    n_epochs : int
+    X, y : data of the fit, handed to callbacks that ask for them
+    """
+
+    def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any) -> None:
+        self.estimator, self.data = estimator, {"X": X, "y": y}
+        self.context = estimator._init_callback_context(max_subtasks=n_epochs)
+        self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+        self.epoch: Any = None
+
+    def begin_epoch(self) -> None:
+        """Open an epoch, unless one is open (an epoch may be repeated)."""
+        if self.epoch is None:
+            self.epoch = self.context.subcontext(task_name="epoch")
+            self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def end_epoch(self, fitted_attributes: Callable[[], dict[str, Any]]) -> bool:
+        """Close the epoch; return True if a callback asks to stop."""
+        epoch, self.epoch = self.epoch, None
+        return epoch.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=fitted_attributes,
+            **self.data,
+        )
+
+    def end(self, fitted_attributes: Callable[[], dict[str, Any]]) -> None:
+        """Tell the callbacks that the fit has ended."""
+        self.context.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=fitted_attributes,
+            **self.data,
+        )
+
+
+def callback_state(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes that belong to the callbacks of an estimator."""
+    return {k: v for k, v in attributes.items() if k.startswith(_STATE_PREFIXES)}

@@ -1,0 +1,157 @@
+"""Rows on their way to the device: statistics, float32 blocks, mini-batches."""
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_CHUNK_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """Statistics of the training data by feature, in float64.
+
+    Attributes
+    ----------
+    mean, std : ndarray of shape (n_features,)
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.mean)
+
+    @property
+    def total_scale(self) -> float:
+        """Root mean variance of all features; 1 if all are constant."""
+        return float(np.sqrt(np.mean(self.std**2))) or 1.0
+
+    @property
+    def feature_scale(self) -> np.ndarray:
+        """Standard deviation of every feature; the total scale where it is constant."""
+        constant = self.std <= 10 * np.finfo(np.float32).eps * np.abs(self.mean)
+        return np.where(constant, self.total_scale, self.std)
+
+
+def summarise(X: np.ndarray) -> DataSummary:
+    """Compute the statistics of `X` in one pass over blocks of rows.
+
+    Blocks are merged by the pairwise update of Chan, Golub & LeVeque (1983), so that
+    neither a large offset nor a memory-mapped array is a problem.
+    """
+    count, mean, m2 = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for block in row_blocks(X):
+        rows = block.astype(np.float64)
+        block_mean = rows.mean(0)
+        rows -= block_mean
+        delta, total = block_mean - mean, count + len(rows)
+        m2 += np.einsum("ij,ij->j", rows, rows) + delta**2 * count * len(rows) / total
+        mean += delta * len(rows) / total
+        count = total
+    return DataSummary(mean, np.sqrt(m2 / count))
+
+
+def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the minimum and the maximum of every feature."""
+    pairs = [(rows.min(0), rows.max(0)) for rows in row_blocks(X)]
+    lows, highs = zip(*pairs, strict=True)
+    return np.min(lows, 0).astype(np.float64), np.max(highs, 0).astype(np.float64)
+
+
+def row_blocks(X: np.ndarray, n_rows: int | None = None) -> Iterator[np.ndarray]:
+    """Yield consecutive blocks of rows, by default of about 16 MB in float32."""
+    n_rows = n_rows or max(1, _CHUNK_BYTES // (4 * X.shape[1]))
+    for start in range(0, len(X), n_rows):
+        yield X[start : start + n_rows]
+
+
+def to_float32(rows: np.ndarray) -> Tensor:
+    """Copy rows into a float32 tensor; raise ValueError where float32 overflows."""
+    with np.errstate(over="ignore"):
+        x = torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
+    if rows.dtype.itemsize > 4 and not torch.isfinite(x).all():
+        limit = np.finfo(np.float32).max
+        raise ValueError(
+            f"X must stay within the range of float32 (+-{limit:.3g}), but has the "
+            f"value {np.abs(rows).max():.3g}. Rescale X, for example with "
+            "StandardScaler."
+        )
+    return x
+
+
+class Batches:
+    """Mini-batches of rows in float32 on the device.
+
+    An array in memory is put on the device once, as float32 or, if its type is smaller,
+    as it is; a memory-mapped array, or one that does not fit, is read batch by batch.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    batch_size : int
+    device : torch.device
+    rows : Tensor of int, optional
+        The rows to visit; all by default.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        batch_size: int,
+        device: torch.device,
+        rows: Tensor | None = None,
+    ) -> None:
+        self.X, self.batch_size, self.device = X, batch_size, device
+        self.rows = torch.arange(len(X), device="cpu") if rows is None else rows
+        self.resident = self._place(X)
+
+    def __len__(self) -> int:
+        """Return the number of batches in one pass."""
+        return -(-len(self.rows) // self.batch_size)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Return the given rows of X (a CPU tensor of indices)."""
+        if self.resident is None:
+            return to_float32(self.X[rows.numpy()]).to(self.device)
+        return self.resident.index_select(0, rows.to(self.device)).float()
+
+    def shuffled(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield all rows once in random order, by batches."""
+        order = torch.randperm(len(self.rows), generator=generator, device="cpu")
+        yield from map(self, self.rows[order].split(self.batch_size))
+
+    def ordered(self) -> Iterator[Tensor]:
+        """Yield all rows once in their order, by batches."""
+        yield from map(self, self.rows.split(self.batch_size))
+
+    def _place(self, X: np.ndarray) -> Tensor | None:
+        if is_memory_mapped(X) or not self._fits(X):
+            return None
+        if X.dtype.itemsize < 4:
+            return torch.tensor(X, device=self.device)
+        if X.dtype == np.float32 and X.flags.writeable and self.device.type == "cpu":
+            return torch.from_numpy(X)
+        return to_float32(X).to(self.device)
+
+    def _fits(self, X: np.ndarray) -> bool:
+        if self.device.type != "cuda":
+            return True
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return X.size * min(4, X.dtype.itemsize) < free / 2
+
+
+def is_memory_mapped(X: Any) -> bool:
+    """Tell whether the memory of an array is a mapped file."""
+    while X is not None:
+        if isinstance(X, np.memmap | mmap.mmap):
+            return True
+        X = getattr(X, "base", None)
+    return False

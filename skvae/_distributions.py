@@ -1,0 +1,109 @@
+"""Distributions over rows, whose draws are functions of explicit noise.
+
+A latent distribution turns standard normal noise into draws (``rsample(noise)``); an
+observation distribution draws with an explicit generator (``sample(generator)``).
+``log_prob`` sums over the last dimension and is in nats.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class DiagonalNormal:
+    """Normal distribution with its own scale for every component.
+
+    Parameters
+    ----------
+    loc : Tensor of shape (..., d)
+    log_scale : Tensor broadcastable to (..., d)
+        Logarithm of the standard deviation.
+    """
+
+    def __init__(self, loc: Tensor, log_scale: Tensor) -> None:
+        self.loc = loc
+        self.log_scale = log_scale
+
+    @property
+    def mean(self) -> Tensor:
+        """Expectation, shape (..., d)."""
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance of every component, shape (..., d)."""
+        return (2 * self.log_scale).exp().expand_as(self.loc)
+
+    def rsample(self, noise: Tensor) -> Tensor:
+        """Map standard normal noise to draws, differentiably."""
+        return torch.addcmul(self.loc, self.log_scale.exp(), noise)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw once for every row."""
+        noise = torch.empty_like(self.loc).normal_(generator=generator)
+        return self.rsample(noise)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log density in nats, shape (...,)."""
+        z = (x - self.loc) * (-self.log_scale).exp()
+        log_scale = self.log_scale.expand_as(self.loc).sum(-1)
+        return -0.5 * z.square().sum(-1) - log_scale - 0.5 * LOG_2PI * x.shape[-1]
+
+    def kl_to_standard_normal(self) -> Tensor:
+        """KL(self || N(0, I)) of every component in nats, shape (..., d)."""
+        variance = (2 * self.log_scale).exp()
+        return 0.5 * (self.loc.square() + variance - 1) - self.log_scale
+
+
+class IsotropicNormal(DiagonalNormal):
+    """Normal distribution with one scale for all components of a row.
+
+    Parameters
+    ----------
+    loc : Tensor of shape (..., d)
+    log_scale : Tensor of shape () or (..., 1)
+    """
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log density in nats, shape (...,)."""
+        log_scale = (
+            self.log_scale.squeeze(-1) if self.log_scale.ndim else self.log_scale
+        )
+        squared_error = (x - self.loc).square().sum(-1)
+        constant = x.shape[-1] * (log_scale + 0.5 * LOG_2PI)
+        return -0.5 * (-2 * log_scale).exp() * squared_error - constant
+
+
+class Bernoulli:
+    """Independent Bernoulli variables, also for grey levels in [0, 1].
+
+    Parameters
+    ----------
+    logits : Tensor of shape (..., d)
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+
+    @property
+    def mean(self) -> Tensor:
+        """Probability of a one, shape (..., d)."""
+        return self.logits.sigmoid()
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance of every component, shape (..., d)."""
+        return self.mean * (1 - self.mean)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw once for every row."""
+        return torch.bernoulli(self.mean, generator=generator)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log probability (for grey levels: minus cross-entropy) in nats."""
+        logits, x = torch.broadcast_tensors(self.logits, x)
+        return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)

@@ -1,0 +1,276 @@
+"""One fit of an autoencoder: from validated rows to the fitted attributes."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import Tensor
+from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+
+from skvae import _training
+from skvae._callbacks import EpochCallbacks
+from skvae._data import Batches, summarise
+from skvae._module import AutoencoderModule, blockwise
+from skvae._random import child_seed, draw_seed, make_generator, standard_normal
+from skvae.densities import fit_density
+from skvae.likelihoods import resolve_likelihood
+from skvae.networks import resolve_network
+
+# One purpose, one stream of random numbers.
+INIT, SHUFFLE, NOISE, SPLIT, VALIDATE, ENCODE, DENSITY, SCORE, FOREIGN = range(9)
+
+_MAX_DIAGNOSED = 4096
+_MIN_ENCODED, _MAX_ENCODED = 10_000, 200_000
+_ACTIVE_VARIANCE = 0.01
+
+
+class Fit:
+    """The state of one fit; `run` trains, `attributes` is what the estimator keeps.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Its parameters have been checked. It is read, never written.
+    X : ndarray of shape (n_samples, n_features)
+    n_epochs : int
+    resume : bool
+        Go on from the estimator's fitted state, if there is one, bit for bit as if it
+        had never stopped (except after unpickling, which loses Adam's moments).
+    """
+
+    def __init__(
+        self, estimator: Any, X: np.ndarray, n_epochs: int, resume: bool
+    ) -> None:
+        self.estimator, self.X, self.n_epochs = estimator, X, n_epochs
+        self.keep_optimizer = resume
+        resume = resume and hasattr(estimator, "module_")
+        self.device = _training.resolve_device(estimator.device)
+        self.seed = estimator._seed if resume else draw_seed(estimator.random_state)
+        self.first_epoch = estimator.n_epochs_ if resume else 0
+        self.history = dict(estimator.history_) if resume else {}
+        self.network = resolve_network(estimator.network)
+        self.resume = resume
+
+    def run(self, callbacks: EpochCallbacks) -> None:
+        """Build or resume the module and train it."""
+        seed = child_seed(self.seed, FOREIGN, self.first_epoch)
+        with self.network.rng_context(seed):
+            make_module = self._resumed_module if self.resume else self._new_module
+            self.module = make_module()
+            self.optimizers = self._make_optimizers()
+            self._train(callbacks)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fitted attributes of the estimator for the module as it is."""
+        module = copy.deepcopy(self.module).eval()
+        density = self.estimator.latent_density
+        codes = np.zeros((1, module.n_components))
+        if density is not None:
+            codes = self._encoded_draws(module)
+        return {
+            "module_": module,
+            "latent_density_": fit_density(
+                density, codes, child_seed(self.seed, DENSITY) % 2**31
+            ),
+            "history_": self.history,
+            "n_epochs_": len(self.history["loss"]),
+            **self._diagnosis(module),
+            "_seed": self.seed,
+            "_optimizer_state": self._optimizer_state(),
+        }
+
+    # --------------------------------------------------------------- building blocks
+
+    def _new_module(self) -> AutoencoderModule:
+        estimator, summary = self.estimator, summarise(self.X)
+        d, posterior = estimator.n_components, estimator._make_posterior()
+        likelihood = clone(resolve_likelihood(estimator.likelihood))
+        likelihood.check_support(self.X)
+        likelihood.build(summary)
+        n_outputs = likelihood.outputs_per_feature * summary.n_features
+        g = make_generator(self.seed, INIT)
+        encoder = self.network.make_encoder(
+            summary.n_features, posterior.n_outputs(d), g
+        )
+        decoder = self.network.make_decoder(d, n_outputs, g)
+        module = AutoencoderModule(encoder, posterior, decoder, likelihood, summary, d)
+        return module.to(self.device).train()
+
+    def _resumed_module(self) -> AutoencoderModule:
+        module = copy.deepcopy(self.estimator.module_)
+        module.likelihood.check_support(self.X)
+        return module.to(self.device).train()
+
+    def _make_optimizers(self) -> list[Any]:
+        special = self.module.likelihood.optimizers()
+        taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
+        parameters = [p for p in self.module.parameters() if p.requires_grad]
+        adam = torch.optim.Adam(
+            [p for p in parameters if id(p) not in taken],
+            lr=self.estimator.learning_rate,
+            fused=True,
+        )
+        if self.resume and self.estimator._optimizer_state is not None:
+            adam.load_state_dict(self.estimator._optimizer_state)
+            adam.param_groups[0]["lr"] = self.estimator.learning_rate
+        return [adam, *special]
+
+    def _optimizer_state(self) -> dict[str, Any] | None:
+        if not self.keep_optimizer:
+            return None
+        return copy.deepcopy(self.optimizers[0].state_dict())
+
+    def _schedulers(self) -> list[Callable[[float], None]]:
+        schedule, adam = self.estimator.lr_schedule, self.optimizers[0]
+        if schedule == "constant":
+            return []
+        if schedule == "plateau":
+            # Losses in nats may be negative, where a relative threshold misbehaves.
+            scheduler = ReduceLROnPlateau(
+                adam, factor=0.5, patience=5, threshold_mode="abs"
+            )
+        elif schedule == "cosine":
+            scheduler = CosineAnnealingLR(adam, T_max=self.n_epochs)
+        else:
+            scheduler = schedule(adam)
+        if isinstance(scheduler, ReduceLROnPlateau):
+            return [scheduler.step]
+        return [lambda loss: scheduler.step()]
+
+    # ---------------------------------------------------------------------- training
+
+    def _train(self, callbacks: EpochCallbacks) -> None:
+        estimator, device = self.estimator, self.device
+        train, validation = self._split()
+        batches = Batches(self.X, estimator.batch_size, device, train)
+        noise = torch.Generator(device=device)
+        annealing = torch.ones((), device=device)
+        n_total = max(estimator.max_epochs, self.first_epoch + self.n_epochs)
+
+        def epoch_batches(epoch: int) -> Iterator[Tensor]:
+            callbacks.begin_epoch()
+            self.epoch_start = time.perf_counter()
+            noise.manual_seed(child_seed(self.seed, NOISE, epoch))
+            shuffle = make_generator(self.seed, SHUFFLE, epoch)
+            for i, x in enumerate(batches.shuffled(shuffle)):
+                progress = (epoch + i / len(batches)) / n_total
+                annealing.fill_(estimator._annealing(progress))
+                yield x
+
+        def terms(x: Tensor) -> dict[str, Tensor]:
+            return estimator._loss(self.module, x, noise, annealing)
+
+        def end_epoch(record: dict[str, float]) -> bool:
+            self._record(record)
+            return callbacks.end_epoch(self.attributes)
+
+        with self._compiled():
+            _training.minimize(
+                _training.Step(terms, self.optimizers),
+                self.module,
+                range(self.first_epoch, self.first_epoch + self.n_epochs),
+                epoch_batches,
+                validation_loss=self._validation_loss(validation),
+                patience=estimator.n_iter_no_change if len(validation) else None,
+                schedulers=self._schedulers(),
+                end_epoch=end_epoch,
+            )
+
+    def _split(self) -> tuple[Tensor | None, Tensor]:
+        n, estimator = len(self.X), self.estimator
+        if not estimator.early_stopping:
+            return None, torch.empty(0)
+        order = torch.randperm(n, generator=make_generator(self.seed, SPLIT))
+        n_validation = max(1, round(n * estimator.validation_fraction))
+        if n_validation >= n:
+            raise ValueError(
+                f"early_stopping=True needs rows to train on and rows to validate on, "
+                f"but n_samples = {n} and validation_fraction = "
+                f"{estimator.validation_fraction} leave {n - n_validation} to train on."
+            )
+        return order[n_validation:], order[:n_validation]
+
+    def _validation_loss(self, rows: Tensor) -> Callable[[], float] | None:
+        if not len(rows):
+            return None
+        batches = Batches(self.X, self.estimator.batch_size, self.device, rows)
+        noise = torch.Generator(device=self.device)
+
+        def loss() -> float:
+            noise.manual_seed(child_seed(self.seed, VALIDATE))
+            self.module.eval()
+            total = 0.0
+            with torch.no_grad():
+                for x in batches.ordered():
+                    terms = self.estimator._loss(self.module, x, noise, 1.0)
+                    total += sum(t.mean() for t in terms.values()) * len(x)
+            self.module.train()
+            return float(total) / len(rows)
+
+        return loss
+
+    @contextlib.contextmanager
+    def _compiled(self) -> Iterator[None]:
+        networks = [self.module.encoder, self.module.decoder]
+        if self.estimator.compile:
+            for network in networks:
+                network.compile()
+        try:
+            yield
+        finally:
+            for network in networks:
+                network._compiled_call_impl = None
+
+    def _record(self, record: dict[str, float]) -> None:
+        record["learning_rate"] = float(self.optimizers[0].param_groups[0]["lr"])
+        record.update(self.module.likelihood.monitor())
+        for name, value in record.items():
+            old = self.history.get(name, np.empty(0))
+            self.history[name] = np.append(old, value)
+        if self.estimator.verbose:
+            self._print(record)
+
+    def _print(self, record: dict[str, float]) -> None:
+        n_done = len(self.history["loss"])
+        figures = "  ".join(f"{name} {value:.4g}" for name, value in record.items())
+        seconds = time.perf_counter() - self.epoch_start
+        name = type(self.estimator).__name__
+        total = self.first_epoch + self.n_epochs
+        print(f"[{name}] epoch {n_done}/{total}  {figures}  ({seconds:.2f} s)")
+
+    # --------------------------------------------------------------- after training
+
+    def _encoded_draws(self, module: AutoencoderModule) -> np.ndarray:
+        """Draw z ~ q(z|x) for the training rows, more than once if they are few."""
+        n = len(self.X)
+        X = self.X if n <= _MAX_ENCODED else self.X[:: -(-n // _MAX_ENCODED)]
+        n_draws = min(10, -(-_MIN_ENCODED // len(X)))
+        generator = make_generator(self.seed, ENCODE, device=self.device)
+
+        def draw(x: Tensor) -> Tensor:
+            q = module.encode(x)
+            shape = (n_draws, *q.mean.shape)
+            noise = standard_normal(*shape, generator=generator, device=x.device)
+            return q.rsample(noise).transpose(0, 1)
+
+        Z = blockwise(draw, X, self.device)
+        return Z.reshape(-1, module.n_components).astype(np.float64)
+
+    def _diagnosis(self, module: AutoencoderModule) -> dict[str, np.ndarray]:
+        """Summarise the posterior on (at most 4,096 of) the training rows."""
+        X = self.X[:: -(-len(self.X) // _MAX_DIAGNOSED)]
+
+        def moments(x: Tensor) -> Tensor:
+            q = module.encode(x)
+            return torch.stack([q.kl_to_standard_normal(), q.mean], 1)
+
+        kl, mean = blockwise(moments, X, self.device).astype(np.float64).swapaxes(0, 1)
+        active = np.flatnonzero(mean.var(0) > _ACTIVE_VARIANCE)
+        return {"kl_per_component_": kl.mean(0), "active_components_": active}

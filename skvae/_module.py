@@ -1,0 +1,153 @@
+"""The autoencoder as one torch module: encode(x) -> q(z|x), decode(z) -> p(x|z)."""
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skvae._data import DataSummary, row_blocks, to_float32
+
+# Rows of one inference block. A row's last bits depend on the shape of the matrix
+# product it stands in, so all blocks have the same shape, the last one padded.
+BLOCK = 256
+
+
+class AutoencoderModule(nn.Module):
+    """Encoder, posterior, decoder and likelihood.
+
+    The encoder sees rows that are centred and scaled with the training data's mean and
+    spread; x itself stays in the units of the data.
+
+    Parameters
+    ----------
+    encoder : nn.Module, (n, n_features) -> (n, posterior.n_outputs(n_components))
+    posterior : Posterior
+    decoder : nn.Module, (n, n_components) -> (n, outputs_per_feature * n_features)
+    likelihood : Likelihood
+    summary : DataSummary
+    n_components : int
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        posterior: nn.Module,
+        decoder: nn.Module,
+        likelihood: nn.Module,
+        summary: DataSummary,
+        n_components: int,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.posterior = encoder, posterior
+        self.decoder, self.likelihood = decoder, likelihood
+        self.n_features, self.n_components = summary.n_features, n_components
+        spread = getattr(likelihood, "spread", torch.tensor(summary.total_scale))
+        factor = 1 / spread.float().expand(self.n_features)
+        mean = torch.tensor(summary.mean, dtype=torch.float32)
+        self.register_buffer("factor", factor.clone())
+        self.register_buffer("shift", -mean * factor)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the parameters."""
+        return self.factor.device
+
+    def encode(self, x: Tensor) -> Any:
+        """Return q(z|x) for x of shape (n, n_features)."""
+        h = self.encoder(torch.addcmul(self.shift, self.factor, x))
+        return self.posterior(h.float())
+
+    def decode(self, z: Tensor) -> Any:
+        """Return p(x|z) for z of shape (..., n_components)."""
+        if z.ndim == 2:
+            return self.likelihood(self.decoder(z).float())
+        h = self.decoder(z.reshape(-1, self.n_components)).float()
+        return self.likelihood(h.reshape(*z.shape[:-1], -1))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return a state without device: NumPy arrays beside a module without data."""
+        tensors = {id(t): t for t in _all_tensors(self)}
+        empty = {key: _empty_like(t) for key, t in tensors.items()}
+        arrays = [_to_numpy(t) for t in tensors.values()]
+        skeleton = copy.deepcopy(self.__dict__, dict(empty))
+        skeleton.pop("_compiled_call_impl", None)
+        return {
+            "skeleton": skeleton,
+            "empty": list(empty.values()),
+            "arrays": arrays,
+            "device": str(self.device),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore on the device of the fit where it exists, else on the CPU."""
+        device = _available(state["device"])
+        pairs = zip(state["empty"], state["arrays"], strict=True)
+        memo = {id(t): _from_numpy(array, t, device) for t, array in pairs}
+        self.__dict__.update(copy.deepcopy(state["skeleton"], memo))
+
+
+def blockwise(
+    function: Callable[[Tensor], Tensor],
+    X: np.ndarray,
+    device: torch.device,
+    n_rows: int = BLOCK,
+) -> np.ndarray:
+    """Apply a row-wise function in padded blocks of one fixed shape.
+
+    Parameters
+    ----------
+    function : callable, Tensor (n_rows, n_features) -> Tensor (n_rows, ...)
+        Its value for a row must not depend on the other rows.
+    X : ndarray of shape (n_samples, n_features)
+    device : torch.device
+    n_rows : int, default=BLOCK
+
+    Returns
+    -------
+    out : ndarray of shape (n_samples, ...)
+    """
+    out = None
+    with torch.inference_mode():
+        for i, rows in enumerate(row_blocks(X, n_rows)):
+            x = to_float32(rows)
+            if len(x) < n_rows:
+                x = torch.cat([x, x[-1:].expand(n_rows - len(x), -1)])
+            y = function(x.to(device))[: len(rows)].cpu().numpy()
+            if out is None:
+                out = np.empty((len(X), *y.shape[1:]), dtype=y.dtype)
+            out[i * n_rows : i * n_rows + len(rows)] = y
+    return out
+
+
+def _all_tensors(module: nn.Module) -> Iterable[Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _empty_like(tensor: Tensor) -> Tensor:
+    empty = torch.empty_like(tensor, device="meta")
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(empty, requires_grad=tensor.requires_grad)
+    return empty
+
+
+def _to_numpy(tensor: Tensor) -> np.ndarray:
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _from_numpy(array: np.ndarray, like: Tensor, device: torch.device) -> Tensor:
+    tensor = torch.tensor(array, dtype=like.dtype, device=device)
+    if isinstance(like, nn.Parameter):
+        return nn.Parameter(tensor, requires_grad=like.requires_grad)
+    return tensor
+
+
+def _available(name: str) -> torch.device:
+    device = torch.device(name)
+    if device.type != "cuda" or (device.index or 0) < torch.cuda.device_count():
+        return device
+    return torch.device("cpu")

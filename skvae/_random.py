@@ -1,0 +1,92 @@
+"""The one door of randomness: explicit generators from one seed, no global state."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from torch import Tensor
+
+_GLOBAL_RNG_LOCK = threading.Lock()
+
+
+def draw_seed(random_state: Any) -> int:
+    """Return one integer seed for everything that follows.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        None takes fresh entropy from the operating system, so that NumPy's global
+        generator is never consumed. A RandomState instance is advanced by one draw.
+
+    Returns
+    -------
+    seed : int
+        A seed in ``[0, 2**31 - 1)``.
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0]) >> 1
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def child_seed(seed: int, *path: int) -> int:
+    """Return an independent 63-bit seed for the purpose that `path` names."""
+    state = np.random.SeedSequence([seed, *path]).generate_state(1, np.uint64)
+    return int(state[0] >> 1)
+
+
+def make_generator(
+    seed: int, *path: int, device: torch.device | str = "cpu"
+) -> torch.Generator:
+    """Return a generator on `device` for one purpose of one seed."""
+    return torch.Generator(device=device).manual_seed(child_seed(seed, *path))
+
+
+def standard_normal(
+    *shape: int, generator: torch.Generator, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Return independent standard normal draws, shape `shape`, in float32."""
+    return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
+
+
+def row_normal(x: Tensor, n_samples: int, n_components: int, seed: int) -> Tensor:
+    """Return standard normal noise that each row of `x` determines by its content.
+
+    Equal rows get equal noise and distinct rows independent noise, whatever their
+    position and their neighbours, so that Monte-Carlo scores are a function of the row.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, n_features)
+    n_samples, n_components : int
+    seed : int
+
+    Returns
+    -------
+    noise : Tensor of shape (n_samples, n, n_components)
+    """
+    rows = np.ascontiguousarray(x.cpu().numpy() + 0.0)  # -0.0 becomes 0.0
+    key = seed.to_bytes(8, "little")
+    generator = torch.Generator()
+    noise = torch.empty((len(rows), n_samples, n_components), dtype=torch.float32)
+    for row, out in zip(rows, noise, strict=True):
+        digest = blake2b(row.tobytes(), digest_size=8, key=key).digest()
+        generator.manual_seed(int.from_bytes(digest, "little") >> 1)
+        torch.randn(out.shape, generator=generator, out=out)
+    return noise.transpose(0, 1).contiguous()
+
+
+@contextmanager
+def forked_global_rng(seed: int) -> Iterator[None]:
+    """Run foreign code that draws from torch's global generator, and leave no trace.
+
+    For modules of users, whose layers cannot be handed a generator. Only one thread at
+    a time may be inside.
+    """
+    with _GLOBAL_RNG_LOCK, torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,247 @@
+"""The training loop: gradient steps on any sum of loss terms, fast and recoverable.
+
+It knows nothing of autoencoders: it receives a function from a batch to loss terms, the
+optimizers of the parameters inside it, and batches.
+"""
+
+import copy
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+Terms = Callable[[Tensor], dict[str, Tensor]]
+_MAX_RECOVERIES = 3
+
+
+class Step:
+    """One optimisation step on one batch.
+
+    Parameters
+    ----------
+    terms : callable, Tensor (n, ...) -> dict of Tensor of shape (n,) or ()
+        The loss is the sum of the terms' means.
+    optimizers : list of objects with ``param_groups``, ``state`` and ``step()``
+    """
+
+    def __init__(self, terms: Terms, optimizers: list[Any]) -> None:
+        self.terms, self.optimizers = terms, optimizers
+        groups = [g for optimizer in optimizers for g in optimizer.param_groups]
+        self.groups = groups
+        self.parameters = [p for group in groups for p in group["params"]]
+        self.names: list[str] = []
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Take the step; return the mean of every term, without synchronising."""
+        terms = self.terms(x)
+        self.names = list(terms)
+        means = [term.mean() for term in terms.values()]
+        for p in self.parameters:
+            p.grad = None
+        sum(means[1:], means[0]).backward()
+        average_gradients(self.parameters)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return torch.stack(means).detach()
+
+
+def minimize(
+    step: Step,
+    module: torch.nn.Module,
+    epochs: Iterable[int],
+    batches: Callable[[int], Iterator[Tensor]],
+    *,
+    validation_loss: Callable[[], float] | None = None,
+    patience: int | None = None,
+    schedulers: Iterable[Callable[[float], None]] = (),
+    end_epoch: Callable[[dict[str, float]], bool] = lambda record: False,
+) -> list[dict[str, float]]:
+    """Train until the epochs end, patience does, or `end_epoch` says so.
+
+    Parameters
+    ----------
+    step : callable, Tensor -> Tensor of shape (n_terms,)
+    module : nn.Module
+        Holds all state that a step changes, beside the optimizers.
+    epochs : iterable of int
+    batches : callable, epoch -> iterator of Tensor
+    validation_loss : callable, optional
+        Evaluated after every epoch; the best epoch's state is restored at the end.
+    patience : int, optional
+        Stop after this many epochs without a better validation loss.
+    schedulers : iterable of callables
+        Told the loss of every epoch.
+    end_epoch : callable, record -> bool
+        Told every epoch's record; stops the training where it returns True.
+
+    Returns
+    -------
+    records : list of dict
+        By epoch: the mean of every term and "loss", their sum.
+
+    Warns
+    -----
+    RuntimeWarning
+        After a loss that is not finite (the epoch is undone and the learning rate
+        halved), and after an interrupt from the keyboard (the last complete epoch
+        stays).
+
+    Raises
+    ------
+    FloatingPointError
+        When three recoveries did not help.
+    """
+    records: list[dict[str, float]] = []
+    state = _State(module, step.optimizers)
+    best_loss, best_epoch, best = math.inf, 0, None
+    n_recoveries = 0
+    epochs = list(epochs)
+    try:
+        while len(records) < len(epochs):
+            epoch = epochs[len(records)]
+            record = _run_epoch(step, batches(epoch))
+            if not _is_finite(record, step.parameters):
+                state.restore()
+                n_recoveries += 1
+                _recover(step, epoch, record, n_recoveries)
+                continue
+            if validation_loss is not None:
+                record["validation_loss"] = validation_loss()
+            records.append(record)
+            state.save()
+            for scheduler in schedulers:
+                scheduler(record.get("validation_loss", record["loss"]))
+            if record.get("validation_loss", -math.inf) < best_loss and validation_loss:
+                best_loss, best_epoch = record["validation_loss"], len(records)
+                best = copy.deepcopy(module.state_dict())
+            if end_epoch(record):
+                break
+            if patience is not None and len(records) - best_epoch >= patience:
+                break
+    except KeyboardInterrupt:
+        state.restore()
+        if not records:
+            raise
+        warnings.warn(
+            f"Training was interrupted; the model is that of epoch {len(records)}, the "
+            "last complete one.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    if best is not None:
+        module.load_state_dict(best)
+    return records
+
+
+def average_gradients(parameters: list[Tensor]) -> None:
+    """Average gradients over the processes of a running torch.distributed group."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for g, mean in zip(
+        gradients, flat.split([g.numel() for g in gradients]), strict=True
+    ):
+        g.copy_(mean.view_as(g))
+
+
+@contextmanager
+def training_context(device: torch.device, precision: str) -> Iterator[None]:
+    """Shield training from the caller's grad, inference and autocast modes."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        mixed = precision == "bfloat16"
+        stack.enter_context(
+            torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
+        )
+        yield
+
+
+def resolve_device(device: Any) -> torch.device:
+    """Return the torch device for "auto", a name or a device.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device on this machine.
+    """
+    if isinstance(device, str) and device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(1, device=resolved).cpu()
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            "The 'device' parameter must be 'auto', 'cpu', or a device that torch can "
+            f"use on this machine. Got {device!r} instead ({reason})."
+        ) from None
+    return resolved
+
+
+class _State:
+    """The last good state, and the way back to it in place."""
+
+    def __init__(self, module: torch.nn.Module, optimizers: list[Any]) -> None:
+        self.module, self.optimizers = module, optimizers
+        self.save()
+
+    def _tensors(self) -> Iterator[Tensor]:
+        yield from self.module.parameters()
+        yield from self.module.buffers()
+        for optimizer in self.optimizers:
+            for values in optimizer.state.values():
+                yield from (v for v in values.values() if isinstance(v, Tensor))
+
+    def save(self) -> None:
+        self.copies = {id(t): t.detach().clone() for t in self._tensors()}
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        for t in self._tensors():
+            # Optimizer state that is younger than the copy goes back to its start.
+            saved = self.copies.get(id(t))
+            t.zero_() if saved is None else t.copy_(saved)
+
+
+def _run_epoch(step: Step, batches: Iterator[Tensor]) -> dict[str, float]:
+    total, count = 0, 0
+    for x in batches:
+        total = total + step(x) * len(x)
+        count += len(x)
+    means = (total / count).tolist()  # the epoch's only synchronisation
+    return {"loss": sum(means), **dict(zip(step.names, means, strict=True))}
+
+
+def _is_finite(record: dict[str, float], parameters: list[Tensor]) -> bool:
+    if not all(map(math.isfinite, record.values())):
+        return False
+    total = torch.stack([p.detach().sum() for p in parameters]).sum()
+    return math.isfinite(total.item())
+
+
+def _recover(step: Step, epoch: int, record: dict[str, float], n: int) -> None:
+    names = [k for k, v in record.items() if k != "loss" and not math.isfinite(v)]
+    what = f"the term {names[0]!r}" if names else "a parameter"
+    if n > _MAX_RECOVERIES:
+        raise FloatingPointError(
+            f"Training diverged: in epoch {epoch + 1}, {what} was not finite, also "
+            f"after the learning rate was halved {_MAX_RECOVERIES} times. Lower "
+            "learning_rate, scale X (for example with StandardScaler), or choose "
+            "another likelihood."
+        )
+    for group in step.groups:
+        group["lr"] = group["lr"] * 0.5
+    warnings.warn(
+        f"In epoch {epoch + 1}, {what} was not finite. The epoch was undone and the "
+        f"learning rate halved to {float(step.groups[0]['lr']):.3g}.",
+        RuntimeWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,48 @@
+"""Checks of parameters, with one wording: rule, value."""
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+
+def check_integer(owner: str, name: str, value: Any, low: int) -> None:
+    """Raise TypeError or ValueError unless `value` is an integer >= `low`."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(_message(owner, name, f"an integer >= {low}", value))
+    if value < low:
+        raise ValueError(_message(owner, name, f"an integer >= {low}", value))
+
+
+def check_real(
+    owner: str,
+    name: str,
+    value: Any,
+    low: float = 0.0,
+    high: float = math.inf,
+    *,
+    low_included: bool = False,
+    high_included: bool = False,
+) -> None:
+    """Raise TypeError or ValueError unless `value` is a number in the interval."""
+    brackets = "[" if low_included else "(", "]" if high_included else ")"
+    rule = f"a float in {brackets[0]}{low:g}, {high:g}{brackets[1]}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(_message(owner, name, rule, value))
+    above = value > low or (low_included and value == low)
+    below = value < high or (high_included and value == high)
+    if not (above and below):
+        raise ValueError(_message(owner, name, rule, value))
+
+
+def check_choice(owner: str, name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Raise ValueError unless `value` is one of the choices, of the same type."""
+    if not any(type(value) is type(c) and value == c for c in choices):
+        rule = "one of " + ", ".join(map(repr, choices))
+        raise ValueError(_message(owner, name, rule, value))
+
+
+def _message(owner: str, name: str, rule: str, value: Any) -> str:
+    return (
+        f"The {name!r} parameter of {owner} must be {rule}. Got {value!r} "
+        f"(a {type(value).__name__}) instead."
+    )

@@ -1,0 +1,379 @@
+"""What all autoencoder estimators share: arrays in, arrays out, around one module."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from torch import Tensor
+
+import skvae
+from skvae import _fitting, _training
+from skvae._callbacks import (
+    CallbackSupportMixin,
+    EpochCallbacks,
+    callback_state,
+    with_callbacks,
+)
+from skvae._module import AutoencoderModule, blockwise
+from skvae._random import child_seed, draw_seed, make_generator, row_normal
+from skvae._validation import check_choice, check_integer, check_real
+from skvae.densities import check_density, sample_density
+from skvae.losses import importance_weights
+
+__all__ = ["BaseAutoencoder"]
+
+# Types that reach the device as they are; any other becomes float32 at the door.
+_DTYPES = [
+    *(np.float32, np.float64, np.float16, np.uint8, np.bool_),
+    *(np.int8, np.int16, np.int32, np.int64),
+]
+_DECODED_ROWS = 4096
+
+
+class BaseAutoencoder(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    DensityMixin,
+    BaseEstimator,
+):
+    """Base class of autoencoder estimators.
+
+    A subclass stores its parameters in ``__init__`` and defines `_make_posterior` and
+    `_loss`; it may extend `_annealing` and `_check_parameters`.
+    """
+
+    def fit(self, X: Any, y: Any = None) -> BaseAutoencoder:
+        """Train on the rows of X.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+            Of any numeric type. A memory-mapped array is read batch by batch.
+        y : Ignored
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X or a parameter is not valid; the estimator then stays as it was.
+        FloatingPointError
+            If the loss stays non-finite although the learning rate was halved thrice.
+        """
+        return self._fit(X, y, "max_epochs", self.warm_start)
+
+    def partial_fit(self, X: Any, y: Any = None) -> BaseAutoencoder:
+        """Train for one more epoch on the rows of X.
+
+        ``max_epochs`` calls with the same X equal one ``fit`` with a constant learning
+        rate. The statistics that centre and scale X stay those of the first call.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        return self._fit(X, y, 1, True)
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Encode: the mean of q(z|x) for every row.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+        """
+        module, X = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(X)
+        return blockwise(lambda x: module.encode(x).mean, X, module.device)
+
+    def inverse_transform(self, X: Any) -> NDArray[np.float32]:
+        """Decode: the expectation of p(x|z) for every latent row.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_components)
+            Latent variables z.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+        """
+        module = self._fitted_module()
+        Z = check_array(_to_numpy(X), dtype=_DTYPES, input_name="X", estimator=self)
+        if Z.shape[1] != module.n_components:
+            raise ValueError(
+                f"X has {Z.shape[1]} columns, but {type(self).__name__} was fitted "
+                f"with n_components={module.n_components}. Pass latent variables, such "
+                "as the output of transform."
+            )
+        return blockwise(lambda z: module.decode(z).mean, Z, module.device)
+
+    def reconstruct(self, X: Any) -> NDArray[np.float32]:
+        """Encode and decode: E[x | z] at the mean of q(z|x).
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+        """
+        module, X = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(X)
+        return blockwise(
+            lambda x: module.decode(module.encode(x).mean).mean, X, module.device
+        )
+
+    def sample(
+        self, n_samples: int = 1, *, mean: bool = True, random_state: Any = None
+    ) -> NDArray[np.float32]:
+        """Generate rows: draw z from `latent_density_` and decode.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        mean : bool, default=True
+            Return the decoder's means, as the papers do; False adds the observation
+            noise of p(x|z).
+        random_state : int, RandomState instance or None, default=None
+            None gives other rows in every call, whatever the constructor's
+            `random_state` is.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+        """
+        module = self._fitted_module()
+        check_integer(type(self).__name__ + ".sample", "n_samples", n_samples, 1)
+        seed = draw_seed(random_state)
+        Z = sample_density(self.latent_density_, n_samples, child_seed(seed, 0) % 2**31)
+        generator = make_generator(seed, 1, device=module.device)
+
+        def decode(z: Tensor) -> Tensor:
+            p = module.decode(z)
+            return p.mean if mean else p.sample(generator)
+
+        return blockwise(decode, Z, module.device)
+
+    def score_samples(
+        self, X: Any, *, n_importance_samples: int = 64
+    ) -> NDArray[np.float64]:
+        """Estimate log p(x) of every row by importance sampling.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+        n_importance_samples : int, default=64
+            Draws z ~ q(z|x) for each row. The estimate is in expectation a lower bound
+            that tightens with their number; 1 gives the evidence lower bound.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            In nats, in the units of X.
+
+        Notes
+        -----
+        The noise is determined by `random_state` and the content of a row: scores do
+        not depend on a row's position or neighbours, and the errors of distinct rows
+        are independent.
+
+        References
+        ----------
+        Burda, Grosse & Salakhutdinov, "Importance Weighted Autoencoders", 2016, eq. 8.
+        """
+        module, X = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(X)
+        k = n_importance_samples
+        check_integer(
+            type(self).__name__ + ".score_samples", "n_importance_samples", k, 1
+        )
+        density, seed = self._scoring_density(), child_seed(self._seed, _fitting.SCORE)
+
+        def bound(x: Tensor) -> Tensor:
+            noise = row_normal(x, k, module.n_components, seed).to(module.device)
+            log_ratio, z = importance_weights(module, x, noise)
+            Z = z.reshape(-1, module.n_components).cpu().double().numpy()
+            log_prior = torch.from_numpy(density.score_samples(Z)).reshape(k, -1)
+            log_w = log_ratio.cpu().double() + log_prior
+            return log_w.logsumexp(0) - np.log(k)
+
+        return blockwise(bound, X, module.device, max(1, _DECODED_ROWS // k))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the mean of `score_samples` over the rows of X, in nats.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        log_likelihood : float
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    @property
+    def likelihood_(self) -> Any:
+        """The observation model, with its learned parameters."""
+        return self._fitted_module().likelihood
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.n_components
+
+    # The rest is for subclasses and scikit-learn.
+
+    def _make_posterior(self) -> Any:
+        raise NotImplementedError
+
+    def _loss(
+        self,
+        module: AutoencoderModule,
+        x: Tensor,
+        generator: torch.Generator,
+        annealing: float | Tensor,
+    ) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def _annealing(self, progress: float) -> float:
+        """Return the factor of annealed terms when a share of all epochs is done."""
+        return 1.0
+
+    def _check_parameters(self) -> None:
+        owner = type(self).__name__
+        check_integer(owner, "n_components", self.n_components, 1)
+        check_density(self.latent_density)
+        check_real(owner, "learning_rate", self.learning_rate)
+        if not callable(self.lr_schedule):
+            names = ("constant", "plateau", "cosine")
+            check_choice(owner, "lr_schedule", self.lr_schedule, names)
+        for name in ("batch_size", "max_epochs", "n_iter_no_change"):
+            check_integer(owner, name, getattr(self, name), 1)
+        check_real(owner, "validation_fraction", self.validation_fraction, 0, 1)
+        check_choice(owner, "precision", self.precision, ("float32", "bfloat16"))
+        for name in ("early_stopping", "compile", "warm_start"):
+            check_choice(owner, name, bool(getattr(self, name)), (True, False))
+
+    @with_callbacks
+    def _fit(
+        self, X: Any, y: Any, n_epochs: int | str, resume: bool
+    ) -> BaseAutoencoder:
+        before = dict(vars(self))
+        try:
+            self._check_parameters()
+            n_epochs = self.max_epochs if n_epochs == "max_epochs" else n_epochs
+            rows = self._validate(
+                X, reset=not (resume and self.__sklearn_is_fitted__())
+            )
+            device = _training.resolve_device(self.device)
+            with _training.training_context(device, self.precision):
+                fit = _fitting.Fit(self, rows, n_epochs, resume)
+                callbacks = EpochCallbacks(self, n_epochs, X, y)
+                fit.run(callbacks)
+                fitted = fit.attributes()
+            callbacks.end(lambda: fitted)
+        except BaseException:
+            kept = callback_state(vars(self))
+            vars(self).clear()
+            vars(self).update(before | kept)
+            raise
+        vars(self).update(fitted)
+        self._warn_of_collapse()
+        return self
+
+    def _warn_of_collapse(self) -> None:
+        n_active, d = len(self.active_components_), self.module_.n_components
+        if 4 * n_active > d or (n_active and d < 4):
+            return
+        warnings.warn(
+            f"Posterior collapse: of {d} latent components only {n_active} are active "
+            f"(components {self.active_components_.tolist()}); the others carry no "
+            "information on X. Train longer, lower beta, raise kl_warmup or free_bits, "
+            "use GaussianLikelihood(scale='global'), or fewer n_components.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+    def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
+        X = _to_numpy(X)
+        return validate_data(self, X, dtype=_DTYPES, order="C", reset=reset)
+
+    def _fitted_module(self) -> AutoencoderModule:
+        check_is_fitted(self)
+        return self.module_
+
+    def _scoring_density(self) -> Any:
+        if hasattr(self.latent_density_, "score_samples"):
+            return self.latent_density_
+        raise AttributeError(
+            "score_samples needs a latent density that has `score_samples`; "
+            f"{type(self.latent_density_).__name__} has none. Fit with "
+            "latent_density=None or a GaussianMixture."
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_optimizer_state", None)
+        return {**state, "_versions": _versions()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        saved = state.pop("_versions", {})
+        for library, version in _versions().items():
+            if saved.get(library, version) != version:
+                warnings.warn(
+                    f"{type(self).__name__} was pickled with {library} "
+                    f"{saved[library]} and is loaded with {version}; its results may "
+                    "differ. Refit it, or install the version it was saved with.",
+                    InconsistentVersionWarning,
+                    stacklevel=2,
+                )
+        super().__setstate__({**state, "_optimizer_state": None})
+
+
+def _versions() -> dict[str, str]:
+    return {"skvae": skvae.__version__, "torch": torch.__version__}
+
+
+def _to_numpy(X: Any) -> Any:
+    if not isinstance(X, Tensor):
+        return X
+    X = X.detach().cpu()
+    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
