@@ -58,6 +58,11 @@ class Fit:
         self.network = resolve_network(estimator.network)
         self.resume = resume
 
+    @property
+    def n_callback_epochs(self) -> int:
+        """Number of epochs that callbacks are told of."""
+        return self.n_epochs
+
     def run(self, callbacks: EpochCallbacks) -> None:
         """Build or resume the module and train it."""
         seed = child_seed(self.seed, FOREIGN, self.first_epoch)
@@ -100,7 +105,9 @@ class Fit:
             summary.n_features, posterior.n_outputs(d), g
         )
         decoder = self.network.make_decoder(d, n_outputs, g)
+        posterior.build(d, g)
         module = AutoencoderModule(encoder, posterior, decoder, likelihood, summary, d)
+        module = estimator._finish_module(module, g)
         return module.to(self.device).train()
 
     def _resumed_module(self) -> AutoencoderModule:
@@ -109,7 +116,8 @@ class Fit:
         return module.to(self.device).train()
 
     def _make_optimizers(self) -> list[Any]:
-        special = self.module.likelihood.optimizers()
+        parts = [m for m in self.module.modules() if hasattr(m, "optimizers")]
+        special = [optimizer for part in parts for optimizer in part.optimizers()]
         taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
         parameters = [p for p in self.module.parameters() if p.requires_grad]
         adam = torch.optim.Adam(
@@ -117,15 +125,19 @@ class Fit:
             lr=self.estimator.learning_rate,
             fused=True,
         )
+        optimizers = [adam, *special]
         if self.resume and self.estimator._optimizer_state is not None:
-            adam.load_state_dict(self.estimator._optimizer_state)
+            states = self.estimator._optimizer_state
+            for optimizer, state in zip(_with_state(optimizers), states, strict=True):
+                optimizer.load_state_dict(state)
             adam.param_groups[0]["lr"] = self.estimator.learning_rate
-        return [adam, *special]
+        return optimizers
 
-    def _optimizer_state(self) -> dict[str, Any] | None:
+    def _optimizer_state(self) -> list[dict[str, Any]] | None:
         if not self.keep_optimizer:
             return None
-        return copy.deepcopy(self.optimizers[0].state_dict())
+        states = [o.state_dict() for o in _with_state(self.optimizers)]
+        return copy.deepcopy(states)
 
     def _schedulers(self) -> list[Callable[[float], None]]:
         schedule, adam = self.estimator.lr_schedule, self.optimizers[0]
@@ -274,3 +286,7 @@ class Fit:
         kl, mean = blockwise(moments, X, self.device).astype(np.float64).swapaxes(0, 1)
         active = np.flatnonzero(mean.var(0) > _ACTIVE_VARIANCE)
         return {"kl_per_component_": kl.mean(0), "active_components_": active}
+
+
+def _with_state(optimizers: list[Any]) -> list[Any]:
+    return [o for o in optimizers if hasattr(o, "load_state_dict")]

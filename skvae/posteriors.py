@@ -6,6 +6,7 @@ import math
 from numbers import Real
 from typing import Any
 
+import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
@@ -33,6 +34,10 @@ class Posterior(BaseEstimator, nn.Module):
     def n_outputs(self, n_components: int) -> int:
         """Return the number of raw encoder outputs for a latent dimension."""
         raise NotImplementedError
+
+    def build(self, n_components: int, generator: torch.Generator) -> Posterior:
+        """Check parameters, create weights of the posterior's own; return self."""
+        return self
 
     def forward(self, h: Tensor) -> Any:
         """Return q(z|x) from raw encoder outputs of shape (n, n_outputs)."""
