@@ -3,15 +3,72 @@
 A latent distribution turns standard normal noise into draws (``rsample(noise)``); an
 observation distribution draws with an explicit generator (``sample(generator)``).
 ``log_prob`` sums over the last dimension and is in nats.
+
+A latent distribution without density at arbitrary points (a flow) has, instead of
+``log_prob``, ``rsample_with_log_prob(noise)``, whose log density is split over the
+components; one without ``kl_to_standard_normal`` has its divergence estimated at draws.
 """
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 LOG_2PI = math.log(2 * math.pi)
+
+
+def rsample_with_log_prob(q: Any, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw z ~ q and return its log density.
+
+    Parameters
+    ----------
+    q : latent distribution over n rows
+    noise : Tensor of shape (..., n, d)
+        Standard normal.
+
+    Returns
+    -------
+    z : Tensor of shape (..., n, d)
+    log_q_z : Tensor of shape (..., n)
+        In nats.
+    """
+    if hasattr(q, "rsample_with_log_prob"):
+        z, log_q_z = q.rsample_with_log_prob(noise)
+        return z, log_q_z.sum(-1)
+    z = q.rsample(noise)
+    return z, q.log_prob(z)
+
+
+def rsample_with_kl(q: Any, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw z ~ q and return KL(q || N(0, I)) by component.
+
+    Parameters
+    ----------
+    q : latent distribution over n rows
+    noise : Tensor of shape (..., n, d)
+        Standard normal.
+
+    Returns
+    -------
+    z : Tensor of shape (..., n, d)
+    kl : Tensor of shape (n, d)
+        In nats. In closed form where `q` has one; else the mean of log q(z) - log p(z)
+        over the draws, where a log q(z) that `q` does not split over the components
+        counts for each in equal parts.
+    """
+    if hasattr(q, "kl_to_standard_normal"):
+        return q.rsample(noise), q.kl_to_standard_normal()
+    if hasattr(q, "rsample_with_log_prob"):
+        z, log_q_z = q.rsample_with_log_prob(noise)
+    else:
+        z = q.rsample(noise)
+        log_q_z = q.log_prob(z).unsqueeze(-1) / z.shape[-1]
+    log_p_z = -0.5 * (z.square() + LOG_2PI)
+    return z, (log_q_z - log_p_z).reshape(-1, *z.shape[-2:]).mean(0)
 
 
 class DiagonalNormal:
@@ -41,6 +98,10 @@ class DiagonalNormal:
     def rsample(self, noise: Tensor) -> Tensor:
         """Map standard normal noise to draws, differentiably."""
         return torch.addcmul(self.loc, self.log_scale.exp(), noise)
+
+    def detach(self) -> DiagonalNormal:
+        """Return the same distribution, constant in its parameters."""
+        return type(self)(self.loc.detach(), self.log_scale.detach())
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for every row."""

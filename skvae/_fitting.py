@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 from skvae import _training
 from skvae._callbacks import EpochCallbacks
 from skvae._data import Batches, summarise
+from skvae._distributions import rsample_with_kl
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, standard_normal
 from skvae.densities import fit_density
@@ -25,10 +26,12 @@ from skvae.networks import resolve_network
 
 # One purpose, one stream of random numbers.
 INIT, SHUFFLE, NOISE, SPLIT, VALIDATE, ENCODE, DENSITY, SCORE, FOREIGN = range(9)
+DIAGNOSE, SECOND_STAGE = 9, 10
 
 _MAX_DIAGNOSED = 4096
 _MIN_ENCODED, _MAX_ENCODED = 10_000, 200_000
 _ACTIVE_VARIANCE = 0.01
+_DIAGNOSTIC_DRAWS = 16
 
 
 class Fit:
@@ -279,9 +282,13 @@ class Fit:
         """Summarise the posterior on (at most 4,096 of) the training rows."""
         X = self.X[:: -(-len(self.X) // _MAX_DIAGNOSED)]
 
+        generator = make_generator(self.seed, DIAGNOSE, device=self.device)
+
         def moments(x: Tensor) -> Tensor:
             q = module.encode(x)
-            return torch.stack([q.kl_to_standard_normal(), q.mean], 1)
+            shape = (_DIAGNOSTIC_DRAWS, *q.mean.shape)
+            noise = standard_normal(*shape, generator=generator, device=x.device)
+            return torch.stack([rsample_with_kl(q, noise)[1], q.mean], 1)
 
         kl, mean = blockwise(moments, X, self.device).astype(np.float64).swapaxes(0, 1)
         active = np.flatnonzero(mean.var(0) > _ACTIVE_VARIANCE)

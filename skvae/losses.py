@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from skvae._distributions import rsample_with_kl, rsample_with_log_prob
 from skvae._module import AutoencoderModule
 from skvae._random import standard_normal
 
@@ -52,9 +52,9 @@ def vae_loss(
     """
     q = module.encode(x)
     shape = q.mean.shape if n_samples == 1 else (n_samples, *q.mean.shape)
-    z = q.rsample(standard_normal(*shape, generator=generator, device=x.device))
+    noise = standard_normal(*shape, generator=generator, device=x.device)
+    z, kl = rsample_with_kl(q, noise)
     reconstruction = -module.decode(z).log_prob(x)
-    kl = q.kl_to_standard_normal()
     if free_bits > 0:
         kl = kl.clamp(min=free_bits * math.log(2))
     return {
@@ -86,6 +86,5 @@ def importance_weights(
     ----------
     Burda, Grosse & Salakhutdinov, "Importance Weighted Autoencoders", 2016, eq. 8.
     """
-    q: Any = module.encode(x)
-    z = q.rsample(noise)
-    return module.decode(z).log_prob(x) - q.log_prob(z), z
+    z, log_q_z = rsample_with_log_prob(module.encode(x), noise)
+    return module.decode(z).log_prob(x) - log_q_z, z

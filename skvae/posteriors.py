@@ -24,8 +24,9 @@ class Posterior(BaseEstimator, nn.Module):
     """Base class of approximate posteriors.
 
     To write one, define `n_outputs` and `forward`. The distribution that `forward`
-    returns must have ``mean``, ``rsample(noise)``, ``log_prob(z)`` and
-    ``kl_to_standard_normal()``.
+    returns must have ``mean``, ``rsample(noise)`` and ``log_prob(z)``. It should have
+    ``kl_to_standard_normal()``, by component; without it the KL divergence is estimated
+    at the draws. ``detach()`` allows doubly reparameterised gradients.
     """
 
     def __init__(self) -> None:
