@@ -67,8 +67,13 @@ def rsample_with_kl(q: Any, noise: Tensor) -> tuple[Tensor, Tensor]:
     else:
         z = q.rsample(noise)
         log_q_z = q.log_prob(z).unsqueeze(-1) / z.shape[-1]
-    log_p_z = -0.5 * (z.square() + LOG_2PI)
+    log_p_z = -0.5 * (z.square() + LOG_2PI)  # by component
     return z, (log_q_z - log_p_z).reshape(-1, *z.shape[-2:]).mean(0)
+
+
+def standard_normal_log_prob(z: Tensor) -> Tensor:
+    """Log density of N(0, I) in nats: (..., d) -> (...,)."""
+    return -0.5 * (z.square().sum(-1) + LOG_2PI * z.shape[-1])
 
 
 class DiagonalNormal:
