@@ -112,14 +112,19 @@ class Fit:
         special = self.module.likelihood.optimizers()
         taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
         parameters = [p for p in self.module.parameters() if p.requires_grad]
+        lr: float | Tensor = self.estimator.learning_rate
+        captured = self.device.type == "cuda"
+        if captured:  # a recorded step reads its rate from the device
+            lr = torch.tensor(lr, device=self.device, dtype=torch.float32)
         adam = torch.optim.Adam(
             [p for p in parameters if id(p) not in taken],
-            lr=self.estimator.learning_rate,
+            lr=lr,
             fused=True,
+            capturable=captured,
         )
         if self.resume and self.estimator._optimizer_state is not None:
             adam.load_state_dict(self.estimator._optimizer_state)
-            adam.param_groups[0]["lr"] = self.estimator.learning_rate
+            adam.param_groups[0]["lr"] = lr
         return [adam, *special]
 
     def _optimizer_state(self) -> dict[str, Any] | None:
@@ -159,9 +164,12 @@ class Fit:
             self.epoch_start = time.perf_counter()
             noise.manual_seed(child_seed(self.seed, NOISE, epoch))
             shuffle = make_generator(self.seed, SHUFFLE, epoch)
+            factor = None
             for i, x in enumerate(batches.shuffled(shuffle)):
                 progress = (epoch + i / len(batches)) / n_total
-                annealing.fill_(estimator._annealing(progress))
+                previous, factor = factor, estimator._annealing(progress)
+                if factor != previous:
+                    annealing.fill_(factor)
                 yield x
 
         def terms(x: Tensor) -> dict[str, Tensor]:
@@ -173,7 +181,7 @@ class Fit:
 
         with self._compiled():
             _training.minimize(
-                _training.Step(terms, self.optimizers),
+                self._make_step(terms, noise),
                 self.module,
                 range(self.first_epoch, self.first_epoch + self.n_epochs),
                 epoch_batches,
@@ -182,6 +190,11 @@ class Fit:
                 schedulers=self._schedulers(),
                 end_epoch=end_epoch,
             )
+
+    def _make_step(self, terms: _training.Terms, noise: Any) -> _training.Step:
+        if self.device.type == "cuda" and self.network.capturable:
+            return _training.CapturedStep(terms, self.optimizers, [noise])
+        return _training.Step(terms, self.optimizers)
 
     def _split(self) -> tuple[Tensor | None, Tensor]:
         n, estimator = len(self.X), self.estimator
