@@ -123,17 +123,15 @@ class Fit:
         special = [optimizer for part in parts for optimizer in part.optimizers()]
         taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
         parameters = [p for p in self.module.parameters() if p.requires_grad]
-        adam = torch.optim.Adam(
-            [p for p in parameters if id(p) not in taken],
-            lr=self.estimator.learning_rate,
-            fused=True,
-        )
+        lr = self.estimator.learning_rate
+        adam = _training.make_adam([p for p in parameters if id(p) not in taken], lr)
         optimizers = [adam, *special]
         if self.resume and self.estimator._optimizer_state is not None:
+            rate = adam.param_groups[0]["lr"]
             states = self.estimator._optimizer_state
             for optimizer, state in zip(_with_state(optimizers), states, strict=True):
                 optimizer.load_state_dict(state)
-            adam.param_groups[0]["lr"] = self.estimator.learning_rate
+            adam.param_groups[0]["lr"] = rate
         return optimizers
 
     def _optimizer_state(self) -> list[dict[str, Any]] | None:
@@ -174,9 +172,12 @@ class Fit:
             self.epoch_start = time.perf_counter()
             noise.manual_seed(child_seed(self.seed, NOISE, epoch))
             shuffle = make_generator(self.seed, SHUFFLE, epoch)
+            factor = None
             for i, x in enumerate(batches.shuffled(shuffle)):
                 progress = (epoch + i / len(batches)) / n_total
-                annealing.fill_(estimator._annealing(progress))
+                previous, factor = factor, estimator._annealing(progress)
+                if factor != previous:
+                    annealing.fill_(factor)
                 yield x
 
         def terms(x: Tensor) -> dict[str, Tensor]:
@@ -188,7 +189,7 @@ class Fit:
 
         with self._compiled():
             _training.minimize(
-                _training.Step(terms, self.optimizers),
+                self._make_step(terms, noise),
                 self.module,
                 range(self.first_epoch, self.first_epoch + self.n_epochs),
                 epoch_batches,
@@ -197,6 +198,11 @@ class Fit:
                 schedulers=self._schedulers(),
                 end_epoch=end_epoch,
             )
+
+    def _make_step(self, terms: _training.Terms, noise: Any) -> _training.Step:
+        if self.device.type == "cuda" and self.network.capturable:
+            return _training.CapturedStep(terms, self.optimizers, [noise])
+        return _training.Step(terms, self.optimizers)
 
     def _split(self) -> tuple[Tensor | None, Tensor]:
         n, estimator = len(self.X), self.estimator
