@@ -144,6 +144,96 @@ class IsotropicNormal(DiagonalNormal):
         return -0.5 * (-2 * log_scale).exp() * squared_error - constant
 
 
+class FullNormal:
+    """Normal distribution with a full covariance matrix L L'.
+
+    Parameters
+    ----------
+    loc : Tensor of shape (..., d)
+    factor : Tensor of shape (..., d, d)
+        L, lower triangular with a positive diagonal.
+    """
+
+    def __init__(self, loc: Tensor, factor: Tensor) -> None:
+        self.loc = loc
+        self.factor = factor
+
+    @property
+    def mean(self) -> Tensor:
+        """Expectation, shape (..., d)."""
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance of every component, shape (..., d)."""
+        return self.factor.square().sum(-1)
+
+    def rsample(self, noise: Tensor) -> Tensor:
+        """Map standard normal noise to draws, differentiably."""
+        return self.loc + (self.factor * noise.unsqueeze(-2)).sum(-1)
+
+    def detach(self) -> FullNormal:
+        """Return the same distribution, constant in its parameters."""
+        return FullNormal(self.loc.detach(), self.factor.detach())
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log density in nats, shape (...,)."""
+        error = (x - self.loc).unsqueeze(-1)
+        z = torch.linalg.solve_triangular(self.factor, error, upper=False).squeeze(-1)
+        return standard_normal_log_prob(z) - self._log_diagonal().sum(-1)
+
+    def kl_to_standard_normal(self) -> Tensor:
+        """KL(self || N(0, I)) in nats, split by the chain rule, shape (..., d).
+
+        Component j has the divergence of q(z_j | z_1, ..., z_{j-1}), averaged.
+        """
+        square = self.loc.square() + self.variance
+        return 0.5 * (square - 1) - self._log_diagonal()
+
+    def _log_diagonal(self) -> Tensor:
+        return self.factor.diagonal(dim1=-2, dim2=-1).log()
+
+
+class PointMass:
+    """All mass on one point: the limit of normal distributions of vanishing scale.
+
+    Parameters
+    ----------
+    loc : Tensor of shape (..., d)
+    """
+
+    def __init__(self, loc: Tensor) -> None:
+        self.loc = loc
+
+    @property
+    def mean(self) -> Tensor:
+        """Expectation, shape (..., d)."""
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """Zero, shape (..., d)."""
+        return torch.zeros_like(self.loc)
+
+    def rsample(self, noise: Tensor) -> Tensor:
+        """Return the point, in the shape of the noise."""
+        return self.loc.expand_as(noise)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Raise TypeError: there is no density."""
+        raise TypeError(
+            "Importance sampling needs q(z|x) to have a density, but a PointPosterior "
+            "has none. Use another posterior, or RAE, whose score_samples does without."
+        )
+
+    def kl_to_standard_normal(self) -> Tensor:
+        """Half the squared components, shape (..., d).
+
+        In nats, what remains of KL(self || N(0, I)) without its infinite constant.
+        """
+        return 0.5 * self.loc.square()
+
+
 class Bernoulli:
     """Independent Bernoulli variables, also for grey levels in [0, 1].
 
