@@ -112,19 +112,14 @@ class Fit:
         special = self.module.likelihood.optimizers()
         taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
         parameters = [p for p in self.module.parameters() if p.requires_grad]
-        lr: float | Tensor = self.estimator.learning_rate
-        captured = self.device.type == "cuda"
-        if captured:  # a recorded step reads its rate from the device
-            lr = torch.tensor(lr, device=self.device, dtype=torch.float32)
         adam = torch.optim.Adam(
             [p for p in parameters if id(p) not in taken],
-            lr=lr,
+            lr=self.estimator.learning_rate,
             fused=True,
-            capturable=captured,
         )
         if self.resume and self.estimator._optimizer_state is not None:
             adam.load_state_dict(self.estimator._optimizer_state)
-            adam.param_groups[0]["lr"] = lr
+            adam.param_groups[0]["lr"] = self.estimator.learning_rate
         return [adam, *special]
 
     def _optimizer_state(self) -> dict[str, Any] | None:
@@ -181,7 +176,7 @@ class Fit:
 
         with self._compiled():
             _training.minimize(
-                self._make_step(terms, noise),
+                _training.Step(terms, self.optimizers),
                 self.module,
                 range(self.first_epoch, self.first_epoch + self.n_epochs),
                 epoch_batches,
@@ -190,11 +185,6 @@ class Fit:
                 schedulers=self._schedulers(),
                 end_epoch=end_epoch,
             )
-
-    def _make_step(self, terms: _training.Terms, noise: Any) -> _training.Step:
-        if self.device.type == "cuda" and self.network.capturable:
-            return _training.CapturedStep(terms, self.optimizers, [noise])
-        return _training.Step(terms, self.optimizers)
 
     def _split(self) -> tuple[Tensor | None, Tensor]:
         n, estimator = len(self.X), self.estimator
