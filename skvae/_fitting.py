@@ -123,15 +123,17 @@ class Fit:
         special = [optimizer for part in parts for optimizer in part.optimizers()]
         taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
         parameters = [p for p in self.module.parameters() if p.requires_grad]
-        lr = self.estimator.learning_rate
-        adam = _training.make_adam([p for p in parameters if id(p) not in taken], lr)
+        adam = torch.optim.Adam(
+            [p for p in parameters if id(p) not in taken],
+            lr=self.estimator.learning_rate,
+            fused=True,
+        )
         optimizers = [adam, *special]
         if self.resume and self.estimator._optimizer_state is not None:
-            rate = adam.param_groups[0]["lr"]
             states = self.estimator._optimizer_state
             for optimizer, state in zip(_with_state(optimizers), states, strict=True):
                 optimizer.load_state_dict(state)
-            adam.param_groups[0]["lr"] = rate
+            adam.param_groups[0]["lr"] = self.estimator.learning_rate
         return optimizers
 
     def _optimizer_state(self) -> list[dict[str, Any]] | None:
@@ -189,7 +191,7 @@ class Fit:
 
         with self._compiled():
             _training.minimize(
-                self._make_step(terms, noise),
+                _training.Step(terms, self.optimizers),
                 self.module,
                 range(self.first_epoch, self.first_epoch + self.n_epochs),
                 epoch_batches,
@@ -198,11 +200,6 @@ class Fit:
                 schedulers=self._schedulers(),
                 end_epoch=end_epoch,
             )
-
-    def _make_step(self, terms: _training.Terms, noise: Any) -> _training.Step:
-        if self.device.type == "cuda" and self.network.capturable:
-            return _training.CapturedStep(terms, self.optimizers, [noise])
-        return _training.Step(terms, self.optimizers)
 
     def _split(self) -> tuple[Tensor | None, Tensor]:
         n, estimator = len(self.X), self.estimator

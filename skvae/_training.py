@@ -35,9 +35,6 @@ class Step:
         self.parameters = [p for group in groups for p in group["params"]]
         self.names: list[str] = []
 
-    def reset(self) -> None:
-        """Forget what was derived from the optimizers' rates."""
-
     def __call__(self, x: Tensor) -> Tensor:
         """Take the step; return the mean of every term, without synchronising."""
         terms = self.terms(x)
@@ -50,70 +47,6 @@ class Step:
         for optimizer in self.optimizers:
             optimizer.step()
         return torch.stack(means).detach()
-
-
-class CapturedStep(Step):
-    """A step on CUDA that is recorded once as a graph and then replayed.
-
-    Small networks spend their time in kernel launches; a replay has only one. Batches
-    of another size than the first, such as the last of an epoch, run as they come.
-
-    Parameters
-    ----------
-    terms, optimizers : see `Step`
-        Rates that change must be tensors on the device.
-    generators : list of torch.Generator
-        All that the terms draw from.
-    """
-
-    _WARM_UP = 3
-
-    def __init__(
-        self,
-        terms: Terms,
-        optimizers: list[Any],
-        generators: list[torch.Generator],
-    ) -> None:
-        super().__init__(terms, optimizers)
-        self.generators = generators
-        self.stream = torch.cuda.Stream()
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the graph; the next steps record it anew."""
-        self.graph: torch.cuda.CUDAGraph | None = None
-        self.x: Tensor | None = None
-        self.n_calls = 0
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Take the step; return the mean of every term, without synchronising."""
-        if self.x is None:
-            self.x = torch.empty_like(x)
-        if x.shape != self.x.shape or self.n_calls < self._WARM_UP:
-            self.n_calls += x.shape == self.x.shape
-            return self._eager(x)
-        if self.graph is None:
-            self._record()
-        self.x.copy_(x)
-        self.graph.replay()
-        return self.means
-
-    def _eager(self, x: Tensor) -> Tensor:
-        self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            means = super().__call__(x)
-        torch.cuda.current_stream().wait_stream(self.stream)
-        return means
-
-    def _record(self) -> None:
-        self.graph = torch.cuda.CUDAGraph()
-        for generator in self.generators:
-            self.graph.register_generator_state(generator)
-        # Other threads may use the device meanwhile.
-        with torch.cuda.graph(
-            self.graph, stream=self.stream, capture_error_mode="thread_local"
-        ):
-            self.means = super().__call__(self.x)
 
 
 def minimize(
@@ -202,19 +135,6 @@ def minimize(
     if best is not None:
         module.load_state_dict(best)
     return records
-
-
-def make_adam(
-    parameters: list[Tensor], lr: float, betas: tuple[float, float] = (0.9, 0.999)
-) -> torch.optim.Adam:
-    """Return Adam for parameters on one device, in the form that a step needs there."""
-    device = parameters[0].device if parameters else torch.device("cpu")
-    captured = device.type == "cuda"
-    if captured:  # a recorded step reads its rate from the device
-        lr = torch.tensor(lr, device=device, dtype=torch.float32)
-    return torch.optim.Adam(
-        parameters, lr=lr, betas=betas, fused=True, capturable=captured
-    )
 
 
 def average_gradients(parameters: list[Tensor]) -> None:
@@ -318,8 +238,7 @@ def _recover(step: Step, epoch: int, record: dict[str, float], n: int) -> None:
             "another likelihood."
         )
     for group in step.groups:
-        group["lr"] *= 0.5  # in place, if it is a tensor
-    step.reset()
+        group["lr"] *= 0.5
     warnings.warn(
         f"In epoch {epoch + 1}, {what} was not finite. The epoch was undone and the "
         f"learning rate halved to {float(step.groups[0]['lr']):.3g}.",

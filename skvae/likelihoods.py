@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from skvae._data import DataSummary, extremes, row_blocks
 from skvae._distributions import Bernoulli, DiagonalNormal, IsotropicNormal
 from skvae._observations import ContinuousBernoulli, DiscretizedLogistic, Laplace
-from skvae._training import make_adam
 from skvae._validation import check_integer, check_real
 
 __all__ = [
@@ -318,7 +317,7 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
         """Return Adam with a rate of its own for a learned scale."""
         scale = getattr(self, "log_scale", None)
         learned = isinstance(scale, nn.Parameter)
-        return [make_adam([scale], self._RATE)] if learned else []
+        return [torch.optim.Adam([scale], self._RATE, fused=True)] if learned else []
 
     def _distribution(self, loc: Tensor, log_scale: Tensor) -> DiscretizedLogistic:
         return DiscretizedLogistic(

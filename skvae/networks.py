@@ -33,15 +33,7 @@ class Network(BaseEstimator):
 
     A network is a parameter of an estimator and holds no weights. To write one, define
     `make_encoder` and `make_decoder`; every random draw takes the generator.
-
-    Attributes
-    ----------
-    capturable : bool
-        Whether a training step can be recorded as a CUDA graph: the modules do the same
-        operations for every batch and never wait for the device.
     """
-
-    capturable = True
 
     def make_encoder(
         self, n_features: int, n_outputs: int, generator: torch.Generator
@@ -181,8 +173,6 @@ class CustomNetwork(Network):
     ...     return nn.Sequential(nn.LayerNorm(n_in), nn.Linear(n_in, n_out))
     >>> model = VAE(network=CustomNetwork(encoder=encoder, decoder=nn.Linear))
     """
-
-    capturable = False
 
     def __init__(
         self,
