@@ -7,7 +7,6 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg
 from torch import Tensor
 
 from skvae.metrics._checks import (
@@ -17,6 +16,12 @@ from skvae.metrics._checks import (
     check_integer,
     check_same_width,
     random_state_of,
+)
+from skvae.metrics._gaussian import (
+    Gaussian,
+    gaussian_of_rows,
+    root_of_covariance,
+    squared_wasserstein,
 )
 
 
@@ -135,12 +140,6 @@ class FrechetExtrapolation(NamedTuple):
     """Generated rows."""
 
 
-class _Gaussian(NamedTuple):
-    mean: FloatArray
-    root: FloatArray  # (rank or more, n_features), root' root = covariance
-    n: int | None
-
-
 def frechet_distance(
     X_real: ArrayLike | Tensor | FrechetStatistics,
     X_generated: ArrayLike | Tensor | FrechetStatistics,
@@ -203,7 +202,9 @@ def frechet_distance(
     _warn_if_small(X_real, "X_real")
     _warn_if_small(X_generated, "X_generated")
     origin = _mean(X_real)
-    return _distance(_gaussian(X_real, origin), _gaussian(X_generated, origin))
+    return squared_wasserstein(
+        _gaussian(X_real, origin), _gaussian(X_generated, origin)
+    )
 
 
 def frechet_distance_infinity(
@@ -279,7 +280,9 @@ def frechet_distance_infinity(
     origin = _mean(X_real)
     real = _gaussian(X_real, origin)
     subsets = (rng.choice(len(X_generated), n, replace=False) for n in sizes)
-    distances = [_distance(real, _gaussian(X_generated[s], origin)) for s in subsets]
+    distances = [
+        squared_wasserstein(real, _gaussian(X_generated[s], origin)) for s in subsets
+    ]
     slope, value = np.polyfit(1 / sizes, distances, 1)
     return FrechetExtrapolation(
         float(value), float(slope), sizes, np.array(distances), real.n, len(X_generated)
@@ -334,46 +337,8 @@ def _warn_if_small(X: FloatArray | FrechetStatistics, name: str) -> None:
         )
 
 
-def _gaussian(X: FloatArray | FrechetStatistics, origin: FloatArray) -> _Gaussian:
+def _gaussian(X: FloatArray | FrechetStatistics, origin: FloatArray) -> Gaussian:
     """Moments of `X` about `origin`, a point near the data."""
     if isinstance(X, FrechetStatistics):
-        return _Gaussian(X.mu - origin, _root_of_covariance(X.sigma), X.n)
-    Z = X - origin
-    mean = Z.mean(axis=0)
-    Z -= mean
-    return _Gaussian(mean, _root_of_rows(Z), len(Z))
-
-
-def _root_of_rows(Z: FloatArray) -> FloatArray:
-    """Root of the covariance of centred rows, at full precision."""
-    Z /= np.sqrt(len(Z) - 1)
-    if len(Z) <= Z.shape[1]:
-        return Z
-    root = _cholesky(Z.T @ Z)
-    return np.linalg.qr(Z, mode="r") if root is None else root
-
-
-def _root_of_covariance(sigma: FloatArray) -> FloatArray:
-    root = _cholesky(sigma)
-    if root is None:
-        values, vectors = linalg.eigh(sigma)
-        root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
-    return root
-
-
-def _cholesky(sigma: FloatArray) -> FloatArray | None:
-    """Upper Cholesky root, or None where rounding would show in the distance."""
-    try:
-        root = linalg.cholesky(sigma, check_finite=False)
-    except linalg.LinAlgError:
-        return None
-    pivots = np.diagonal(root) ** 2
-    return root if pivots.min() > 1e-8 * pivots.max() else None
-
-
-def _distance(real: _Gaussian, generated: _Gaussian) -> float:
-    difference = real.mean - generated.mean
-    product = real.root @ generated.root.T
-    cross = linalg.svdvals(product, overwrite_a=True, check_finite=False).sum()
-    total = np.vdot(real.root, real.root) + np.vdot(generated.root, generated.root)
-    return float(difference @ difference + total - 2 * cross)
+        return Gaussian(X.mu - origin, root_of_covariance(X.sigma), X.n)
+    return gaussian_of_rows(X - origin)
