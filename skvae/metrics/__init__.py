@@ -1,5 +1,6 @@
 """Measures of a generative model, as functions of two sets of rows."""
 
+from skvae.metrics.data_copying import DataCopying, data_copying_test
 from skvae.metrics.frechet import (
     FrechetExtrapolation,
     FrechetStatistics,
@@ -12,15 +13,31 @@ from skvae.metrics.mmd import (
     maximum_mean_discrepancy,
     median_bandwidth,
 )
+from skvae.metrics.neighbours import (
+    Authenticity,
+    NearestNeighbourAccuracy,
+    NeighbourDistances,
+    authenticity,
+    nearest_neighbour_distances,
+    one_nearest_neighbour_accuracy,
+)
 
 __all__ = [
+    "Authenticity",
+    "DataCopying",
     "FrechetExtrapolation",
     "FrechetStatistics",
     "KernelDistance",
     "MaximumMeanDiscrepancy",
+    "NearestNeighbourAccuracy",
+    "NeighbourDistances",
+    "authenticity",
+    "data_copying_test",
     "frechet_distance",
     "frechet_distance_infinity",
     "kernel_distance",
     "maximum_mean_discrepancy",
     "median_bandwidth",
+    "nearest_neighbour_distances",
+    "one_nearest_neighbour_accuracy",
 ]

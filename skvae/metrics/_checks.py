@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
 RandomState = int | np.random.RandomState | None
 
 
@@ -33,6 +34,13 @@ def random_state_of(random_state: RandomState) -> np.random.RandomState:
 def seed_of(generator: np.random.RandomState) -> int:
     """Draw one integer seed, to hand down to a scikit-learn estimator."""
     return int(generator.randint(np.iinfo(np.int32).max))
+
+
+def at_most(X: FloatArray, n_rows: int, rng: np.random.RandomState) -> FloatArray:
+    """Draw `n_rows` of the rows without replacement where there are more."""
+    if len(X) <= n_rows:
+        return X
+    return X[np.sort(rng.choice(len(X), n_rows, replace=False))]
 
 
 def as_rows(X: ArrayLike | torch.Tensor, name: str, *, min_rows: int = 1) -> FloatArray:

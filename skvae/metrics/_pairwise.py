@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from skvae.metrics._checks import FloatArray
+from skvae.metrics._checks import FloatArray, IntArray
 
 # Entries of one block: 32 MB of float64, whatever the number of rows.
 BLOCK_ENTRIES = 2**22
@@ -82,8 +82,8 @@ def squared_distance_triangle(
 
 
 def nearest(
-    X: FloatArray, Y: FloatArray, *, exclude: FloatArray | None = None
-) -> tuple[FloatArray, FloatArray]:
+    X: FloatArray, Y: FloatArray, *, exclude: IntArray | None = None
+) -> tuple[IntArray, FloatArray]:
     """
     Nearest row of `Y` for every row of `X`.
 
@@ -109,7 +109,7 @@ def nearest(
     return indices, paired_distances(X, Y, indices)
 
 
-def paired_distances(X: FloatArray, Y: FloatArray, indices: FloatArray) -> FloatArray:
+def paired_distances(X: FloatArray, Y: FloatArray, indices: IntArray) -> FloatArray:
     """Distance of every row of `X` to its own row ``Y[indices]``."""
     distances = np.empty(len(X))
     for rows in row_blocks(len(X), X.shape[1]):

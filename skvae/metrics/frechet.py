@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skvae.metrics._checks import (
     FloatArray,
+    IntArray,
     RandomState,
     as_rows,
     check_integer,
@@ -130,7 +131,7 @@ class FrechetExtrapolation(NamedTuple):
     """Intercept of the fitted line: the distance at infinitely many samples."""
     slope: float
     """Slope over 1/n, the bias times n."""
-    sizes: FloatArray
+    sizes: IntArray
     """Sample sizes, shape (n_sizes,)."""
     distances: FloatArray
     """Distance at each size, shape (n_sizes,)."""
@@ -289,7 +290,7 @@ def frechet_distance_infinity(
     )
 
 
-def _sizes(n: int, n_sizes: int, min_size: int | None) -> FloatArray:
+def _sizes(n: int, n_sizes: int, min_size: int | None) -> IntArray:
     n_sizes = check_integer(n_sizes, "n_sizes", 2)
     if min_size is None:
         min_size = int(min(5000, max(n / 10, 2)))

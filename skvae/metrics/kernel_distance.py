@@ -8,6 +8,7 @@ from torch import Tensor
 
 from skvae.metrics._checks import (
     FloatArray,
+    IntArray,
     RandomState,
     as_pair,
     check_integer,
@@ -21,7 +22,7 @@ from skvae.metrics._kernels import (
     forms_within,
 )
 
-Draws = list[tuple[FloatArray, FloatArray]]
+Draws = list[tuple[IntArray, IntArray]]
 
 
 class KernelDistance(NamedTuple):
