@@ -21,23 +21,45 @@ from skvae.metrics.neighbours import (
     nearest_neighbour_distances,
     one_nearest_neighbour_accuracy,
 )
+from skvae.metrics.prd import (
+    PrecisionRecallDistribution,
+    prd_from_histograms,
+    precision_recall_distribution,
+)
+from skvae.metrics.precision_recall import (
+    DensityCoverage,
+    ImprovedPrecisionRecall,
+    PrecisionRecallDensityCoverage,
+    density_coverage,
+    improved_precision_recall,
+    precision_recall_density_coverage,
+)
 
 __all__ = [
     "Authenticity",
     "DataCopying",
+    "DensityCoverage",
     "FrechetExtrapolation",
     "FrechetStatistics",
+    "ImprovedPrecisionRecall",
     "KernelDistance",
     "MaximumMeanDiscrepancy",
     "NearestNeighbourAccuracy",
     "NeighbourDistances",
+    "PrecisionRecallDensityCoverage",
+    "PrecisionRecallDistribution",
     "authenticity",
     "data_copying_test",
+    "density_coverage",
     "frechet_distance",
     "frechet_distance_infinity",
+    "improved_precision_recall",
     "kernel_distance",
     "maximum_mean_discrepancy",
     "median_bandwidth",
     "nearest_neighbour_distances",
     "one_nearest_neighbour_accuracy",
+    "prd_from_histograms",
+    "precision_recall_density_coverage",
+    "precision_recall_distribution",
 ]
