@@ -80,6 +80,13 @@ def as_rows(X: ArrayLike | torch.Tensor, name: str, *, min_rows: int = 1) -> Flo
     return X
 
 
+def as_finite(X: ArrayLike | torch.Tensor, name: str) -> FloatArray:
+    """Read an array or tensor of any shape as finite float64."""
+    X = _as_float64(X, name)
+    _check_finite(X.reshape(len(X) if X.ndim > 1 else 1, -1), name)
+    return X
+
+
 def as_pair(
     X: ArrayLike | torch.Tensor,
     Y: ArrayLike | torch.Tensor,
