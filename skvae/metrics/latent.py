@@ -115,7 +115,7 @@ def active_components(
 
     References
     ----------
-    By scale: Dai and Wipf 2019, section 4, arXiv:1903.05789. By mean: Burda et al.
+    By scale: Dai and Wipf 2019, arXiv:1903.05789. By mean: Burda et al.
     2016, Importance weighted autoencoders, section 5.2, arXiv:1509.00519.
 
     Examples
@@ -162,7 +162,7 @@ def slerp(
     References
     ----------
     Shoemake 1985, Animating rotation with quaternion curves. White 2016, Sampling
-    generative networks, section 2, arXiv:1609.04468.
+    generative networks, arXiv:1609.04468.
 
     Examples
     --------

@@ -149,7 +149,7 @@ def prd_from_histograms(
 
     References
     ----------
-    Sajjadi et al. 2018, eq. 6 and 7 and algorithm 1, arXiv:1806.00035.
+    Sajjadi et al. 2018, section 3 and algorithm 1, arXiv:1806.00035.
 
     Examples
     --------

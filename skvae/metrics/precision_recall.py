@@ -161,7 +161,7 @@ def density_coverage(
     References
     ----------
     Naeem et al. 2020, Reliable fidelity and diversity metrics for generative models,
-    eq. 3 and 5, arXiv:2002.09797.
+    section 3, arXiv:2002.09797.
 
     Examples
     --------
