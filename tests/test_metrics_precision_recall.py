@@ -94,6 +94,14 @@ def test_four_points_by_hand_tell_precision_from_recall():
     assert result[2:] == dc[2:] == (1, 4, 4)
 
 
+def test_the_edge_of_a_ball_is_sharp():
+    X_real = np.array([[0.0], [1.0]])  # balls [-1, 1] and [0, 2]
+    on, off = np.array([[-1.0], [2]]), np.array([[-1 - 1e-9], [2 + 1e-9]])
+    assert improved_precision_recall(X_real, on, n_neighbors=1).precision == 1
+    assert improved_precision_recall(X_real, off, n_neighbors=1).precision == 0
+    assert density_coverage(X_real, off, n_neighbors=1)[:2] == (0, 0)
+
+
 def test_a_narrow_model_is_precise_and_a_wide_one_recalls():
     rng = np.random.RandomState(0)
     X = rng.normal(size=(400, 2))
