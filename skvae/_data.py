@@ -118,19 +118,23 @@ class Batches:
         return -(-len(self.rows) // self.batch_size)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Return the given rows of X (a CPU tensor of indices)."""
+        """Return the given rows of X (indices where the data are)."""
         if self.resident is None:
             return to_float32(self.X[rows.numpy()]).to(self.device)
-        return self.resident.index_select(0, rows.to(self.device)).float()
+        return self.resident.index_select(0, rows).float()
 
     def shuffled(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield all rows once in random order, by batches."""
         order = torch.randperm(len(self.rows), generator=generator, device="cpu")
-        yield from map(self, self.rows[order].split(self.batch_size))
+        yield from self._batches(self.rows[order])
 
     def ordered(self) -> Iterator[Tensor]:
         """Yield all rows once in their order, by batches."""
-        yield from map(self, self.rows.split(self.batch_size))
+        yield from self._batches(self.rows)
+
+    def _batches(self, rows: Tensor) -> Iterator[Tensor]:
+        rows = rows if self.resident is None else rows.to(self.device)
+        yield from map(self, rows.split(self.batch_size))
 
     def _place(self, X: np.ndarray) -> Tensor | None:
         if is_memory_mapped(X) or not self._fits(X):

@@ -159,9 +159,12 @@ class Fit:
             self.epoch_start = time.perf_counter()
             noise.manual_seed(child_seed(self.seed, NOISE, epoch))
             shuffle = make_generator(self.seed, SHUFFLE, epoch)
+            factor = None
             for i, x in enumerate(batches.shuffled(shuffle)):
                 progress = (epoch + i / len(batches)) / n_total
-                annealing.fill_(estimator._annealing(progress))
+                previous, factor = factor, estimator._annealing(progress)
+                if factor != previous:
+                    annealing.fill_(factor)
                 yield x
 
         def terms(x: Tensor) -> dict[str, Tensor]:

@@ -238,7 +238,7 @@ def _recover(step: Step, epoch: int, record: dict[str, float], n: int) -> None:
             "another likelihood."
         )
     for group in step.groups:
-        group["lr"] = group["lr"] * 0.5
+        group["lr"] *= 0.5
     warnings.warn(
         f"In epoch {epoch + 1}, {what} was not finite. The epoch was undone and the "
         f"learning rate halved to {float(step.groups[0]['lr']):.3g}.",
