@@ -124,7 +124,7 @@ def small_variants():
 
 def describe(value):
     """Return a short name for an estimator in the id of a test."""
-    if not hasattr(value, "get_params"):
+    if not hasattr(value, "get_params") or inspect.isclass(value):
         return getattr(value, "__name__", str(value))
     default = type(value)().get_params(deep=False)
     options = {
