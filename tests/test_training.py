@@ -629,8 +629,9 @@ def test_callbacks_follow_a_clone(X):
 
 def test_collapse_warns_and_names_the_active_components():
     X = make_data(200, 6)
+    options = {"beta": 1e4, "kl_warmup": 0.0, "learning_rate": 1e-2}
     with pytest.warns(UserWarning, match=r"of 6 .* only 0 are active.*\[\].*beta"):
-        model = small(n_components=6, beta=1e4, kl_warmup=0.0, max_epochs=30).fit(X)
+        model = small(n_components=6, max_epochs=60, **options).fit(X)
     assert list(model.active_components_) == []
 
 
