@@ -1,5 +1,6 @@
 """Rows on their way to the device: statistics, float32 blocks, mini-batches."""
 
+import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import assert_all_finite
 from torch import Tensor
 
 _CHUNK_BYTES = 2**24
@@ -74,15 +76,24 @@ def row_blocks(X: np.ndarray, n_rows: int | None = None) -> Iterator[np.ndarray]
 
 
 def to_float32(rows: np.ndarray) -> Tensor:
-    """Copy rows into a float32 tensor; raise ValueError where float32 overflows."""
-    with np.errstate(over="ignore"):
-        x = torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
-    if rows.dtype.itemsize > 4 and not torch.isfinite(x).all():
-        limit = np.finfo(np.float32).max
+    """Return rows as a float32 tensor, sharing their memory where that is safe.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing, infinite, or beyond the range of float32.
+    """
+    if rows.dtype == np.float32 and rows.flags.writeable and rows.flags.c_contiguous:
+        x = torch.from_numpy(rows)
+    else:
+        with np.errstate(over="ignore"):
+            x = torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
+    # One cheap pass; the sum may also overflow, so look closely before raising.
+    if not math.isfinite(x.sum()) and not x.isfinite().all():
+        assert_all_finite(rows, input_name="X")
         raise ValueError(
-            f"X must stay within the range of float32 (+-{limit:.3g}), but has the "
-            f"value {np.abs(rows).max():.3g}. Rescale X, for example with "
-            "StandardScaler."
+            "X must stay within the range of float32, +-3.4e38, but has the value "
+            f"{np.abs(rows).max():.3g}. Rescale X, for example with StandardScaler."
         )
     return x
 
@@ -118,27 +129,29 @@ class Batches:
         return -(-len(self.rows) // self.batch_size)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Return the given rows of X (a CPU tensor of indices)."""
+        """Return the given rows of X (indices where the data are)."""
         if self.resident is None:
             return to_float32(self.X[rows.numpy()]).to(self.device)
-        return self.resident.index_select(0, rows.to(self.device)).float()
+        return self.resident.index_select(0, rows).float()
 
     def shuffled(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield all rows once in random order, by batches."""
         order = torch.randperm(len(self.rows), generator=generator, device="cpu")
-        yield from map(self, self.rows[order].split(self.batch_size))
+        yield from self._batches(self.rows[order])
 
     def ordered(self) -> Iterator[Tensor]:
         """Yield all rows once in their order, by batches."""
-        yield from map(self, self.rows.split(self.batch_size))
+        yield from self._batches(self.rows)
+
+    def _batches(self, rows: Tensor) -> Iterator[Tensor]:
+        rows = rows if self.resident is None else rows.to(self.device)
+        yield from map(self, rows.split(self.batch_size))
 
     def _place(self, X: np.ndarray) -> Tensor | None:
         if is_memory_mapped(X) or not self._fits(X):
             return None
         if X.dtype.itemsize < 4:
             return torch.tensor(X, device=self.device)
-        if X.dtype == np.float32 and X.flags.writeable and self.device.type == "cpu":
-            return torch.from_numpy(X)
         return to_float32(X).to(self.device)
 
     def _fits(self, X: np.ndarray) -> bool:

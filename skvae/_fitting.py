@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 from skvae import _training
 from skvae._callbacks import EpochCallbacks
 from skvae._data import Batches, summarise
+from skvae._distributions import rsample_with_kl
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, standard_normal
 from skvae.densities import fit_density
@@ -25,10 +26,12 @@ from skvae.networks import resolve_network
 
 # One purpose, one stream of random numbers.
 INIT, SHUFFLE, NOISE, SPLIT, VALIDATE, ENCODE, DENSITY, SCORE, FOREIGN = range(9)
+DIAGNOSE, SECOND_STAGE = 9, 10
 
 _MAX_DIAGNOSED = 4096
 _MIN_ENCODED, _MAX_ENCODED = 10_000, 200_000
 _ACTIVE_VARIANCE = 0.01
+_DIAGNOSTIC_DRAWS = 16
 
 
 class Fit:
@@ -57,6 +60,11 @@ class Fit:
         self.history = dict(estimator.history_) if resume else {}
         self.network = resolve_network(estimator.network)
         self.resume = resume
+
+    @property
+    def n_callback_epochs(self) -> int:
+        """Number of epochs that callbacks are told of."""
+        return self.n_epochs
 
     def run(self, callbacks: EpochCallbacks) -> None:
         """Build or resume the module and train it."""
@@ -100,7 +108,9 @@ class Fit:
             summary.n_features, posterior.n_outputs(d), g
         )
         decoder = self.network.make_decoder(d, n_outputs, g)
+        posterior.build(d, g)
         module = AutoencoderModule(encoder, posterior, decoder, likelihood, summary, d)
+        module = estimator._finish_module(module, g)
         return module.to(self.device).train()
 
     def _resumed_module(self) -> AutoencoderModule:
@@ -109,7 +119,8 @@ class Fit:
         return module.to(self.device).train()
 
     def _make_optimizers(self) -> list[Any]:
-        special = self.module.likelihood.optimizers()
+        parts = [m for m in self.module.modules() if hasattr(m, "optimizers")]
+        special = [optimizer for part in parts for optimizer in part.optimizers()]
         taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
         parameters = [p for p in self.module.parameters() if p.requires_grad]
         adam = torch.optim.Adam(
@@ -117,15 +128,19 @@ class Fit:
             lr=self.estimator.learning_rate,
             fused=True,
         )
+        optimizers = [adam, *special]
         if self.resume and self.estimator._optimizer_state is not None:
-            adam.load_state_dict(self.estimator._optimizer_state)
+            states = self.estimator._optimizer_state
+            for optimizer, state in zip(_with_state(optimizers), states, strict=True):
+                optimizer.load_state_dict(state)
             adam.param_groups[0]["lr"] = self.estimator.learning_rate
-        return [adam, *special]
+        return optimizers
 
-    def _optimizer_state(self) -> dict[str, Any] | None:
+    def _optimizer_state(self) -> list[dict[str, Any]] | None:
         if not self.keep_optimizer:
             return None
-        return copy.deepcopy(self.optimizers[0].state_dict())
+        states = [o.state_dict() for o in _with_state(self.optimizers)]
+        return copy.deepcopy(states)
 
     def _schedulers(self) -> list[Callable[[float], None]]:
         schedule, adam = self.estimator.lr_schedule, self.optimizers[0]
@@ -159,9 +174,12 @@ class Fit:
             self.epoch_start = time.perf_counter()
             noise.manual_seed(child_seed(self.seed, NOISE, epoch))
             shuffle = make_generator(self.seed, SHUFFLE, epoch)
+            factor = None
             for i, x in enumerate(batches.shuffled(shuffle)):
                 progress = (epoch + i / len(batches)) / n_total
-                annealing.fill_(estimator._annealing(progress))
+                previous, factor = factor, estimator._annealing(progress)
+                if factor != previous:
+                    annealing.fill_(factor)
                 yield x
 
         def terms(x: Tensor) -> dict[str, Tensor]:
@@ -267,10 +285,18 @@ class Fit:
         """Summarise the posterior on (at most 4,096 of) the training rows."""
         X = self.X[:: -(-len(self.X) // _MAX_DIAGNOSED)]
 
+        generator = make_generator(self.seed, DIAGNOSE, device=self.device)
+
         def moments(x: Tensor) -> Tensor:
             q = module.encode(x)
-            return torch.stack([q.kl_to_standard_normal(), q.mean], 1)
+            shape = (_DIAGNOSTIC_DRAWS, *q.mean.shape)
+            noise = standard_normal(*shape, generator=generator, device=x.device)
+            return torch.stack([rsample_with_kl(q, noise)[1], q.mean], 1)
 
         kl, mean = blockwise(moments, X, self.device).astype(np.float64).swapaxes(0, 1)
         active = np.flatnonzero(mean.var(0) > _ACTIVE_VARIANCE)
         return {"kl_per_component_": kl.mean(0), "active_components_": active}
+
+
+def _with_state(optimizers: list[Any]) -> list[Any]:
+    return [o for o in optimizers if hasattr(o, "load_state_dict")]

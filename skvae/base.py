@@ -53,7 +53,7 @@ class BaseAutoencoder(
     """Base class of autoencoder estimators.
 
     A subclass stores its parameters in ``__init__`` and defines `_make_posterior` and
-    `_loss`; it may extend `_annealing` and `_check_parameters`.
+    `_loss`; it may extend `_finish_module`, `_annealing` and `_check_parameters`.
     """
 
     def fit(self, X: Any, y: Any = None) -> BaseAutoencoder:
@@ -264,6 +264,12 @@ class BaseAutoencoder(
     ) -> dict[str, Tensor]:
         raise NotImplementedError
 
+    def _finish_module(
+        self, module: AutoencoderModule, generator: torch.Generator
+    ) -> AutoencoderModule:
+        """Change or extend a new module, on the CPU, before training starts."""
+        return module
+
     def _annealing(self, progress: float) -> float:
         """Return the factor of annealed terms when a share of all epochs is done."""
         return 1.0
@@ -296,8 +302,8 @@ class BaseAutoencoder(
             )
             device = _training.resolve_device(self.device)
             with _training.training_context(device, self.precision):
-                fit = _fitting.Fit(self, rows, n_epochs, resume)
-                callbacks = EpochCallbacks(self, n_epochs, X, y)
+                fit = self._make_fit(rows, n_epochs, resume)
+                callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)
                 fit.run(callbacks)
                 fitted = fit.attributes()
             callbacks.end(lambda: fitted)
@@ -309,6 +315,9 @@ class BaseAutoencoder(
         vars(self).update(fitted)
         self._warn_of_collapse()
         return self
+
+    def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> _fitting.Fit:
+        return _fitting.Fit(self, X, n_epochs, resume)
 
     def _warn_of_collapse(self) -> None:
         n_active, d = len(self.active_components_), self.module_.n_components
@@ -325,7 +334,10 @@ class BaseAutoencoder(
 
     def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
         X = _to_numpy(X)
-        return validate_data(self, X, dtype=_DTYPES, order="C", reset=reset)
+        # Values are checked block by block, while they are in the processor's cache.
+        return validate_data(
+            self, X, dtype=_DTYPES, order="C", ensure_all_finite=reset, reset=reset
+        )
 
     def _fitted_module(self) -> AutoencoderModule:
         check_is_fitted(self)

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from numbers import Real
 from typing import Any
 
+import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from skvae._distributions import DiagonalNormal, IsotropicNormal
+from skvae._distributions import (
+    DiagonalNormal,
+    FullNormal,
+    IsotropicNormal,
+    PointMass,
+)
+from skvae._flows import FlowNormal, InverseAutoregressiveFlow, planar_flow
+from skvae._validation import check_choice, check_integer
 
 __all__ = [
     "ConstantPosterior",
     "DiagonalPosterior",
+    "FlowPosterior",
+    "FullCovariancePosterior",
     "IsotropicPosterior",
+    "PointPosterior",
     "Posterior",
 ]
 
@@ -23,8 +35,9 @@ class Posterior(BaseEstimator, nn.Module):
     """Base class of approximate posteriors.
 
     To write one, define `n_outputs` and `forward`. The distribution that `forward`
-    returns must have ``mean``, ``rsample(noise)``, ``log_prob(z)`` and
-    ``kl_to_standard_normal()``.
+    returns must have ``mean``, ``rsample(noise)`` and ``log_prob(z)``. It should have
+    ``kl_to_standard_normal()``, by component; without it the KL divergence is estimated
+    at the draws. ``detach()`` allows doubly reparameterised gradients.
     """
 
     def __init__(self) -> None:
@@ -33,6 +46,10 @@ class Posterior(BaseEstimator, nn.Module):
     def n_outputs(self, n_components: int) -> int:
         """Return the number of raw encoder outputs for a latent dimension."""
         raise NotImplementedError
+
+    def build(self, n_components: int, generator: torch.Generator) -> Posterior:
+        """Check parameters, create weights of the posterior's own; return self."""
+        return self
 
     def forward(self, h: Tensor) -> Any:
         """Return q(z|x) from raw encoder outputs of shape (n, n_outputs)."""
@@ -129,10 +146,159 @@ class ConstantPosterior(Posterior):
         return IsotropicNormal(h, h.new_full((), math.log(self.scale)))
 
 
+class FullCovariancePosterior(Posterior):
+    """Normal posterior with a full covariance matrix for every row (Sigma-VAE).
+
+    The encoder's outputs are the mean, the logarithm of the diagonal and the rest of
+    the lower triangular factor L, the latter over the root of the number of components.
+
+    References
+    ----------
+    Yu, "A Tutorial on VAEs", arXiv 2006.10273, section 3.3 (where the printed
+    covariance proportional to V D^2 V' should read U D^2 U').
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skvae.posteriors import FullCovariancePosterior
+    >>> posterior = FullCovariancePosterior()
+    >>> posterior.n_outputs(3)
+    9
+    >>> posterior(torch.zeros(2, 9)).factor[0]
+    tensor([[1., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 1.]])
+    """
+
+    def n_outputs(self, n_components: int) -> int:
+        """Return the number of raw encoder outputs: mean and triangular factor."""
+        return n_components + n_components * (n_components + 1) // 2
+
+    def forward(self, h: Tensor) -> FullNormal:
+        """Return N(mean, L L') from raw encoder outputs."""
+        d = (math.isqrt(9 + 8 * h.shape[-1]) - 3) // 2
+        loc, log_diagonal, rest = h.split([d, d, d * (d - 1) // 2], -1)
+        row, column = torch.tril_indices(d, d, -1, device=h.device)
+        factor = torch.diag_embed(log_diagonal.exp())
+        factor[..., row, column] = rest / math.sqrt(d)
+        return FullNormal(loc, factor)
+
+
+class FlowPosterior(Posterior):
+    """Posterior that is the image of a diagonal normal one under normalising flows.
+
+    Parameters
+    ----------
+    kind : {"planar", "autoregressive"}, default="planar"
+        "planar" flows have their parameters from the encoder. "autoregressive" ones are
+        inverse autoregressive networks with a context from the encoder; their order of
+        the components alternates.
+    n_flows : int, default=8
+    n_hidden : int, default=64
+        Width of the networks of autoregressive flows.
+
+    Notes
+    -----
+    The KL divergence has no closed form and is estimated at the draws of every step;
+    free bits then apply to the estimate. In `kl_per_component_`, planar flows count for
+    all components in equal parts. The transform of a row is the image of the mean of
+    the normal distribution. Gradients of IWAE must be "standard".
+
+    References
+    ----------
+    Rezende & Mohamed, "Variational Inference with Normalizing Flows", ICML 2015, eq. 10
+    to 15.
+    Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow",
+    NeurIPS 2016, algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae import VAE
+    >>> X = np.random.default_rng(0).normal(size=(64, 3))
+    >>> VAE(2, posterior="flow", max_epochs=2).fit(X).transform(X).shape
+    (64, 2)
+    """
+
+    def __init__(
+        self, kind: str = "planar", n_flows: int = 8, n_hidden: int = 64
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.n_flows = n_flows
+        self.n_hidden = n_hidden
+
+    def n_outputs(self, n_components: int) -> int:
+        """Return the number of raw encoder outputs: those of the base and the flows."""
+        check_choice("FlowPosterior", "kind", self.kind, ("planar", "autoregressive"))
+        check_integer("FlowPosterior", "n_flows", self.n_flows, 1)
+        check_integer("FlowPosterior", "n_hidden", self.n_hidden, 1)
+        if self.kind == "planar":
+            return 2 * n_components + self.n_flows * (2 * n_components + 1)
+        return 2 * n_components + self.n_hidden
+
+    def build(self, n_components: int, generator: torch.Generator) -> FlowPosterior:
+        """Create the networks of autoregressive flows; return self."""
+        self.n_components = n_components
+        n_networks = self.n_flows if self.kind == "autoregressive" else 0
+        self.flows = nn.ModuleList(
+            InverseAutoregressiveFlow(
+                n_components, self.n_hidden, i % 2 == 1, generator
+            )
+            for i in range(n_networks)
+        )
+        return self
+
+    def forward(self, h: Tensor) -> FlowNormal:
+        """Return the distribution of a row's draws after all flows."""
+        d = self.n_components
+        base, h = DiagonalNormal(h[..., :d], h[..., d : 2 * d]), h[..., 2 * d :]
+        if self.kind == "planar":
+            return FlowNormal(base, self._planar_flows(h))
+        return FlowNormal(base, [partial(flow, context=h) for flow in self.flows])
+
+    def _planar_flows(self, h: Tensor) -> list[partial]:
+        d, flows = self.n_components, []
+        for raw in h.chunk(self.n_flows, -1):
+            u, w, b = raw.split([d, d, 1], -1)
+            u, w = u / math.sqrt(d), w / math.sqrt(d)  # w'z starts with unit variance
+            flows.append(partial(planar_flow, u=u, w=w, b=b))
+        return flows
+
+
+class PointPosterior(Posterior):
+    """Deterministic encoder: all mass of q(z|x) on one point.
+
+    The posterior of `RAE` and `WAE`. In place of its infinite KL divergence to N(0, I)
+    stands half the squared norm, what remains of it without the infinite constant.
+
+    References
+    ----------
+    Ghosh et al., "From Variational to Deterministic Autoencoders", section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skvae.posteriors import PointPosterior
+    >>> PointPosterior()(torch.ones(1, 2)).kl_to_standard_normal()
+    tensor([[0.5000, 0.5000]])
+    """
+
+    def n_outputs(self, n_components: int) -> int:
+        """Return the number of raw encoder outputs: the point."""
+        return n_components
+
+    def forward(self, h: Tensor) -> PointMass:
+        """Return the point mass at h."""
+        return PointMass(h)
+
+
 _NAMES = {
     "diagonal": DiagonalPosterior,
     "isotropic": IsotropicPosterior,
     "constant": ConstantPosterior,
+    "full": FullCovariancePosterior,
+    "flow": FlowPosterior,
 }
 
 
