@@ -78,7 +78,7 @@ class Fit:
     def attributes(self) -> dict[str, Any]:
         """Return the fitted attributes of the estimator for the module as it is."""
         module = copy.deepcopy(self.module).eval()
-        density = self.estimator.latent_density
+        density = self.estimator._make_latent_density(len(self.X))
         codes = np.zeros((1, module.n_components))
         if density is not None:
             codes = self._encoded_draws(module)
@@ -270,6 +270,7 @@ class Fit:
         n = len(self.X)
         X = self.X if n <= _MAX_ENCODED else self.X[:: -(-n // _MAX_ENCODED)]
         n_draws = min(10, -(-_MIN_ENCODED // len(X)))
+        n_draws = 1 if module.posterior.deterministic else n_draws
         generator = make_generator(self.seed, ENCODE, device=self.device)
 
         def draw(x: Tensor) -> Tensor:
