@@ -4,6 +4,7 @@ __version__ = "0.1.0.dev0"
 
 from skvae.base import BaseAutoencoder
 from skvae.iwae import IWAE
+from skvae.rae import RAE
 from skvae.vae import VAE
 
-__all__ = ["IWAE", "VAE", "BaseAutoencoder", "__version__"]
+__all__ = ["IWAE", "RAE", "VAE", "BaseAutoencoder", "__version__"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from skvae._distributions import (
     rsample_with_kl,
@@ -15,7 +16,14 @@ from skvae._distributions import (
 from skvae._module import AutoencoderModule
 from skvae._random import standard_normal
 
-__all__ = ["importance_weights", "iwae_loss", "vae_loss"]
+__all__ = [
+    "gradient_penalty",
+    "importance_weights",
+    "iwae_loss",
+    "rae_loss",
+    "squared_weights",
+    "vae_loss",
+]
 
 
 def vae_loss(
@@ -116,6 +124,96 @@ def iwae_loss(
     log_ratio, z = weights(module, x, noise)
     log_w = log_ratio + standard_normal_log_prob(z)  # (k, n)
     return {"neg_bound": math.log(k) - log_w.logsumexp(0)}
+
+
+def rae_loss(
+    module: AutoencoderModule,
+    x: Tensor,
+    *,
+    generator: torch.Generator,
+    latent_penalty: float = 1.0,
+    regularizer: str | None = "l2",
+    regularizer_weight: float = 1.0,
+) -> dict[str, Tensor]:
+    """Terms of the regularised autoencoder's objective, for z = encoder(x).
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+    x : Tensor of shape (n, n_features)
+    generator : torch.Generator
+        Source of the gradient penalty's noise, on the device of `x`.
+    latent_penalty : float, default=1.0
+        Weight of ||z||^2 / 2.
+    regularizer : {"l2", "gradient_penalty", None}, default="l2"
+        Penalty of the decoder: `squared_weights`, or `gradient_penalty` of its mean in
+        the units of the encoder's input, (D(z) - mean) / spread.
+    regularizer_weight : float, default=1.0
+
+    Returns
+    -------
+    terms : dict of Tensor, of shape (n,) or (), in nats
+        "reconstruction" is -log p(x|z), "latent" the weighted penalty of z, and
+        "regularizer", where there is one, that of the decoder.
+
+    References
+    ----------
+    Ghosh et al., "From Variational to Deterministic Autoencoders", ICLR 2020, section
+    3. https://arxiv.org/abs/1903.12436
+    """
+    z = module.encode(x).mean
+    p = module.decode(z)
+    terms = {
+        "reconstruction": -p.log_prob(x),
+        "latent": latent_penalty * 0.5 * z.square().sum(-1),
+    }
+    if regularizer == "l2":
+        terms["regularizer"] = regularizer_weight * squared_weights(module.decoder)
+    elif regularizer == "gradient_penalty":
+        penalty = gradient_penalty(
+            lambda z: module.decode(z).mean * module.factor, z, generator
+        )
+        terms["regularizer"] = regularizer_weight * penalty
+    return terms
+
+
+def squared_weights(network: nn.Module) -> Tensor:
+    """Sum of all squared weights, without biases and other vectors; shape ()."""
+    return sum(w.square().sum() for w in network.parameters() if w.ndim > 1)
+
+
+def gradient_penalty(
+    decode: Callable[[Tensor], Tensor], z: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Hutchinson's estimate of the squared Frobenius norm of the decoder's Jacobian.
+
+    Parameters
+    ----------
+    decode : callable, Tensor (n, d) -> Tensor (n, n_features)
+        The derivative is by its argument, row by row.
+    z : Tensor of shape (n, d)
+    generator : torch.Generator
+
+    Returns
+    -------
+    penalty : Tensor of shape (n,)
+        ||J'v||^2 for one v ~ N(0, I) a row, in expectation ||J||_F^2.
+
+    Notes
+    -----
+    The authors' code penalises the derivative of ||D(z)||^2 instead. Layers that couple
+    the rows of a batch, such as batch normalisation, make the penalty approximate.
+
+    References
+    ----------
+    Ghosh et al. 2020, section 3 ("gradient penalty"); Hutchinson 1990.
+    """
+    with torch.enable_grad():
+        z = z if z.requires_grad else z.detach().requires_grad_()
+        x = decode(z)
+        v = torch.empty_like(x).normal_(generator=generator)
+        (gradient,) = torch.autograd.grad(x, z, v, create_graph=True)
+    return gradient.square().sum(-1)
 
 
 def importance_weights(
