@@ -6,5 +6,6 @@ from skvae.base import BaseAutoencoder
 from skvae.iwae import IWAE
 from skvae.rae import RAE
 from skvae.vae import VAE
+from skvae.wae import WAE
 
-__all__ = ["IWAE", "RAE", "VAE", "BaseAutoencoder", "__version__"]
+__all__ = ["IWAE", "RAE", "VAE", "WAE", "BaseAutoencoder", "__version__"]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skvae._distributions import (
@@ -13,6 +14,7 @@ from skvae._distributions import (
     rsample_with_log_prob,
     standard_normal_log_prob,
 )
+from skvae._kernels import imq_kernel, mmd_squared, rbf_kernel, squared_distances
 from skvae._module import AutoencoderModule
 from skvae._random import standard_normal
 
@@ -23,6 +25,8 @@ __all__ = [
     "rae_loss",
     "squared_weights",
     "vae_loss",
+    "wae_gan_loss",
+    "wae_mmd_loss",
 ]
 
 
@@ -175,6 +179,102 @@ def rae_loss(
         )
         terms["regularizer"] = regularizer_weight * penalty
     return terms
+
+
+def wae_mmd_loss(
+    module: AutoencoderModule,
+    x: Tensor,
+    *,
+    generator: torch.Generator,
+    divergence_weight: float = 1.0,
+    kernel: str = "imq",
+) -> dict[str, Tensor]:
+    """Terms of the Wasserstein autoencoder with a maximum mean discrepancy.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+    x : Tensor of shape (n, n_features)
+    generator : torch.Generator
+        Source of the draws of the prior, on the device of `x`.
+    divergence_weight : float, default=1.0
+    kernel : {"imq", "rbf"}, default="imq"
+        "imq" sums seven inverse multiquadratic kernels; "rbf" is Gaussian, its squared
+        bandwidth the sum of the medians of the squared distances between codes and
+        draws, and among codes.
+
+    Returns
+    -------
+    terms : dict of Tensor, in nats
+        "reconstruction", of shape (n,), is -log p(x|z) at z = encoder(x); "divergence",
+        of shape (), the weighted unbiased estimate of the squared discrepancy between
+        codes and as many draws of N(0, I), which may be negative. It is zero for a
+        batch of one row, which has no such estimate.
+
+    References
+    ----------
+    Tolstikhin et al., "Wasserstein Auto-Encoders", ICLR 2018, algorithm 2.
+    """
+    z = module.encode(x).mean
+    terms = {"reconstruction": -module.decode(z).log_prob(x)}
+    prior = standard_normal(*z.shape, generator=generator, device=z.device)
+    if len(z) == 1:
+        return {**terms, "divergence": 0 * z.sum()}
+    if kernel == "imq":
+        mmd = mmd_squared(z, prior, lambda r: imq_kernel(r, module.n_components))
+    else:
+        bandwidth = _median_bandwidth(z.detach(), prior)
+        mmd = mmd_squared(z, prior, lambda r: rbf_kernel(r, bandwidth))
+    return {**terms, "divergence": divergence_weight * mmd}
+
+
+def wae_gan_loss(
+    module: AutoencoderModule,
+    x: Tensor,
+    *,
+    generator: torch.Generator,
+    divergence_weight: float = 1.0,
+) -> dict[str, Tensor]:
+    """Terms of the Wasserstein autoencoder with an adversary.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        With a `discriminator`.
+    x : Tensor of shape (n, n_features)
+    generator : torch.Generator
+        Source of the draws of the prior, on the device of `x`.
+    divergence_weight : float, default=1.0
+
+    Returns
+    -------
+    terms : dict of Tensor, each of shape (n,), in nats
+        "reconstruction" is -log p(x|z) at z = encoder(x); "divergence" the weighted
+        cross-entropy of codes taken for draws of the prior, whose gradient reaches the
+        encoder alone; "discriminator" the weighted cross-entropies of both kinds taken
+        for what they are, whose gradient reaches the discriminator alone.
+
+    References
+    ----------
+    Tolstikhin et al., "Wasserstein Auto-Encoders", ICLR 2018, algorithm 1. There, the
+    discriminator's step follows the autoencoder's; here both use the same state.
+    """
+    z = module.encode(x).mean
+    prior = standard_normal(*z.shape, generator=generator, device=z.device)
+    log_fooled = F.logsigmoid(module.discriminator.frozen(z))
+    log_real = F.logsigmoid(module.discriminator(prior))
+    log_fake = F.logsigmoid(-module.discriminator(z.detach()))
+    return {
+        "reconstruction": -module.decode(z).log_prob(x),
+        "divergence": -divergence_weight * log_fooled,
+        "discriminator": -divergence_weight * (log_real + log_fake),
+    }
+
+
+def _median_bandwidth(z: Tensor, prior: Tensor) -> Tensor:
+    row, column = torch.triu_indices(len(z), len(z), 1, device=z.device)
+    among = squared_distances(z, z)[row, column].median()
+    return squared_distances(z, prior).median() + among
 
 
 def squared_weights(network: nn.Module) -> Tensor:
