@@ -1,5 +1,6 @@
 """Rows on their way to the device: statistics, float32 blocks, mini-batches."""
 
+import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import assert_all_finite
 from torch import Tensor
 
 _CHUNK_BYTES = 2**24
@@ -74,15 +76,24 @@ def row_blocks(X: np.ndarray, n_rows: int | None = None) -> Iterator[np.ndarray]
 
 
 def to_float32(rows: np.ndarray) -> Tensor:
-    """Copy rows into a float32 tensor; raise ValueError where float32 overflows."""
-    with np.errstate(over="ignore"):
-        x = torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
-    if rows.dtype.itemsize > 4 and not torch.isfinite(x).all():
-        limit = np.finfo(np.float32).max
+    """Return rows as a float32 tensor, sharing their memory where that is safe.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing, infinite, or beyond the range of float32.
+    """
+    if rows.dtype == np.float32 and rows.flags.writeable and rows.flags.c_contiguous:
+        x = torch.from_numpy(rows)
+    else:
+        with np.errstate(over="ignore"):
+            x = torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
+    # One cheap pass; the sum may also overflow, so look closely before raising.
+    if not math.isfinite(x.sum()) and not x.isfinite().all():
+        assert_all_finite(rows, input_name="X")
         raise ValueError(
-            f"X must stay within the range of float32 (+-{limit:.3g}), but has the "
-            f"value {np.abs(rows).max():.3g}. Rescale X, for example with "
-            "StandardScaler."
+            "X must stay within the range of float32, +-3.4e38, but has the value "
+            f"{np.abs(rows).max():.3g}. Rescale X, for example with StandardScaler."
         )
     return x
 
@@ -141,8 +152,6 @@ class Batches:
             return None
         if X.dtype.itemsize < 4:
             return torch.tensor(X, device=self.device)
-        if X.dtype == np.float32 and X.flags.writeable and self.device.type == "cpu":
-            return torch.from_numpy(X)
         return to_float32(X).to(self.device)
 
     def _fits(self, X: np.ndarray) -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skvae._data import DataSummary, row_blocks, to_float32
+from skvae._threads import limited_threads
 
 # Rows of one inference block. A row's last bits depend on the shape of the matrix
 # product it stands in, so all blocks have the same shape, the last one padded.
@@ -110,7 +111,7 @@ def blockwise(
     out : ndarray of shape (n_samples, ...)
     """
     out = None
-    with torch.inference_mode():
+    with torch.inference_mode(), limited_threads():
         for i, rows in enumerate(row_blocks(X, n_rows)):
             x = to_float32(rows)
             if len(x) < n_rows:

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
+from skvae._threads import limited_threads
+
 Terms = Callable[[Tensor], dict[str, Tensor]]
 _MAX_RECOVERIES = 3
 
@@ -155,6 +157,7 @@ def average_gradients(parameters: list[Tensor]) -> None:
 def training_context(device: torch.device, precision: str) -> Iterator[None]:
     """Shield training from the caller's grad, inference and autocast modes."""
     with ExitStack() as stack:
+        stack.enter_context(limited_threads())
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         mixed = precision == "bfloat16"

@@ -339,7 +339,10 @@ class BaseAutoencoder(
 
     def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
         X = _to_numpy(X)
-        return validate_data(self, X, dtype=_DTYPES, order="C", reset=reset)
+        # Values are checked block by block, while they are in the processor's cache.
+        return validate_data(
+            self, X, dtype=_DTYPES, order="C", ensure_all_finite=reset, reset=reset
+        )
 
     def _fitted_module(self) -> AutoencoderModule:
         check_is_fitted(self)

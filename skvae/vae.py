@@ -18,7 +18,118 @@ __all__ = ["VAE"]
 
 
 class VAE(BaseAutoencoder):
-    """Variational autoencoder."""
+    """Variational autoencoder.
+
+    Fits a latent variable model p(x) = E_{z ~ N(0, I)} p(x|z), whose encoder q(z|x) and
+    decoder p(x|z) are networks, by maximising the evidence lower bound.
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Dimension of the latent space. More than the data need does no harm with the
+        default likelihood: superfluous components stay at the prior.
+    network : {"mlp"} or Network, default="mlp"
+        Architecture of encoder and decoder, such as
+        ``MLP(hidden_layer_sizes=(512, 512))``, or ``CustomNetwork`` for modules of
+        one's own.
+    likelihood : str or Likelihood, default="gaussian"
+        Observation model p(x|z): "gaussian" learns one noise scale for all features;
+        "bernoulli" is for X in [0, 1]. See `skvae.likelihoods`.
+    posterior : str or Posterior, default="diagonal"
+        Family of q(z|x): "diagonal", "isotropic" (one variance for each row) or
+        "constant" (one fixed variance, the CV-VAE). See `skvae.posteriors`.
+    latent_density : None or estimator with ``fit`` and ``sample``, default=None
+        Density from which `sample` draws latents and under which `score_samples`
+        scores. None is the prior N(0, I); any other, such as
+        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
+    beta : float, default=1.0
+        Weight of the KL divergence. Only 1 bounds the log-likelihood.
+    kl_warmup : float, default=0.1
+        Share of `max_epochs` over which the KL weight rises from 0 to `beta`, so that
+        the encoder is used before the prior pulls on it.
+    n_samples : int, default=1
+        Draws z ~ q(z|x) for each row and training step.
+    free_bits : float, default=0.0
+        Bits of every latent component and row that cost nothing.
+    learning_rate : float, default=1e-3
+        Step size of Adam.
+    lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
+        "plateau" halves the rate after 5 epochs without progress, "cosine" lets it fall
+        to 0; a callable is given the optimizer and returns a scheduler of
+        ``torch.optim.lr_scheduler``, stepped once an epoch.
+    batch_size : int, default=128
+        Rows in a training step.
+    max_epochs : int, default=100
+        Passes over the data.
+    early_stopping : bool, default=False
+        Hold out rows, stop when their loss has not improved for `n_iter_no_change`
+        epochs, and restore the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Share of rows held out by `early_stopping`.
+    n_iter_no_change : int, default=10
+        Patience of `early_stopping` in epochs.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Type of the networks' matrix products in training; losses are in float32.
+    compile : bool, default=False
+        Compile the networks with torch.compile for training.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is a device, else the CPU.
+    warm_start : bool, default=False
+        Let ``fit`` go on from the last fit, with the optimizer's state.
+    verbose : int, default=0
+        Print a line after every epoch if positive. For progress bars use
+        ``set_callbacks(sklearn.callback.ProgressBar())``.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, order of rows and noise. The global random states of
+        NumPy, torch and Python are neither used nor changed.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The trained module, with ``encode(x)`` and ``decode(z)``.
+    likelihood_ : Likelihood
+        The observation model with its learned parameters, such as ``scale_``.
+    latent_density_ : estimator
+        The fitted latent density.
+    history_ : dict of ndarray of shape (n_epochs_,)
+        Mean of every loss term by epoch in nats for each row, their sum "loss",
+        "learning_rate", "scale" if one is learned, and "validation_loss".
+    n_epochs_ : int
+        Number of epochs trained.
+    kl_per_component_ : ndarray of shape (n_components,)
+        Mean KL(q(z_j|x) || N(0, 1)) over training rows, in nats.
+    active_components_ : ndarray of int
+        Components whose posterior mean varies over training rows (variance > 0.01).
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, where X has names that are strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The linear model with the same likelihood.
+
+    References
+    ----------
+    Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+    Dai & Wipf, "Diagnosing and Enhancing VAE Models", ICLR 2019, for the learned scale.
+    Higgins et al., "beta-VAE", ICLR 2017.
+    Burda et al., "Importance Weighted Autoencoders", ICLR 2016, section 5, for active
+    components.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skvae import VAE
+    >>> X = load_digits().data
+    >>> vae = VAE(n_components=8, max_epochs=2, random_state=0).fit(X)
+    >>> vae.transform(X).shape
+    (1797, 8)
+    >>> vae.sample(5, random_state=0).shape
+    (5, 64)
+    >>> bool(vae.score(X) > vae.score(X + 5))
+    True
+    """
 
     def __init__(
         self,

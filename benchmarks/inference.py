@@ -1,0 +1,121 @@
+"""transform against a bare forward pass, and memory on a memory-mapped array.
+
+    python benchmarks/inference.py [--rows 60000] [--turns 5]
+
+The first table gives, for each network, the time of ``transform`` over that of a bare
+float32 pass in the best of several chunk sizes, in turns, and the time of one row. The
+second gives the peak of anonymous memory (Linux only) that ``fit`` and ``transform`` of
+a memory-mapped float32 array add, for arrays of growing length.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import threading
+import time
+import warnings
+
+import numpy as np
+import torch
+
+from skvae import VAE
+from skvae.networks import MLP
+
+CHUNKS = (128, 256, 512, 1024, 4096, 60_000)
+
+
+def seconds(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def bare_pass(module, x, chunk):
+    with torch.inference_mode():
+        return torch.cat([module.encode(rows).mean for rows in x.split(chunk)]).numpy()
+
+
+def compare_transform(X, sizes, d, turns):
+    model = VAE(d, network=MLP(sizes), max_epochs=1, random_state=0).fit(X[:2000])
+    module, x = model.module_, torch.from_numpy(X)
+    best = min(CHUNKS, key=lambda c: seconds(lambda: bare_pass(module, x, c)))
+    ratios = [
+        seconds(lambda: model.transform(X))
+        / seconds(lambda: bare_pass(module, x, best))
+        for _ in range(turns)
+    ]
+    row = statistics.median(seconds(lambda: model.transform(X[:1])) for _ in range(50))
+    print(
+        f"784-{'-'.join(map(str, sizes))}-{d}: transform "
+        f"{statistics.median(ratios):.2f} x a bare pass in chunks of {best} "
+        f"({min(ratios):.2f} to {max(ratios):.2f}); one row {1e3 * row:.2f} ms"
+    )
+
+
+def anonymous_memory():
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("RssAnon"))
+    return int(line.split()[1]) / 1024
+
+
+class PeakMemory:
+    """Peak of anonymous memory in MB over that at entry, sampled every 2 ms."""
+
+    def __enter__(self):
+        self.start = self.peak = anonymous_memory()
+        self.running = True
+        self.thread = threading.Thread(target=self._watch)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.running = False
+        self.thread.join()
+        self.added = self.peak - self.start
+
+    def _watch(self):
+        while self.running:
+            self.peak = max(self.peak, anonymous_memory())
+            time.sleep(0.002)
+
+
+def measure_memory():
+    model = VAE(16, network=MLP((64,)), max_epochs=1, random_state=0)
+    model.fit(np.random.default_rng(0).random((500, 784), dtype=np.float32))
+    for dtype in ("float32", "float64", "uint8"):
+        for n_rows in (20_000, 100_000):
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "X.npy")
+                X = np.lib.format.open_memmap(path, "w+", dtype, (n_rows, 784))
+                for start in range(0, n_rows, 10_000):
+                    rng = np.random.default_rng(start)
+                    X[start : start + 10_000] = rng.integers(0, 255, (10_000, 784))
+                X = np.load(path, mmap_mode="r")
+                with PeakMemory() as fit:
+                    model.fit(X)
+                with PeakMemory() as transform:
+                    model.transform(X)
+            print(
+                f"memory-mapped {dtype}, {n_rows} rows ({X.nbytes / 2**20:.0f} MB): "
+                f"fit adds {fit.added:.0f} MB, transform {transform.added:.0f} MB"
+            )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=60_000)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    warnings.simplefilter("ignore")
+    X = np.random.default_rng(0).random((options.rows, 784), dtype=np.float32)
+    for sizes, d in [((400,), 20), ((32,), 8), ((512, 512), 16)]:
+        compare_transform(X, sizes, d, options.turns)
+    del X
+    measure_memory()
+
+
+if __name__ == "__main__":
+    main()
