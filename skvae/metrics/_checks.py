@@ -1,0 +1,176 @@
+"""Input checks shared by all metrics."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.utils import check_random_state
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+RandomState = int | np.random.RandomState | None
+
+
+def random_state_of(random_state: RandomState) -> np.random.RandomState:
+    """
+    Turn a seed into a generator, leaving NumPy's global one alone.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+        None draws a fresh seed from the operating system.
+
+    Returns
+    -------
+    generator : numpy.random.RandomState
+    """
+    if random_state is None or random_state is np.random:
+        return np.random.RandomState()
+    return check_random_state(random_state)
+
+
+def seed_of(generator: np.random.RandomState) -> int:
+    """Draw one integer seed, to hand down to a scikit-learn estimator."""
+    return int(generator.randint(np.iinfo(np.int32).max))
+
+
+def at_most(X: FloatArray, n_rows: int, rng: np.random.RandomState) -> FloatArray:
+    """Draw `n_rows` of the rows without replacement where there are more."""
+    if len(X) <= n_rows:
+        return X
+    return X[np.sort(rng.choice(len(X), n_rows, replace=False))]
+
+
+def as_rows(X: ArrayLike | torch.Tensor, name: str, *, min_rows: int = 1) -> FloatArray:
+    """
+    Read an array or tensor as finite float64 rows.
+
+    Parameters
+    ----------
+    X : array-like or Tensor of shape (n, ...)
+        Rows may have any shape (images, for instance) and are flattened.
+    name : str
+        What the caller calls it, for the error messages.
+    min_rows : int, default=1
+        Smallest number of rows that is enough.
+
+    Returns
+    -------
+    X : ndarray of shape (n, n_features), float64
+        A view of the input where that is possible.
+
+    Raises
+    ------
+    TypeError
+        If `X` is sparse or not real numbers.
+    ValueError
+        If `X` has no row axis, too few rows, no features, or NaN or infinity.
+    """
+    X = _as_float64(X, name)
+    if X.ndim < 2:
+        raise ValueError(
+            f"{name} must have shape (n_rows, n_features), got {X.shape}. "
+            f"Reshape one feature with {name}.reshape(-1, 1)."
+        )
+    X = X.reshape(len(X), int(np.prod(X.shape[1:])))
+    _check_size(X, name, min_rows)
+    _check_finite(X, name)
+    return X
+
+
+def as_finite(X: ArrayLike | torch.Tensor, name: str) -> FloatArray:
+    """Read an array or tensor of any shape as finite float64."""
+    X = _as_float64(X, name)
+    _check_finite(X.reshape(len(X) if X.ndim > 1 else 1, -1), name)
+    return X
+
+
+def as_pair(
+    X: ArrayLike | torch.Tensor,
+    Y: ArrayLike | torch.Tensor,
+    names: tuple[str, str] = ("X_real", "X_generated"),
+    *,
+    min_rows: int = 1,
+) -> tuple[FloatArray, FloatArray]:
+    """Read two sets with `as_rows` and check that they have the same width."""
+    X = as_rows(X, names[0], min_rows=min_rows)
+    Y = as_rows(Y, names[1], min_rows=min_rows)
+    check_same_width(X.shape[1], Y.shape[1], names)
+    return X, Y
+
+
+def check_same_width(d_x: int, d_y: int, names: tuple[str, str]) -> None:
+    """Raise ValueError unless both sets have the same number of features."""
+    if d_x != d_y:
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have the same number of features, "
+            f"got {d_x} and {d_y}. Pass both through the same feature map."
+        )
+
+
+def check_integer(value: int, name: str, minimum: int) -> int:
+    """Return `value` if it is an integer of at least `minimum`, else raise."""
+    integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not integer or value < minimum:
+        raise ValueError(f"{name} must be an integer >= {minimum}, got {value!r}.")
+    return int(value)
+
+
+def check_positive(value: float, name: str) -> float:
+    """Return `value` as a float if it is finite and above zero, else raise."""
+    if not (np.isscalar(value) and np.isreal(value) and 0 < value < np.inf):
+        raise ValueError(f"{name} must be a finite number > 0, got {value!r}.")
+    return float(value)
+
+
+def check_option(value: str, name: str, options: tuple[str, ...]) -> str:
+    """Return `value` if it is one of `options`, else raise."""
+    if value not in options:
+        listed = ", ".join(repr(option) for option in options)
+        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
+    return value
+
+
+def _as_float64(X: Any, name: str) -> NDArray[Any]:
+    if issparse(X):
+        raise TypeError(f"{name} must be dense, got {type(X)}. Use {name}.toarray().")
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu()
+        # NumPy has no bfloat16.
+        X = X.double().numpy() if X.is_floating_point() else X.numpy()
+    X = np.asarray(X)
+    try:
+        # A cast from complex numbers or strings would succeed.
+        return X.astype(np.float64, copy=False, casting=_casting(X))
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name} must hold real numbers, got dtype {X.dtype}. "
+            "Convert it to a numeric feature matrix."
+        ) from None
+
+
+def _casting(X: NDArray[Any]) -> str:
+    return "unsafe" if X.dtype.kind == "O" else "same_kind"
+
+
+def _check_size(X: FloatArray, name: str, min_rows: int) -> None:
+    if len(X) < min_rows:
+        raise ValueError(
+            f"{name} must have at least {min_rows} row{'s' * (min_rows > 1)}, "
+            f"got {len(X)}. Pass a larger sample."
+        )
+    if X.shape[1] == 0:
+        raise ValueError(f"{name} must have at least 1 feature, got shape {X.shape}.")
+
+
+def _check_finite(X: FloatArray, name: str) -> None:
+    finite = np.isfinite(X)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise ValueError(
+            f"{name} must be finite, but has {np.sum(~finite)} NaN or infinite values, "
+            f"the first ({X[row, column]}) in row {row}, column {column}. "
+            "Remove or impute those rows."
+        )

@@ -1,0 +1,191 @@
+"""Kernels of the maximum mean discrepancy and their sums, in blocks."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from skvae.metrics._checks import FloatArray
+from skvae.metrics._pairwise import (
+    row_blocks,
+    squared_distance_blocks,
+    squared_distance_triangle,
+    squared_norms,
+)
+
+# s in k(x, y) = sum_s s c / (s c + |x - y|^2), Tolstikhin et al. 2018.
+IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+Blocks = Iterator[tuple[slice, FloatArray]]
+
+
+class Kernel(Protocol):
+    """What the sums below need of a kernel."""
+
+    def blocks(self, X: FloatArray, Y: FloatArray) -> Blocks:
+        """Kernel of rows of `X` with all rows of `Y`, block by block."""
+
+    def triangle(self, X: FloatArray) -> Blocks:
+        """Kernel within a set, each pair once, as `squared_distance_triangle`."""
+
+    def diagonal(self, X: FloatArray) -> FloatArray:
+        """Kernel of every row with itself."""
+
+
+@dataclass(frozen=True)
+class RadialKernel:
+    """
+    A kernel that is a function of the squared distance.
+
+    Parameters
+    ----------
+    profile : callable
+        Maps a block of squared distances, which it may overwrite, to the kernel.
+    """
+
+    profile: Callable[[FloatArray], FloatArray]
+
+    def blocks(self, X: FloatArray, Y: FloatArray) -> Blocks:
+        """Kernel of rows of `X` with all rows of `Y`, block by block."""
+        for rows, squared in squared_distance_blocks(X, Y):
+            yield rows, self.profile(squared)
+
+    def triangle(self, X: FloatArray) -> Blocks:
+        """Kernel within a set, each pair once."""
+        for rows, squared in squared_distance_triangle(X):
+            yield rows, self.profile(squared)
+
+    def diagonal(self, X: FloatArray) -> FloatArray:
+        """Kernel of every row with itself."""
+        return self.profile(np.zeros(len(X)))
+
+
+class PolynomialKernel:
+    """The kernel ``(x.y / n_features + 1)^3`` of the kernel inception distance."""
+
+    def blocks(self, X: FloatArray, Y: FloatArray) -> Blocks:
+        """Kernel of rows of `X` with all rows of `Y`, block by block."""
+        for rows in row_blocks(len(X), len(Y)):
+            yield rows, self._cube(X[rows] @ Y.T, X.shape[1])
+
+    def triangle(self, X: FloatArray) -> Blocks:
+        """Kernel within a set, each pair once."""
+        for rows in row_blocks(len(X), len(X)):
+            yield rows, self._cube(X[rows] @ X[rows.start :].T, X.shape[1])
+
+    def diagonal(self, X: FloatArray) -> FloatArray:
+        """Kernel of every row with itself."""
+        return self._cube(squared_norms(X), X.shape[1])
+
+    @staticmethod
+    def _cube(product: FloatArray, n_features: int) -> FloatArray:
+        product /= n_features
+        product += 1.0
+        square = product * product
+        product *= square
+        return product
+
+
+def rbf(bandwidth: float) -> RadialKernel:
+    """Gaussian kernel ``exp(-|x - y|^2 / (2 bandwidth^2))``."""
+
+    def profile(squared: FloatArray) -> FloatArray:
+        squared *= -0.5 / bandwidth**2
+        return np.exp(squared, out=squared)
+
+    return RadialKernel(profile)
+
+
+def imq(bandwidth: float, n_features: int) -> RadialKernel:
+    """Sum of inverse multiquadratic kernels ``C s / (C s + |x - y|^2)``."""
+    base = 2.0 * n_features * bandwidth**2
+
+    def profile(squared: FloatArray) -> FloatArray:
+        kernel, term = np.zeros_like(squared), np.empty_like(squared)
+        for scale in IMQ_SCALES:
+            np.add(squared, scale * base, out=term)
+            np.divide(scale * base, term, out=term)
+            kernel += term
+        return kernel
+
+    return RadialKernel(profile)
+
+
+def forms_within(kernel: Kernel, X: FloatArray, weights: FloatArray) -> FloatArray:
+    """
+    Sum ``sum_ij w_i k(x_i, x_j) w_j`` over all pairs, i = j included.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    X : ndarray of shape (n, n_features)
+    weights : ndarray of shape (n, n_forms), float or bool
+
+    Returns
+    -------
+    forms : ndarray of shape (n_forms,)
+    """
+    forms = np.zeros(weights.shape[1])
+    for rows, block in kernel.triangle(X):
+        block[:, : len(block)] *= 0.5  # these pairs stand here twice
+        forms += 2 * _forms(block, weights[rows], weights[rows.start :])
+    return forms
+
+
+def forms_between(
+    kernel: Kernel, X: FloatArray, Y: FloatArray, v: FloatArray, w: FloatArray
+) -> FloatArray:
+    """
+    Sum ``sum_ij v_i k(x_i, y_j) w_j`` over all pairs.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    X : ndarray of shape (n, n_features)
+    Y : ndarray of shape (m, n_features)
+    v : ndarray of shape (n, n_forms), float or bool
+    w : ndarray of shape (m, n_forms), float or bool
+
+    Returns
+    -------
+    forms : ndarray of shape (n_forms,)
+    """
+    forms = np.zeros(v.shape[1])
+    for rows, block in kernel.blocks(X, Y):
+        forms += _forms(block, v[rows], w)
+    return forms
+
+
+def discrepancy(kernel: Kernel, X: FloatArray, Y: FloatArray, estimator: str) -> float:
+    """Squared maximum mean discrepancy of two sets under `kernel`."""
+    v, w = np.ones((len(X), 1)), np.ones((len(Y), 1))
+    within_x, within_y = forms_within(kernel, X, v), forms_within(kernel, Y, w)
+    between = forms_between(kernel, X, Y, v, w)
+    if estimator == "unbiased":
+        within_x = within_x - kernel.diagonal(X).sum()
+        within_y = within_y - kernel.diagonal(Y).sum()
+    return float(combine(within_x, within_y, between, len(X), len(Y), estimator)[0])
+
+
+def combine(
+    within_x: FloatArray,
+    within_y: FloatArray,
+    between: FloatArray,
+    n: int,
+    m: int,
+    estimator: str,
+) -> FloatArray:
+    """Mean within plus mean within minus twice the mean between, from sums."""
+    left_out = estimator == "unbiased"
+    mean_x = within_x / (n * (n - left_out))
+    mean_y = within_y / (m * (m - left_out))
+    return mean_x + mean_y - 2 * between / (n * m)
+
+
+def _forms(block: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
+    forms = np.empty(v.shape[1])
+    for columns in row_blocks(v.shape[1], len(w)):
+        right = block @ w[:, columns].astype(float)
+        forms[columns] = np.einsum("is,is->s", v[:, columns].astype(float), right)
+    return forms

@@ -1,0 +1,172 @@
+"""Squared Euclidean distances between rows, in blocks of bounded memory.
+
+The squares come from ``|x|^2 + |y|^2 - 2 x.y``, which cancels when the data lie
+far from the origin: callers centre both sets first, with `centred`.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from skvae.metrics._checks import FloatArray, IntArray
+
+# Entries of one block: 32 MB of float64, whatever the number of rows.
+BLOCK_ENTRIES = 2**22
+
+
+def centred(X: FloatArray, *others: FloatArray) -> tuple[FloatArray, ...]:
+    """Subtract the mean row of `X`, the reference, from every set."""
+    mean = X.mean(axis=0)
+    return tuple(A - mean for A in (X, *others))
+
+
+def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Cut `n_rows` so that a block of `n_columns` has `BLOCK_ENTRIES` at most."""
+    size = max(1, BLOCK_ENTRIES // max(1, n_columns))
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
+def squared_norms(X: FloatArray) -> FloatArray:
+    """Squared Euclidean norm of every row."""
+    return np.einsum("ij,ij->i", X, X)
+
+
+def squared_distance_blocks(
+    X: FloatArray, Y: FloatArray
+) -> Iterator[tuple[slice, FloatArray]]:
+    """
+    Squared distances from rows of `X` to all rows of `Y`, block by block.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    Y : ndarray of shape (m, n_features)
+
+    Yields
+    ------
+    rows : slice
+        Rows of `X` in this block.
+    squared : ndarray of shape (len(rows), m)
+        A fresh array, which the caller may overwrite. Rounding can leave values
+        a little below zero.
+    """
+    y_squared = squared_norms(Y)
+    for rows in row_blocks(len(X), len(Y)):
+        yield rows, _squared(X[rows], Y, y_squared)
+
+
+def squared_distance_triangle(
+    X: FloatArray,
+) -> Iterator[tuple[slice, FloatArray]]:
+    """
+    Squared distances within a set, each pair once.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+
+    Yields
+    ------
+    rows : slice
+        Rows of `X` in this block.
+    squared : ndarray of shape (len(rows), n - rows.start)
+        Distances to the rows of `X` from ``rows.start`` on, so that the leading
+        square holds the pairs inside the block (twice) and the rest the pairs with
+        later rows.
+    """
+    x_squared = squared_norms(X)
+    for rows in row_blocks(len(X), len(X)):
+        later = slice(rows.start, None)
+        yield rows, _squared(X[rows], X[later], x_squared[later])
+
+
+def nearest(
+    X: FloatArray, Y: FloatArray, *, exclude: IntArray | None = None
+) -> tuple[IntArray, FloatArray]:
+    """
+    Nearest row of `Y` for every row of `X`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    Y : ndarray of shape (m, n_features)
+    exclude : ndarray of shape (n,), optional
+        Row of `Y` that may not be chosen, for each row of `X`.
+
+    Returns
+    -------
+    indices : ndarray of shape (n,)
+    distances : ndarray of shape (n,)
+        Recomputed from the difference of the two rows, hence exactly 0 for copies.
+    """
+    X_centred, Y_centred = reversed(centred(Y, X))
+    indices = np.empty(len(X), dtype=np.intp)
+    for rows, squared in squared_distance_blocks(X_centred, Y_centred):
+        if exclude is not None:
+            squared[np.arange(len(squared)), exclude[rows]] = np.inf
+        indices[rows] = squared.argmin(axis=1)
+    return indices, paired_distances(X, Y, indices)
+
+
+def paired_distances(X: FloatArray, Y: FloatArray, indices: IntArray) -> FloatArray:
+    """Distance of every row of `X` to its own row ``Y[indices]``."""
+    distances = np.empty(len(X))
+    for rows in row_blocks(len(X), X.shape[1]):
+        distances[rows] = np.linalg.norm(X[rows] - Y[indices[rows]], axis=1)
+    return distances
+
+
+def smallest_squared_distances(X: FloatArray, k: int) -> FloatArray:
+    """
+    Squared distances of every row to its `k` nearest other rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+        Centred rows, n > k.
+    k : int
+
+    Returns
+    -------
+    squared : ndarray of shape (n, k)
+        In ascending order; not negative.
+    """
+    best = np.full((len(X), k), np.inf)
+    for rows, squared in squared_distance_triangle(X):
+        size = rows.stop - rows.start
+        np.fill_diagonal(squared, np.inf)
+        below = squared[:, size:].T.copy()  # the next line reorders `squared`
+        _keep_smallest(best[rows], squared)
+        _keep_smallest(best[rows.stop :], below)
+    best.sort(axis=1)
+    return np.maximum(best, 0.0)
+
+
+def rounding_allowance(X: FloatArray, squared_radii: FloatArray) -> FloatArray:
+    """
+    Bound the rounding of a squared distance to points on balls around the rows.
+
+    With it, `<=` gives what the direct differences give, ties included: it is
+    ``16 eps max(|x|^2 + |y|^2)`` over the points y on the edge of the ball.
+    """
+    norms = np.sqrt(squared_norms(X))
+    farthest = norms + np.sqrt(squared_radii)
+    return 16 * np.finfo(np.float64).eps * (norms**2 + farthest**2)
+
+
+def _squared(X: FloatArray, Y: FloatArray, y_squared: FloatArray) -> FloatArray:
+    squared = (-2.0 * X) @ Y.T
+    squared += squared_norms(X)[:, None]
+    squared += y_squared
+    return squared
+
+
+def _keep_smallest(best: FloatArray, candidates: FloatArray) -> None:
+    """Put into each row of `best` the smallest of its and the candidates' values."""
+    k = best.shape[1]
+    if candidates.shape[1] > k:
+        candidates.partition(k - 1, axis=1)
+    merged = np.hstack([best, candidates[:, :k]])
+    merged.partition(k - 1, axis=1)
+    best[:] = merged[:, :k]

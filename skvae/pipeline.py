@@ -1,0 +1,127 @@
+"""Samples from a Pipeline, in the units of the data that it was fitted on."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.validation import check_is_fitted
+
+from skvae._random import draw_seed
+from skvae._validation import check_integer
+from skvae.densities import sample_density
+
+__all__ = ["sample_pipeline"]
+
+
+def sample_pipeline(
+    pipeline: Pipeline,
+    n_samples: int = 1,
+    *,
+    mean: bool = True,
+    random_state: Any = None,
+) -> np.ndarray:
+    """Generate rows with a pipeline's last step, in the units of the pipeline's input.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted. Its last step has ``sample``: an estimator of skvae, a GaussianMixture
+        or KernelDensity, or a pipeline in turn. Every step before it has
+        ``inverse_transform``.
+    n_samples : int, default=1
+    mean : bool, default=True
+        Return the decoder's means; False adds the observation noise of p(x|z). Has no
+        effect on a last step that knows no such difference.
+    random_state : int, RandomState instance or None, default=None
+        None gives other rows in every call.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        With the number of features that the pipeline's first step was fitted on.
+
+    Raises
+    ------
+    TypeError
+        If `pipeline` is not a Pipeline.
+    AttributeError
+        If the last step cannot sample or another one cannot be inverted.
+    NotFittedError
+        If the pipeline is not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skvae import VAE
+    >>> from skvae.pipeline import sample_pipeline
+    >>> X = load_iris().data
+    >>> pipeline = make_pipeline(StandardScaler(), VAE(2, max_epochs=5)).fit(X)
+    >>> sample_pipeline(pipeline, 10, random_state=0).shape
+    (10, 4)
+    """
+    check_integer("sample_pipeline", "n_samples", n_samples, 1)
+    _check_steps(pipeline)
+    check_is_fitted(pipeline)
+    X = _sample_last_step(pipeline[-1], n_samples, mean, random_state)
+    for _, step in reversed(_steps_before_last(pipeline)):
+        X = step.inverse_transform(X)
+    return np.asarray(X)
+
+
+def _sample_last_step(
+    step: Any, n_samples: int, mean: bool, random_state: Any
+) -> np.ndarray:
+    if isinstance(step, Pipeline):
+        return sample_pipeline(step, n_samples, mean=mean, random_state=random_state)
+    if "mean" not in inspect.signature(step.sample).parameters:
+        return sample_density(step, n_samples, draw_seed(random_state))
+    return step.sample(n_samples, mean=mean, random_state=random_state)
+
+
+def _steps_before_last(pipeline: Pipeline) -> list[tuple[str, Any]]:
+    return [
+        (name, step)
+        for name, step in pipeline.steps[:-1]
+        if step is not None and not isinstance(step, str)  # "passthrough"
+    ]
+
+
+def _check_steps(pipeline: Any) -> None:
+    if not isinstance(pipeline, Pipeline):
+        raise TypeError(
+            "sample_pipeline needs a scikit-learn Pipeline, such as "
+            f"make_pipeline(StandardScaler(), VAE()). Got {pipeline!r} (a "
+            f"{type(pipeline).__name__}) instead."
+        )
+    name, last = pipeline.steps[-1]
+    if not (hasattr(last, "sample") or isinstance(last, Pipeline)):
+        raise AttributeError(
+            f"sample_pipeline needs a last step that has `sample`, but step {name!r} "
+            f"({_describe(last)}) has none. End the pipeline with an estimator such as "
+            "VAE or GaussianMixture, or leave the last steps out: pipeline[:-1]."
+        )
+    for name, step in _steps_before_last(pipeline):
+        if not _is_invertible(step):
+            raise AttributeError(
+                f"sample_pipeline cannot go back to the units of X: step {name!r} "
+                f"({_describe(step)}) has no `inverse_transform`. Replace it by a "
+                "transformer that has one, or sample the last step alone: "
+                "pipeline[-1].sample(...)."
+            )
+
+
+def _is_invertible(step: Any) -> bool:
+    # A FunctionTransformer without inverse_func returns its input as the inverse.
+    if isinstance(step, FunctionTransformer) and step.inverse_func is None:
+        return step.func is None
+    return hasattr(step, "inverse_transform")
+
+
+def _describe(step: Any) -> str:
+    return repr(step) if isinstance(step, str | None) else type(step).__name__
