@@ -52,6 +52,7 @@ class Fit:
         self, estimator: Any, X: np.ndarray, n_epochs: int, resume: bool
     ) -> None:
         self.estimator, self.X, self.n_epochs = estimator, X, n_epochs
+        self.rows = X
         self.keep_optimizer = resume
         resume = resume and hasattr(estimator, "module_")
         self.device = _training.resolve_device(estimator.device)
@@ -78,7 +79,7 @@ class Fit:
     def attributes(self) -> dict[str, Any]:
         """Return the fitted attributes of the estimator for the module as it is."""
         module = copy.deepcopy(self.module).eval()
-        density = self.estimator.latent_density
+        density = self.estimator._make_latent_density(len(self.X))
         codes = np.zeros((1, module.n_components))
         if density is not None:
             codes = self._encoded_draws(module)
@@ -164,7 +165,7 @@ class Fit:
     def _train(self, callbacks: EpochCallbacks) -> None:
         estimator, device = self.estimator, self.device
         train, validation = self._split()
-        batches = Batches(self.X, estimator.batch_size, device, train)
+        batches = Batches(self.rows, estimator.batch_size, device, train)
         noise = torch.Generator(device=device)
         annealing = torch.ones((), device=device)
         n_total = max(estimator.max_epochs, self.first_epoch + self.n_epochs)
@@ -183,6 +184,7 @@ class Fit:
                 yield x
 
         def terms(x: Tensor) -> dict[str, Tensor]:
+            x = self._present(x, noise)
             return estimator._loss(self.module, x, noise, annealing)
 
         def end_epoch(record: dict[str, float]) -> bool:
@@ -201,6 +203,10 @@ class Fit:
                 end_epoch=end_epoch,
             )
 
+    def _present(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Turn a batch of `rows` into what the estimator models."""
+        return x
+
     def _split(self) -> tuple[Tensor | None, Tensor]:
         n, estimator = len(self.X), self.estimator
         if not estimator.early_stopping:
@@ -218,7 +224,7 @@ class Fit:
     def _validation_loss(self, rows: Tensor) -> Callable[[], float] | None:
         if not len(rows):
             return None
-        batches = Batches(self.X, self.estimator.batch_size, self.device, rows)
+        batches = Batches(self.rows, self.estimator.batch_size, self.device, rows)
         noise = torch.Generator(device=self.device)
 
         def loss() -> float:
@@ -227,6 +233,7 @@ class Fit:
             total = 0.0
             with torch.no_grad():
                 for x in batches.ordered():
+                    x = self._present(x, noise)
                     terms = self.estimator._loss(self.module, x, noise, 1.0)
                     total += sum(t.mean() for t in terms.values()) * len(x)
             self.module.train()
@@ -270,6 +277,7 @@ class Fit:
         n = len(self.X)
         X = self.X if n <= _MAX_ENCODED else self.X[:: -(-n // _MAX_ENCODED)]
         n_draws = min(10, -(-_MIN_ENCODED // len(X)))
+        n_draws = 1 if module.posterior.deterministic else n_draws
         generator = make_generator(self.seed, ENCODE, device=self.device)
 
         def draw(x: Tensor) -> Tensor:

@@ -58,8 +58,11 @@ class AutoencoderModule(nn.Module):
 
     def encode(self, x: Tensor) -> Any:
         """Return q(z|x) for x of shape (n, n_features)."""
-        h = self.encoder(torch.addcmul(self.shift, self.factor, x))
-        return self.posterior(h.float())
+        return self.posterior(self.raw_encoding(x))
+
+    def raw_encoding(self, x: Tensor) -> Tensor:
+        """Return the encoder's outputs, which `posterior` turns into q(z|x)."""
+        return self.encoder(torch.addcmul(self.shift, self.factor, x)).float()
 
     def decode(self, z: Tensor) -> Any:
         """Return p(x|z) for z of shape (..., n_components)."""

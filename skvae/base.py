@@ -30,7 +30,7 @@ from skvae._callbacks import (
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, row_normal
 from skvae._validation import check_choice, check_integer, check_real
-from skvae.densities import check_density, sample_density
+from skvae.densities import check_density, sample_density, score_density
 from skvae.losses import importance_weights
 
 __all__ = ["BaseAutoencoder"]
@@ -53,7 +53,8 @@ class BaseAutoencoder(
     """Base class of autoencoder estimators.
 
     A subclass stores its parameters in ``__init__`` and defines `_make_posterior` and
-    `_loss`; it may extend `_finish_module`, `_annealing` and `_check_parameters`.
+    `_loss`; it may extend `_finish_module`, `_make_latent_density`, `_annealing` and
+    `_check_parameters`.
     """
 
     def fit(self, X: Any, y: Any = None) -> BaseAutoencoder:
@@ -221,7 +222,7 @@ class BaseAutoencoder(
             noise = row_normal(x, k, module.n_components, seed).to(module.device)
             log_ratio, z = importance_weights(module, x, noise)
             Z = z.reshape(-1, module.n_components).cpu().double().numpy()
-            log_prior = torch.from_numpy(density.score_samples(Z)).reshape(k, -1)
+            log_prior = torch.from_numpy(score_density(density, Z)).reshape(k, -1)
             log_w = log_ratio.cpu().double() + log_prior
             return log_w.logsumexp(0) - np.log(k)
 
@@ -269,6 +270,10 @@ class BaseAutoencoder(
     ) -> AutoencoderModule:
         """Change or extend a new module, on the CPU, before training starts."""
         return module
+
+    def _make_latent_density(self, n_samples: int) -> Any:
+        """Return the density to fit to the codes of so many rows, or None."""
+        return self.latent_density
 
     def _annealing(self, progress: float) -> float:
         """Return the factor of annealed terms when a share of all epochs is done."""

@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 import numpy as np
+import sklearn
 from sklearn.base import BaseEstimator, DensityMixin, clone
 
 from skvae._random import draw_seed
@@ -70,7 +71,8 @@ def fit_density(density: Any, Z: np.ndarray, seed: int) -> Any:
     density = StandardNormal() if density is None else clone(density)
     if density.get_params().get("random_state", 0) is None:
         density.set_params(random_state=seed)
-    return density.fit(Z)
+    with sklearn.config_context(array_api_dispatch=False):  # codes are NumPy arrays
+        return density.fit(Z)
 
 
 def sample_density(density: Any, n_samples: int, seed: int) -> np.ndarray:
@@ -86,5 +88,19 @@ def sample_density(density: Any, n_samples: int, seed: int) -> np.ndarray:
         options["random_state"] = seed
     elif "random_state" in density.get_params():
         density = copy.copy(density).set_params(random_state=seed)
-    Z = density.sample(n_samples, **options)
+    with sklearn.config_context(array_api_dispatch=False):
+        Z = density.sample(n_samples, **options)
     return np.asarray(Z[0] if isinstance(Z, tuple) else Z, dtype=np.float64)
+
+
+def score_density(density: Any, Z: np.ndarray) -> np.ndarray:
+    """Log density of every row of latents in nats.
+
+    A density that is itself an importance sampler takes one draw for each row: the
+    weights p(z|u) p(u) / q(u|z) are right in expectation, and those of the outer
+    sampler average them.
+    """
+    arguments = inspect.signature(density.score_samples).parameters
+    options = {"n_importance_samples": 1} if "n_importance_samples" in arguments else {}
+    with sklearn.config_context(array_api_dispatch=False):
+        return density.score_samples(Z, **options)

@@ -23,17 +23,24 @@ class IWAE(BaseAutoencoder):
     Parameters
     ----------
     n_components : int, default=16
-        Dimension of the latent space.
-    network : "mlp" or Network, default="mlp"
+        Dimension of the latent space. More than the data need does no harm with the
+        default likelihood: superfluous components stay at the prior.
+    network : {"mlp"} or Network, default="mlp"
         Architecture of encoder and decoder, such as
-        ``MLP(hidden_layer_sizes=(256, 256))``; see `skvae.networks`.
-    likelihood : "gaussian", "bernoulli", ... or Likelihood, default="gaussian"
-        Observation model p(x|z); see `skvae.likelihoods`. The default learns one scale.
-    posterior : "diagonal", "isotropic", ... or Posterior, default="diagonal"
-        Form of q(z|x); see `skvae.posteriors`.
-    latent_density : estimator with `fit` and `sample`, or None, default=None
-        Density of the latent space that `sample` draws from, fitted to encoded rows
-        after training, such as ``GaussianMixture(10)``. None is the prior N(0, I).
+        ``MLP(hidden_layer_sizes=(512, 512))``, or ``CustomNetwork`` for modules of
+        one's own.
+    likelihood : str or Likelihood, default="gaussian"
+        Observation model p(x|z): "gaussian" and "laplace" learn one noise scale for all
+        features; "bernoulli" and "continuous_bernoulli" are for X in [0, 1],
+        "discretized_logistic" for 8-bit levels. See `skvae.likelihoods`.
+    posterior : str or Posterior, default="diagonal"
+        Family of q(z|x): "diagonal", "isotropic" (one variance for each row),
+        "constant" (one fixed variance, the CV-VAE), "full" (a covariance matrix for
+        each row) or "flow". See `skvae.posteriors`.
+    latent_density : None or estimator with ``fit`` and ``sample``, default=None
+        Density from which `sample` draws latents and under which `score_samples`
+        scores. None is the prior N(0, I); any other, such as
+        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
     n_importance_samples : int, default=5
         Draws z ~ q(z|x) for every row of a step; 1 gives the evidence lower bound.
     gradient : {"standard", "dreg"}, default="standard"
@@ -41,51 +48,57 @@ class IWAE(BaseAutoencoder):
         gradient for the encoder: the same in expectation, with less variance.
     learning_rate : float, default=1e-3
         Step size of Adam.
-    lr_schedule : "constant", "plateau", "cosine" or callable, default="constant"
-        A callable receives the optimizer and returns a torch scheduler.
+    lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
+        "plateau" halves the rate after 5 epochs without progress, "cosine" lets it fall
+        to 0; a callable is given the optimizer and returns a scheduler of
+        ``torch.optim.lr_scheduler``, stepped once an epoch.
     batch_size : int, default=128
-        Rows of one gradient step.
+        Rows in a training step.
     max_epochs : int, default=100
         Passes over the data.
     early_stopping : bool, default=False
-        Hold out rows and keep the epoch with the best loss on them.
+        Hold out rows, stop when their loss has not improved for `n_iter_no_change`
+        epochs, and restore the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Share of rows held out when `early_stopping` is True.
+        Share of rows held out by `early_stopping`.
     n_iter_no_change : int, default=10
-        Epochs without a better held-out loss after which training stops.
+        Patience of `early_stopping` in epochs.
     precision : {"float32", "bfloat16"}, default="float32"
-        Precision of matrix products while training.
+        Type of the networks' matrix products in training; losses are in float32.
     compile : bool, default=False
-        Compile the networks with ``torch.compile`` while training.
-    device : "auto", str or torch.device, default="auto"
-        Where to train; "auto" takes a CUDA device if there is one.
+        Compile the networks with torch.compile for training.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is a device, else the CPU.
     warm_start : bool, default=False
-        Let `fit` go on from the fitted state.
+        Let ``fit`` go on from the last fit, with the optimizer's state.
     verbose : int, default=0
-        1 prints a line for every epoch.
+        Print a line after every epoch if positive. For progress bars use
+        ``set_callbacks(sklearn.callback.ProgressBar())``.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything that is random in `fit`.
+        Decides initial weights, order of rows and noise. The global random states of
+        NumPy, torch and Python are neither used nor changed.
 
     Attributes
     ----------
-    module_ : nn.Module
-        ``encode(x)`` gives q(z|x), ``decode(z)`` gives p(x|z).
+    module_ : torch.nn.Module
+        The trained module, with ``encode(x)`` and ``decode(z)``.
     likelihood_ : Likelihood
-        The observation model, with its learned parameters.
+        The observation model with its learned parameters, such as ``scale_``.
     latent_density_ : estimator
         The fitted latent density.
     history_ : dict of ndarray of shape (n_epochs_,)
-        The mean of every loss term in nats, and figures of the likelihood, by epoch.
+        Mean of every loss term by epoch in nats for each row, their sum "loss",
+        "learning_rate", "scale" if one is learned, and "validation_loss".
     n_epochs_ : int
         Number of epochs trained.
     kl_per_component_ : ndarray of shape (n_components,)
-        KL(q(z|x) || N(0, I)) by component in nats, averaged over training rows.
+        Mean KL(q(z_j|x) || N(0, 1)) over training rows, in nats.
     active_components_ : ndarray of int
-        Components whose posterior mean has a variance above 0.01 over training rows.
+        Components whose posterior mean varies over training rows (variance > 0.01).
     n_features_in_ : int
-        Number of features of X.
+        Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, if X has them.
+        Names of features, where X has names that are strings.
 
     Notes
     -----

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from skvae._distributions import (
     rsample_with_kl,
     rsample_with_log_prob,
     standard_normal_log_prob,
 )
+from skvae._kernels import imq_kernel, mmd_squared, rbf_kernel, squared_distances
 from skvae._module import AutoencoderModule
 from skvae._random import standard_normal
 
-__all__ = ["importance_weights", "iwae_loss", "vae_loss"]
+__all__ = [
+    "gradient_penalty",
+    "importance_weights",
+    "iwae_loss",
+    "rae_loss",
+    "squared_weights",
+    "vae_loss",
+    "wae_gan_loss",
+    "wae_mmd_loss",
+]
 
 
 def vae_loss(
@@ -116,6 +128,192 @@ def iwae_loss(
     log_ratio, z = weights(module, x, noise)
     log_w = log_ratio + standard_normal_log_prob(z)  # (k, n)
     return {"neg_bound": math.log(k) - log_w.logsumexp(0)}
+
+
+def rae_loss(
+    module: AutoencoderModule,
+    x: Tensor,
+    *,
+    generator: torch.Generator,
+    latent_penalty: float = 1.0,
+    regularizer: str | None = "l2",
+    regularizer_weight: float = 1.0,
+) -> dict[str, Tensor]:
+    """Terms of the regularised autoencoder's objective, for z = encoder(x).
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+    x : Tensor of shape (n, n_features)
+    generator : torch.Generator
+        Source of the gradient penalty's noise, on the device of `x`.
+    latent_penalty : float, default=1.0
+        Weight of ||z||^2 / 2.
+    regularizer : {"l2", "gradient_penalty", None}, default="l2"
+        Penalty of the decoder: `squared_weights`, or `gradient_penalty` of its mean in
+        the units of the encoder's input, (D(z) - mean) / spread.
+    regularizer_weight : float, default=1.0
+
+    Returns
+    -------
+    terms : dict of Tensor, of shape (n,) or (), in nats
+        "reconstruction" is -log p(x|z), "latent" the weighted penalty of z, and
+        "regularizer", where there is one, that of the decoder.
+
+    References
+    ----------
+    Ghosh et al., "From Variational to Deterministic Autoencoders", ICLR 2020, section
+    3. https://arxiv.org/abs/1903.12436
+    """
+    z = module.encode(x).mean
+    p = module.decode(z)
+    terms = {
+        "reconstruction": -p.log_prob(x),
+        "latent": latent_penalty * 0.5 * z.square().sum(-1),
+    }
+    if regularizer == "l2":
+        terms["regularizer"] = regularizer_weight * squared_weights(module.decoder)
+    elif regularizer == "gradient_penalty":
+        penalty = gradient_penalty(
+            lambda z: module.decode(z).mean * module.factor, z, generator
+        )
+        terms["regularizer"] = regularizer_weight * penalty
+    return terms
+
+
+def wae_mmd_loss(
+    module: AutoencoderModule,
+    x: Tensor,
+    *,
+    generator: torch.Generator,
+    divergence_weight: float = 1.0,
+    kernel: str = "imq",
+) -> dict[str, Tensor]:
+    """Terms of the Wasserstein autoencoder with a maximum mean discrepancy.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+    x : Tensor of shape (n, n_features)
+    generator : torch.Generator
+        Source of the draws of the prior, on the device of `x`.
+    divergence_weight : float, default=1.0
+    kernel : {"imq", "rbf"}, default="imq"
+        "imq" sums seven inverse multiquadratic kernels; "rbf" is Gaussian, its squared
+        bandwidth the sum of the medians of the squared distances between codes and
+        draws, and among codes.
+
+    Returns
+    -------
+    terms : dict of Tensor, in nats
+        "reconstruction", of shape (n,), is -log p(x|z) at z = encoder(x); "divergence",
+        of shape (), the weighted unbiased estimate of the squared discrepancy between
+        codes and as many draws of N(0, I), which may be negative. It is zero for a
+        batch of one row, which has no such estimate.
+
+    References
+    ----------
+    Tolstikhin et al., "Wasserstein Auto-Encoders", ICLR 2018, algorithm 2.
+    """
+    z = module.encode(x).mean
+    terms = {"reconstruction": -module.decode(z).log_prob(x)}
+    prior = standard_normal(*z.shape, generator=generator, device=z.device)
+    if len(z) == 1:
+        return {**terms, "divergence": 0 * z.sum()}
+    if kernel == "imq":
+        mmd = mmd_squared(z, prior, lambda r: imq_kernel(r, module.n_components))
+    else:
+        bandwidth = _median_bandwidth(z.detach(), prior)
+        mmd = mmd_squared(z, prior, lambda r: rbf_kernel(r, bandwidth))
+    return {**terms, "divergence": divergence_weight * mmd}
+
+
+def wae_gan_loss(
+    module: AutoencoderModule,
+    x: Tensor,
+    *,
+    generator: torch.Generator,
+    divergence_weight: float = 1.0,
+) -> dict[str, Tensor]:
+    """Terms of the Wasserstein autoencoder with an adversary.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        With a `discriminator`.
+    x : Tensor of shape (n, n_features)
+    generator : torch.Generator
+        Source of the draws of the prior, on the device of `x`.
+    divergence_weight : float, default=1.0
+
+    Returns
+    -------
+    terms : dict of Tensor, each of shape (n,), in nats
+        "reconstruction" is -log p(x|z) at z = encoder(x); "divergence" the weighted
+        cross-entropy of codes taken for draws of the prior, whose gradient reaches the
+        encoder alone; "discriminator" the weighted cross-entropies of both kinds taken
+        for what they are, whose gradient reaches the discriminator alone.
+
+    References
+    ----------
+    Tolstikhin et al., "Wasserstein Auto-Encoders", ICLR 2018, algorithm 1. There, the
+    discriminator's step follows the autoencoder's; here both use the same state.
+    """
+    z = module.encode(x).mean
+    prior = standard_normal(*z.shape, generator=generator, device=z.device)
+    log_fooled = F.logsigmoid(module.discriminator.frozen(z))
+    log_real = F.logsigmoid(module.discriminator(prior))
+    log_fake = F.logsigmoid(-module.discriminator(z.detach()))
+    return {
+        "reconstruction": -module.decode(z).log_prob(x),
+        "divergence": -divergence_weight * log_fooled,
+        "discriminator": -divergence_weight * (log_real + log_fake),
+    }
+
+
+def _median_bandwidth(z: Tensor, prior: Tensor) -> Tensor:
+    row, column = torch.triu_indices(len(z), len(z), 1, device=z.device)
+    among = squared_distances(z, z)[row, column].median()
+    return squared_distances(z, prior).median() + among
+
+
+def squared_weights(network: nn.Module) -> Tensor:
+    """Sum of all squared weights, without biases and other vectors; shape ()."""
+    return sum(w.square().sum() for w in network.parameters() if w.ndim > 1)
+
+
+def gradient_penalty(
+    decode: Callable[[Tensor], Tensor], z: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Hutchinson's estimate of the squared Frobenius norm of the decoder's Jacobian.
+
+    Parameters
+    ----------
+    decode : callable, Tensor (n, d) -> Tensor (n, n_features)
+        The derivative is by its argument, row by row.
+    z : Tensor of shape (n, d)
+    generator : torch.Generator
+
+    Returns
+    -------
+    penalty : Tensor of shape (n,)
+        ||J'v||^2 for one v ~ N(0, I) a row, in expectation ||J||_F^2.
+
+    Notes
+    -----
+    The authors' code penalises the derivative of ||D(z)||^2 instead. Layers that couple
+    the rows of a batch, such as batch normalisation, make the penalty approximate.
+
+    References
+    ----------
+    Ghosh et al. 2020, section 3 ("gradient penalty"); Hutchinson 1990.
+    """
+    with torch.enable_grad():
+        z = z if z.requires_grad else z.detach().requires_grad_()
+        x = decode(z)
+        v = torch.empty_like(x).normal_(generator=generator)
+        (gradient,) = torch.autograd.grad(x, z, v, create_graph=True)
+    return gradient.square().sum(-1)
 
 
 def importance_weights(

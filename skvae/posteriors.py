@@ -38,7 +38,14 @@ class Posterior(BaseEstimator, nn.Module):
     returns must have ``mean``, ``rsample(noise)`` and ``log_prob(z)``. It should have
     ``kl_to_standard_normal()``, by component; without it the KL divergence is estimated
     at the draws. ``detach()`` allows doubly reparameterised gradients.
+
+    Attributes
+    ----------
+    deterministic : bool
+        Whether all draws for a row are equal.
     """
+
+    deterministic = False
 
     def __init__(self) -> None:
         nn.Module.__init__(self)
@@ -283,6 +290,8 @@ class PointPosterior(Posterior):
     >>> PointPosterior()(torch.ones(1, 2)).kl_to_standard_normal()
     tensor([[0.5000, 0.5000]])
     """
+
+    deterministic = True
 
     def n_outputs(self, n_components: int) -> int:
         """Return the number of raw encoder outputs: the point."""

@@ -33,11 +33,13 @@ class VAE(BaseAutoencoder):
         ``MLP(hidden_layer_sizes=(512, 512))``, or ``CustomNetwork`` for modules of
         one's own.
     likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z): "gaussian" learns one noise scale for all features;
-        "bernoulli" is for X in [0, 1]. See `skvae.likelihoods`.
+        Observation model p(x|z): "gaussian" and "laplace" learn one noise scale for all
+        features; "bernoulli" and "continuous_bernoulli" are for X in [0, 1],
+        "discretized_logistic" for 8-bit levels. See `skvae.likelihoods`.
     posterior : str or Posterior, default="diagonal"
-        Family of q(z|x): "diagonal", "isotropic" (one variance for each row) or
-        "constant" (one fixed variance, the CV-VAE). See `skvae.posteriors`.
+        Family of q(z|x): "diagonal", "isotropic" (one variance for each row),
+        "constant" (one fixed variance, the CV-VAE), "full" (a covariance matrix for
+        each row) or "flow". See `skvae.posteriors`.
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
         Density from which `sample` draws latents and under which `score_samples`
         scores. None is the prior N(0, I); any other, such as
@@ -204,9 +206,10 @@ class VAE(BaseAutoencoder):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_real("VAE", "beta", self.beta, low_included=True)
+        owner = type(self).__name__
+        check_real(owner, "beta", self.beta, low_included=True)
         check_real(
-            "VAE",
+            owner,
             "kl_warmup",
             self.kl_warmup,
             0,
@@ -214,5 +217,5 @@ class VAE(BaseAutoencoder):
             low_included=True,
             high_included=True,
         )
-        check_integer("VAE", "n_samples", self.n_samples, 1)
-        check_real("VAE", "free_bits", self.free_bits, low_included=True)
+        check_integer(owner, "n_samples", self.n_samples, 1)
+        check_real(owner, "free_bits", self.free_bits, low_included=True)

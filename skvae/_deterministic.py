@@ -1,0 +1,44 @@
+"""What autoencoders with a deterministic encoder share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skvae._module import blockwise
+from skvae.base import BaseAutoencoder
+from skvae.posteriors import PointPosterior
+
+
+class DeterministicAutoencoder(BaseAutoencoder):
+    """Base class of autoencoders that encode a row as a point."""
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Log-likelihood of every row given its own code, log p(x | z = encoder(x)).
+
+        A reconstruction score, not an estimate of log p(x): there is no bound on the
+        likelihood for a deterministic encoder. Compare it between models of one family
+        only, never with a VAE's or an IWAE's.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            In nats, in the units of X.
+        """
+        module, X = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(X)
+
+        def log_likelihood(x: Tensor) -> Tensor:
+            return module.decode(module.encode(x).mean).log_prob(x).double()
+
+        return blockwise(log_likelihood, X, module.device)
+
+    def _make_posterior(self) -> Any:
+        return PointPosterior()
