@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.sparse import csr_matrix
@@ -12,6 +13,13 @@ def test_images_and_tensors_become_float64_rows():
         rows = _checks.as_rows(X, "X")
         assert rows.dtype == np.float64
         np.testing.assert_array_equal(rows, np.arange(24.0).reshape(2, 12))
+
+
+def test_data_frames_lists_and_objects_are_read():
+    expected = np.array([[1.0, 0.5], [0.0, 2.0]])
+    frame = pd.DataFrame({"a": [True, False], "b": np.array([0.5, 2], "float32")})
+    for X in (frame, expected.tolist(), expected.astype(object)):
+        np.testing.assert_array_equal(_checks.as_rows(X, "X"), expected)
 
 
 def test_float64_rows_are_not_copied():
@@ -30,6 +38,7 @@ def test_float64_rows_are_not_copied():
         ([[np.inf, 2], [3, np.nan]], ValueError, r"2 NaN.*\(inf\) in row 0, column 0"),
         ([["a"], ["b"]], TypeError, "must hold real numbers, got dtype <U1"),
         (np.ones((2, 2), complex), TypeError, "got dtype complex128"),
+        (np.array([["a"], [1]], object), TypeError, "got dtype object"),
         (csr_matrix(np.eye(3)), TypeError, "must be dense"),
     ],
 )

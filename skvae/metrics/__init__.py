@@ -8,6 +8,21 @@ from skvae.metrics.frechet import (
     frechet_distance_infinity,
 )
 from skvae.metrics.kernel_distance import KernelDistance, kernel_distance
+from skvae.metrics.latent import (
+    ActiveComponents,
+    LatentSpectrum,
+    TypicalSetGap,
+    active_components,
+    aggregated_posterior_mmd,
+    latent_spectrum,
+    slerp,
+    typical_set_gap,
+)
+from skvae.metrics.likelihood import (
+    ImportanceSampledNLL,
+    bits_per_dimension,
+    importance_sampled_nll,
+)
 from skvae.metrics.mmd import (
     MaximumMeanDiscrepancy,
     maximum_mean_discrepancy,
@@ -21,23 +36,62 @@ from skvae.metrics.neighbours import (
     nearest_neighbour_distances,
     one_nearest_neighbour_accuracy,
 )
+from skvae.metrics.optimal_decoder import (
+    OptimalDecoderWeights,
+    optimal_decoder_weights,
+)
+from skvae.metrics.prd import (
+    PrecisionRecallDistribution,
+    prd_from_histograms,
+    precision_recall_distribution,
+)
+from skvae.metrics.precision_recall import (
+    DensityCoverage,
+    ImprovedPrecisionRecall,
+    PrecisionRecallDensityCoverage,
+    density_coverage,
+    improved_precision_recall,
+    precision_recall_density_coverage,
+)
 
 __all__ = [
+    "ActiveComponents",
     "Authenticity",
     "DataCopying",
+    "DensityCoverage",
     "FrechetExtrapolation",
     "FrechetStatistics",
+    "ImportanceSampledNLL",
+    "ImprovedPrecisionRecall",
     "KernelDistance",
+    "LatentSpectrum",
     "MaximumMeanDiscrepancy",
     "NearestNeighbourAccuracy",
     "NeighbourDistances",
+    "OptimalDecoderWeights",
+    "PrecisionRecallDensityCoverage",
+    "PrecisionRecallDistribution",
+    "TypicalSetGap",
+    "active_components",
+    "aggregated_posterior_mmd",
     "authenticity",
+    "bits_per_dimension",
     "data_copying_test",
+    "density_coverage",
     "frechet_distance",
     "frechet_distance_infinity",
+    "importance_sampled_nll",
+    "improved_precision_recall",
     "kernel_distance",
+    "latent_spectrum",
     "maximum_mean_discrepancy",
     "median_bandwidth",
     "nearest_neighbour_distances",
     "one_nearest_neighbour_accuracy",
+    "optimal_decoder_weights",
+    "prd_from_histograms",
+    "precision_recall_density_coverage",
+    "precision_recall_distribution",
+    "slerp",
+    "typical_set_gap",
 ]

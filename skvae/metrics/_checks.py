@@ -80,6 +80,13 @@ def as_rows(X: ArrayLike | torch.Tensor, name: str, *, min_rows: int = 1) -> Flo
     return X
 
 
+def as_finite(X: ArrayLike | torch.Tensor, name: str) -> FloatArray:
+    """Read an array or tensor of any shape as finite float64."""
+    X = _as_float64(X, name)
+    _check_finite(X.reshape(len(X) if X.ndim > 1 else 1, -1), name)
+    return X
+
+
 def as_pair(
     X: ArrayLike | torch.Tensor,
     Y: ArrayLike | torch.Tensor,
@@ -134,12 +141,18 @@ def _as_float64(X: Any, name: str) -> NDArray[Any]:
         # NumPy has no bfloat16.
         X = X.double().numpy() if X.is_floating_point() else X.numpy()
     X = np.asarray(X)
-    if X.dtype.kind not in "buifO":
+    try:
+        # A cast from complex numbers or strings would succeed.
+        return X.astype(np.float64, copy=False, casting=_casting(X))
+    except (TypeError, ValueError):
         raise TypeError(
             f"{name} must hold real numbers, got dtype {X.dtype}. "
             "Convert it to a numeric feature matrix."
-        )
-    return X.astype(np.float64, copy=False)
+        ) from None
+
+
+def _casting(X: NDArray[Any]) -> str:
+    return "unsafe" if X.dtype.kind == "O" else "same_kind"
 
 
 def _check_size(X: FloatArray, name: str, min_rows: int) -> None:

@@ -103,7 +103,7 @@ def data_copying_test(
     References
     ----------
     Meehan, Chaudhuri and Dasgupta 2020, A non-parametric test to detect data-copying in
-    generative models, sections 3 and 4, arXiv:2004.05675.
+    generative models, arXiv:2004.05675.
 
     Examples
     --------

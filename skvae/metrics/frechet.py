@@ -260,7 +260,7 @@ def frechet_distance_infinity(
     References
     ----------
     Chong and Forsyth 2020, Effectively unbiased FID and Inception score and where to
-    find them, section 3.2, arXiv:1911.07023.
+    find them, arXiv:1911.07023.
 
     Examples
     --------

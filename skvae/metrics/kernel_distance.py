@@ -87,7 +87,7 @@ def kernel_distance(
 
     References
     ----------
-    Binkowski et al. 2018, Demystifying MMD GANs, section 4 and appendix E,
+    Binkowski et al. 2018, Demystifying MMD GANs, section 4,
     arXiv:1801.01401.
 
     Examples
@@ -105,7 +105,7 @@ def kernel_distance(
     subset_size = min(check_integer(subset_size, "subset_size", 2), len(X), len(Y))
     rng = random_state_of(random_state)
     draws = [
-        (rng.choice(len(X), subset_size, False), rng.choice(len(Y), subset_size, False))
+        tuple(rng.choice(len(A), subset_size, replace=False) for A in (X, Y))
         for _ in range(n_subsets)
     ]
     # The whole kernels, once, are cheaper than many subsets of a small sample.

@@ -118,7 +118,7 @@ def nearest_neighbour_distances(
     References
     ----------
     van den Burg and Williams 2021, On memorization in probabilistic deep generative
-    models, section 3, arXiv:2106.03216.
+    models, arXiv:2106.03216.
 
     Examples
     --------
@@ -187,8 +187,8 @@ def authenticity(
 
     References
     ----------
-    Alaa et al. 2022, How faithful is your synthetic data?, section 3.3 (the definition
-    there, not the authors' code), arXiv:2102.08921.
+    Alaa et al. 2022, How faithful is your synthetic data?, arXiv:2102.08921 (the
+    definition there; the authors' code compares other pairs of rows).
 
     Examples
     --------
@@ -243,7 +243,7 @@ def one_nearest_neighbour_accuracy(
     ----------
     Lopez-Paz and Oquab 2017, Revisiting classifier two-sample tests,
     arXiv:1610.06545. Xu et al. 2018, An empirical study on evaluation metrics of
-    generative adversarial networks, section 2.6, arXiv:1806.07755.
+    generative adversarial networks, arXiv:1806.07755.
 
     Examples
     --------

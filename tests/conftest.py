@@ -1,0 +1,193 @@
+"""The lists that every battery runs over, computed from `__all__`, and small data."""
+
+import os
+
+os.environ["SCIPY_ARRAY_API"] = "1"  # else scikit-learn skips a check
+
+import inspect
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+from sklearn.neighbors import KernelDensity
+from torch import nn
+
+import skvae
+from skvae import BaseAutoencoder, densities, likelihoods, networks, posteriors
+from skvae.likelihoods import Likelihood
+from skvae.networks import MLP, CustomNetwork, Network
+from skvae.posteriors import Posterior
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+# Every value of a parameter that changes which code runs; other classes are tested
+# with their defaults, small.
+VARIANTS = {
+    "GaussianLikelihood": [
+        {"scale": "global"},
+        {"scale": "feature"},
+        {"scale": "predicted"},
+        {"scale": 0.5},
+        {"scale": "global", "update": "gradient"},
+        {"scale": "feature", "update": "gradient"},
+    ],
+    "ConstantPosterior": [{}, {"scale": 0.2}],
+    "MLP": [
+        {"hidden_layer_sizes": (8,)},
+        {"hidden_layer_sizes": ()},
+        {"hidden_layer_sizes": (8, 6), "activation": "tanh", "skip": True},
+    ],
+}
+SMALL = {
+    "n_components": 2,
+    "network": MLP(hidden_layer_sizes=(8,)),
+    "batch_size": 16,
+    "max_epochs": 3,
+    "device": "cpu",
+    "random_state": 0,
+}
+
+
+def make_dropout_net(n_in, n_out):
+    return nn.Sequential(
+        nn.Linear(n_in, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, n_out)
+    )
+
+
+def dropout_network():
+    return CustomNetwork(encoder=make_dropout_net, decoder=make_dropout_net)
+
+
+def _public_classes(module, base):
+    found = (getattr(module, name) for name in module.__all__)
+    return [
+        c for c in found if inspect.isclass(c) and issubclass(c, base) and c is not base
+    ]
+
+
+def _instances(classes):
+    options = [(cls, kw) for cls in classes for kw in VARIANTS.get(cls.__name__, [{}])]
+    return [cls(**kw) for cls, kw in options]
+
+
+ESTIMATORS = _public_classes(skvae, BaseAutoencoder)
+LIKELIHOODS = _instances(_public_classes(likelihoods, Likelihood))
+POSTERIORS = _instances(_public_classes(posteriors, Posterior))
+NETWORKS = [
+    *_instances(
+        c for c in _public_classes(networks, Network) if c is not CustomNetwork
+    ),
+    dropout_network(),
+]
+
+
+def is_bounded(likelihood):
+    """Tell whether a likelihood refuses real-valued data."""
+    try:
+        likelihood.check_support(np.array([[-5.0, 7.0]]))
+    except ValueError:
+        return True
+    return False
+
+
+def small(cls=skvae.VAE, **params):
+    """Return an unfitted estimator that trains in milliseconds."""
+    return cls(**{**SMALL, **params})
+
+
+DENSITIES = [
+    None,
+    *_instances(_public_classes(densities, object)),
+    GaussianMixture(2),
+    BayesianGaussianMixture(n_components=2, max_iter=20),
+    KernelDensity(),
+    small(max_epochs=1, batch_size=1000),
+]
+
+
+def small_variants():
+    """Return every estimator with every likelihood, posterior, density and network."""
+    parts = {
+        "likelihood": LIKELIHOODS,
+        "posterior": POSTERIORS,
+        "latent_density": DENSITIES[1:],
+        "network": NETWORKS,
+    }
+    variants = [small(cls) for cls in ESTIMATORS]
+    for cls, (name, values) in itertools.product(ESTIMATORS, parts.items()):
+        if name in cls().get_params(deep=False):
+            variants += [small(cls, **{name: value}) for value in values]
+    return variants
+
+
+def describe(value):
+    """Return a short name for an estimator in the id of a test."""
+    if not hasattr(value, "get_params") or inspect.isclass(value):
+        return getattr(value, "__name__", str(value))
+    default = type(value)().get_params(deep=False)
+    options = {
+        k: v
+        for k, v in value.get_params(deep=False).items()
+        if repr(v) != repr(default[k]) and repr(v) != repr(SMALL.get(k))
+    }
+    inside = ",".join(f"{k}={describe(v)}" for k, v in options.items())
+    return f"{type(value).__name__}({inside})"
+
+
+def make_data(n_samples=80, n_features=5, seed=0):
+    """Return rows in [0, 1] that lie near a plane, in float32."""
+    rng = np.random.default_rng(seed)
+    h = rng.standard_normal((n_samples, 2)) @ rng.standard_normal((2, n_features))
+    h += 0.1 * rng.standard_normal(h.shape)
+    return (1 / (1 + np.exp(-h))).astype(np.float32)
+
+
+def outputs(estimator, X):
+    """Return everything that a fitted estimator says about X, as one dict of arrays."""
+    Z = estimator.transform(X)
+    out = {
+        "transform": Z,
+        "inverse_transform": estimator.inverse_transform(Z),
+        "reconstruct": estimator.reconstruct(X),
+        "sample": estimator.sample(7, random_state=3),
+        "noisy": estimator.sample(7, mean=False, random_state=3),
+    }
+    if hasattr(estimator.latent_density_, "score_samples"):
+        out["score"] = estimator.score_samples(X, n_importance_samples=8)
+    for name, tensor in estimator.module_.state_dict().items():
+        out[f"module.{name}"] = tensor.detach().cpu().numpy()
+    return out
+
+
+def assert_same(actual, expected):
+    """Assert that two dicts of arrays are bit-identical."""
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(actual[name], value, err_msg=name, strict=True)
+
+
+@pytest.fixture(scope="session")
+def X():
+    data = make_data()
+    data.setflags(write=False)
+    return data
+
+
+@pytest.fixture(scope="session")
+def fitted(X):
+    return small().fit(X)
+
+
+def pytest_configure(config):
+    # Most models here are trained too little to use all their components.
+    config.addinivalue_line("filterwarnings", "ignore:Posterior collapse:UserWarning")
+
+
+def pytest_collection_modifyitems(items):
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if "gpu" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

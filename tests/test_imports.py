@@ -1,0 +1,188 @@
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skvae
+
+PACKAGE = Path(skvae.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# From the bottom to the top; a file may import what stands in its own or a lower layer.
+ENGINE_ROOM = 0
+LAYERS = {
+    "networks": 0,
+    "likelihoods": 1,
+    "posteriors": 1,
+    "metrics": 1,
+    "densities": 1,
+    "datasets": 1,
+    "_module": 2,
+    "losses": 2,
+    "_fitting": 3,
+    "base": 4,
+    "vae": 5,
+    "iwae": 5,
+    "wae": 5,
+    "rae": 5,
+    "two_stage_vae": 6,
+    "scorers": 6,
+    "plotting": 6,
+    "persistence": 6,
+    "pipelines": 6,
+    "__init__": 7,
+}
+MODELS = {name for name, layer in LAYERS.items() if layer in (3, 4, 5, 6)}
+
+
+def module_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def layer_of(name):
+    return LAYERS.get(name, ENGINE_ROOM if name.startswith("_") else None)
+
+
+def imports_of(path):
+    """Yield (module, name or None, inside a function) of every import."""
+    tree = ast.parse(path.read_text())
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, None, id(node) in inside
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                module = "." * node.level + (node.module or "")
+                yield module, alias.name, id(node) in inside
+
+
+def skvae_imports_of(path):
+    for module, name, _ in imports_of(path):
+        if module == "skvae":
+            is_file = (PACKAGE / f"{name}.py").exists() or (
+                PACKAGE / str(name)
+            ).is_dir()
+            yield name if is_file else "__init__"
+        elif module.startswith("skvae."):
+            yield module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+class TestImports:
+    def test_point_downwards(self, path):
+        layer = layer_of(module_of(path))
+        assert layer is not None, f"{path.name} has no place in LAYERS"
+        for name in skvae_imports_of(path):
+            if name == "__init__" and module_of(path) == "base":
+                continue  # only for its version
+            assert layer_of(name) <= layer, f"{path.name} imports {name}"
+
+    def test_never_bring_a_model_into_the_engine_or_the_metrics(self, path):
+        if module_of(path) in ("_training", "metrics", "networks"):
+            assert not MODELS & set(skvae_imports_of(path))
+            assert "_module" not in set(skvae_imports_of(path))
+
+    def test_are_absolute(self, path):
+        assert not [m for m, _, _ in imports_of(path) if m.startswith(".")]
+
+    def test_take_nothing_underscored_from_sklearn(self, path):
+        for module, name, _ in imports_of(path):
+            if module.split(".")[0] == "sklearn":
+                parts = [*module.split("."), name or ""]
+                assert not [p for p in parts if p.startswith("_")], (module, name)
+
+    def test_bring_matplotlib_only_inside_functions(self, path):
+        for module, _, inside in imports_of(path):
+            if module.split(".")[0] == "matplotlib":
+                assert inside
+
+
+def run_python(code, *options):
+    run = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=PACKAGE.parent,
+    )
+    assert run.returncode == 0, run.stderr
+    return run
+
+
+DEPENDENCIES = """
+import torch, numpy, scipy, joblib, torch.distributed, torch.optim.lr_scheduler
+import sklearn.base, sklearn.callback, sklearn.exceptions, sklearn.utils.validation
+"""
+STATE = """
+import json, logging, random, signal, threading, warnings
+import numpy as np, sklearn, torch, scipy, joblib
+import sklearn.base, sklearn.callback, sklearn.utils.validation
+def state():
+    return {
+        "root handlers": len(logging.getLogger().handlers),
+        "loggers": [n for n, l in logging.root.manager.loggerDict.items()
+                    if getattr(l, "handlers", None)],
+        "filters": list(map(str, warnings.filters)),
+        "threads": [torch.get_num_threads(), torch.get_num_interop_threads(),
+                    threading.active_count()],
+        "dtype": str(torch.get_default_dtype()),
+        "device": str(torch.get_default_device()),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "precision": torch.get_float32_matmul_precision(),
+        "cudnn": [torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic,
+                  torch.backends.cudnn.allow_tf32,
+                  torch.backends.cuda.matmul.allow_tf32],
+        "grad": torch.is_grad_enabled(),
+        "validate": torch.distributions.Distribution._validate_args,
+        "torch rng": torch.get_rng_state().tolist(),
+        "numpy rng": np.random.get_state()[1].tolist(),
+        "python rng": list(random.getstate()[1]),
+        "errors": np.geterr(),
+        "print": str(np.get_printoptions()),
+        "sklearn": str(sklearn.get_config()),
+        "signals": str([signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]),
+    }
+before = state()
+import skvae
+after = state()
+print(json.dumps({k: [before[k], after[k]] for k in before if before[k] != after[k]}))
+"""
+
+
+def test_importing_changes_no_global_state():
+    assert json.loads(run_python(STATE).stdout) == {}
+
+
+def test_importing_loads_no_optional_package():
+    optional = {"matplotlib", "pandas", "polars", "rich", "safetensors", "IPython"}
+    code = f"""
+import sys
+{DEPENDENCIES}
+before = set(sys.modules)
+import skvae
+print(({optional} & set(sys.modules)) - before)
+"""
+    assert run_python(code).stdout.strip() == "set()"
+
+
+def test_importing_takes_no_longer_than_its_dependencies():
+    code = f"""
+import time
+start = time.perf_counter()
+{DEPENDENCIES}
+middle = time.perf_counter()
+import skvae
+print(middle - start, time.perf_counter() - middle)
+"""
+    times = [list(map(float, run_python(code).stdout.split())) for _ in range(3)]
+    dependencies, own = map(min, zip(*times, strict=True))
+    assert own <= 0.1 * dependencies + 0.3

@@ -1,0 +1,285 @@
+"""A fitted model survives the disk, another process and another machine."""
+
+import copy
+import io
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+
+import cloudpickle
+import joblib
+import numpy as np
+import pytest
+import torch
+from conftest import (
+    assert_same,
+    describe,
+    dropout_network,
+    make_data,
+    outputs,
+    small,
+    small_variants,
+)
+from sklearn.base import clone
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.mixture import GaussianMixture
+
+import skvae
+from skvae.networks import MLP, CustomNetwork
+
+TESTS = os.path.dirname(__file__)
+
+
+def through_joblib(model, path, **options):
+    joblib.dump(model, path)
+    return joblib.load(path, **options)
+
+
+@pytest.fixture(params=["pickle", "protocol 2", "cloudpickle", "joblib", "mmap"])
+def reload(request, tmp_path):
+    path = tmp_path / "model.joblib"
+    return {
+        "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+        "protocol 2": lambda model: pickle.loads(pickle.dumps(model, protocol=2)),
+        "cloudpickle": lambda model: pickle.loads(cloudpickle.dumps(model)),
+        "joblib": lambda model: through_joblib(model, path),
+        "mmap": lambda model: through_joblib(model, path, mmap_mode="r"),
+    }[request.param]
+
+
+@pytest.mark.parametrize("variant", small_variants(), ids=describe)
+def test_reloaded_model_says_the_same(variant, reload, X):
+    model = variant.fit(X)
+    before = outputs(model, X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = reload(model)
+        assert_same(outputs(loaded, X), before)
+    assert_same(outputs(model, X), before)
+
+
+def test_reloaded_model_keeps_its_fitted_attributes(reload, X):
+    model = small(latent_density=GaussianMixture(2)).fit(X)
+    loaded = reload(model)
+    assert loaded.n_epochs_ == model.n_epochs_
+    assert loaded.n_features_in_ == model.n_features_in_
+    assert loaded.history_.keys() == model.history_.keys()
+    np.testing.assert_array_equal(loaded.kl_per_component_, model.kl_per_component_)
+    assert repr(loaded) == repr(model)
+
+
+def test_reloaded_model_can_be_trained_on(reload, X):
+    loaded = reload(small().fit(X))
+    before = loaded.transform(X)
+    loaded.partial_fit(X)
+    assert loaded.n_epochs_ == 4
+    assert not np.array_equal(loaded.transform(X), before)
+    assert_same(outputs(loaded.fit(X), X), outputs(small().fit(X), X))
+
+
+def test_unfitted_model_stays_unfitted(reload, X):
+    loaded = reload(small())
+    assert not hasattr(loaded, "module_")
+    assert_same(outputs(loaded.fit(X), X), outputs(small().fit(X), X))
+
+
+FRESH = """
+import pickle, sys
+sys.path.insert(0, {tests!r})
+from conftest import make_data, outputs
+model = pickle.load(open({model!r}, "rb"))
+pickle.dump(outputs(model, make_data()), open({result!r}, "wb"))
+"""
+
+
+def run_python(code, *arguments):
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return run
+
+
+def test_fresh_process_says_the_same(tmp_path, X):
+    model = small(latent_density=GaussianMixture(2)).fit(X)
+    path, result = str(tmp_path / "model.pkl"), str(tmp_path / "result.pkl")
+    with open(path, "wb") as file:
+        pickle.dump(model, file)
+    run_python(FRESH.format(tests=TESTS, model=path, result=result))
+    with open(result, "rb") as file:
+        assert_same(pickle.load(file), outputs(model, X))
+
+
+IN_MAIN = """
+import pickle, sys
+import cloudpickle, numpy as np, torch
+from torch import nn
+from skvae import VAE
+from skvae.networks import CustomNetwork
+
+class Encoder(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.layer = nn.Linear(n_in, n_out)
+    def forward(self, x):
+        return self.layer(torch.tanh(x))
+
+def decoder(n_in, n_out):
+    return nn.Sequential(nn.Linear(n_in, 7), nn.ReLU(), nn.Linear(7, n_out))
+
+X = np.random.default_rng(0).random((50, 4), dtype=np.float32)
+network = CustomNetwork(encoder=Encoder, decoder=decoder)
+model = VAE(2, network=network, max_epochs=2, random_state=0, device="cpu").fit(X)
+with open(sys.argv[1], "wb") as file:
+    cloudpickle.dump((model, X, model.transform(X), model.score_samples(X)), file)
+"""
+
+
+def test_cloudpickle_carries_networks_defined_in_main(tmp_path):
+    path = str(tmp_path / "model.pkl")
+    run_python(IN_MAIN, path)
+    with open(path, "rb") as file:
+        model, X, Z, scores = pickle.load(file)
+    np.testing.assert_array_equal(model.transform(X), Z)
+    np.testing.assert_array_equal(model.score_samples(X), scores)
+    assert clone(model).fit(X).sample(2).shape == (2, 4)
+
+
+def test_cloudpickle_carries_lambdas(X):
+    network = CustomNetwork(
+        encoder=lambda i, o: torch.nn.Linear(i, o),
+        decoder=lambda i, o: torch.nn.Linear(i, o),
+    )
+    model = small(network=network).fit(X)
+    loaded = pickle.loads(cloudpickle.dumps(model))
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+
+
+@pytest.mark.parametrize("width", [8, 300])
+@pytest.mark.parametrize("dump", [pickle.dump, joblib.dump], ids=["pickle", "joblib"])
+def test_file_is_hardly_larger_than_the_parameters(dump, width):
+    X = make_data(2000, 200)
+    model = small(network=MLP((width, width)), max_epochs=2, warm_start=True)
+    model.fit(X).partial_fit(X)
+    file = io.BytesIO()
+    dump(model, file)
+    n_bytes = sum(p.nbytes for p in model.module_.parameters())
+    assert n_bytes < file.tell() <= 1.1 * n_bytes + 100_000
+
+
+@pytest.mark.parametrize("library", ["skvae", "torch"])
+def test_another_version_warns_with_both_versions(library, fitted, monkeypatch):
+    dumped = pickle.dumps(fitted)
+    module = {"skvae": skvae, "torch": torch}[library]
+    saved = module.__version__
+    monkeypatch.setattr(module, "__version__", "99.0")
+    with pytest.warns(InconsistentVersionWarning) as record:
+        pickle.loads(dumped)
+    messages = [str(w.message) for w in record if library in str(w.message)]
+    assert any(str(saved) in m and "99.0" in m for m in messages)
+
+
+def test_same_version_does_not_warn(fitted):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pickle.loads(pickle.dumps(fitted))
+
+
+@pytest.mark.parametrize("network", [MLP((8,)), dropout_network()], ids=describe)
+def test_deep_copy_is_equal_and_independent(network, X):
+    model = small(network=network).fit(X)
+    before = outputs(model, X)
+    twin = copy.deepcopy(model)
+    assert_same(outputs(twin, X), before)
+    with torch.no_grad():
+        for parameter in twin.module_.parameters():
+            parameter.zero_()
+    assert_same(outputs(model, X), before)
+
+
+def test_pickling_leaves_the_model_as_it_was(X):
+    model = small().partial_fit(X)
+    twin = small().partial_fit(X)
+    pickle.dumps(model)
+    assert_same(outputs(model.partial_fit(X), X), outputs(twin.partial_fit(X), X))
+
+
+def test_parameters_stay_trainable_parameters(fitted):
+    loaded = pickle.loads(pickle.dumps(fitted))
+    names = [n for n, p in fitted.module_.named_parameters() if p.requires_grad]
+    assert [n for n, p in loaded.module_.named_parameters() if p.requires_grad] == names
+    assert all(p.is_leaf for p in loaded.module_.parameters())
+
+
+def test_module_with_tied_weights_stays_tied(X):
+    def tied(n_in, n_out):
+        layer = torch.nn.Linear(n_in, n_in)
+        return torch.nn.Sequential(
+            layer, torch.nn.Tanh(), layer, torch.nn.Linear(n_in, n_out)
+        )
+
+    model = small(network=CustomNetwork(encoder=tied, decoder=tied)).fit(X)
+    loaded = pickle.loads(cloudpickle.dumps(model))
+    assert_same(outputs(loaded, X), outputs(model, X))
+    assert loaded.module_.encoder[0].weight is loaded.module_.encoder[2].weight
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
+def test_model_of_another_machine_loads_without_its_device(device, X, monkeypatch):
+    model = small(device="auto").fit(X)
+    module_class = type(model.module_)
+    get_state = module_class.__getstate__
+    monkeypatch.setattr(
+        module_class, "__getstate__", lambda self: {**get_state(self), "device": device}
+    )
+    dumped = pickle.dumps(model)
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert device.encode() in dumped
+    loaded = pickle.loads(dumped)
+    assert loaded.module_.device.type == "cpu"
+    assert_same(outputs(loaded, X), outputs(model.fit(X), X))
+
+
+def test_no_state_holds_a_tensor_with_a_device_of_its_own(X):
+    # torch's own storages cannot be read where their device is missing.
+    model = small(latent_density=small(max_epochs=1), warm_start=True).fit(X)
+    assert b"_rebuild_tensor_v2" not in pickle.dumps(model)
+
+
+ON_CPU = """
+import pickle, sys
+sys.path.insert(0, {tests!r})
+from conftest import make_data
+model = pickle.load(open({path!r}, "rb"))
+X = make_data()
+print(model.module_.device, model.score(X), model.sample(2).shape)
+"""
+
+
+@pytest.mark.gpu
+def test_model_fitted_on_cuda_predicts_without_cuda(tmp_path, X):
+    model = small(device="cuda").fit(X)
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+    code = ON_CPU.format(tests=TESTS, path=str(path))
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert run.returncode == 0, run.stderr
+    device, score, *_ = run.stdout.split()
+    assert device == "cpu"
+    assert float(score) == pytest.approx(model.score(X), rel=1e-4)
+
+
+@pytest.mark.gpu
+def test_model_fitted_on_cuda_says_the_same_after_reloading(X):
+    model = small(device="cuda").fit(X)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert loaded.module_.device.type == "cuda"
+    assert_same(outputs(loaded, X), outputs(model, X))
