@@ -29,7 +29,12 @@ from skvae._callbacks import (
 )
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, row_normal
-from skvae._validation import check_choice, check_integer, check_real
+from skvae._validation import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_real,
+)
 from skvae.densities import check_density, sample_density, score_density
 from skvae.losses import importance_weights
 
@@ -292,7 +297,7 @@ class BaseAutoencoder(
         check_real(owner, "validation_fraction", self.validation_fraction, 0, 1)
         check_choice(owner, "precision", self.precision, ("float32", "bfloat16"))
         for name in ("early_stopping", "compile", "warm_start"):
-            check_choice(owner, name, bool(getattr(self, name)), (True, False))
+            check_boolean(owner, name, getattr(self, name))
 
     @with_callbacks
     def _fit(
