@@ -4,7 +4,7 @@ import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -58,7 +58,10 @@ def summarise(X: np.ndarray) -> DataSummary:
         m2 += np.einsum("ij,ij->j", rows, rows) + delta**2 * count * len(rows) / total
         mean += delta * len(rows) / total
         count = total
-    return DataSummary(mean, np.sqrt(m2 / count))
+    std = np.sqrt(m2 / count)
+    if not (np.abs(mean) + std < np.finfo(np.float32).max).all():
+        _refuse_range(X)
+    return DataSummary(mean, std)
 
 
 def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,11 +94,15 @@ def to_float32(rows: np.ndarray) -> Tensor:
     # One cheap pass; the sum may also overflow, so look closely before raising.
     if not math.isfinite(x.sum()) and not x.isfinite().all():
         assert_all_finite(rows, input_name="X")
-        raise ValueError(
-            "X must stay within the range of float32, +-3.4e38, but has the value "
-            f"{np.abs(rows).max():.3g}. Rescale X, for example with StandardScaler."
-        )
+        _refuse_range(rows)
     return x
+
+
+def _refuse_range(X: np.ndarray) -> NoReturn:
+    raise ValueError(
+        "X must stay within the range of float32, +-3.4e38, but has the value "
+        f"{np.abs(X).max():.3g}. Rescale X, for example with StandardScaler."
+    )
 
 
 class Batches:

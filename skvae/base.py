@@ -294,6 +294,8 @@ class BaseAutoencoder(
             check_choice(owner, "lr_schedule", self.lr_schedule, names)
         for name in ("batch_size", "max_epochs", "n_iter_no_change"):
             check_integer(owner, name, getattr(self, name), 1)
+        quiet = self.verbose is True or self.verbose is False
+        check_integer(owner, "verbose", int(quiet) if quiet else self.verbose, 0)
         check_real(owner, "validation_fraction", self.validation_fraction, 0, 1)
         check_choice(owner, "precision", self.precision, ("float32", "bfloat16"))
         for name in ("early_stopping", "compile", "warm_start"):

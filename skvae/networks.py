@@ -211,6 +211,11 @@ class CustomNetwork(Network):
                 f"The {name!r} parameter of CustomNetwork must be an nn.Module or a "
                 f"callable that returns one. Got {recipe!r} instead."
             )
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"The {name!r} parameter of CustomNetwork, called with ({n_in}, "
+                f"{n_out}), must return an nn.Module. Got {module!r} instead."
+            )
         _check_shape(module, name, n_in, n_out)
         return module
 
