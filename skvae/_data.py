@@ -21,6 +21,7 @@ class DataSummary:
     Attributes
     ----------
     mean, std : ndarray of shape (n_features,)
+        The standard deviation is 0 where it is within float32's rounding of the mean.
     """
 
     mean: np.ndarray
@@ -39,8 +40,7 @@ class DataSummary:
     @property
     def feature_scale(self) -> np.ndarray:
         """Standard deviation of every feature; the total scale where it is constant."""
-        constant = self.std <= 10 * np.finfo(np.float32).eps * np.abs(self.mean)
-        return np.where(constant, self.total_scale, self.std)
+        return np.where(self.std == 0, self.total_scale, self.std)
 
 
 def summarise(X: np.ndarray) -> DataSummary:
@@ -59,6 +59,7 @@ def summarise(X: np.ndarray) -> DataSummary:
         mean += delta * len(rows) / total
         count = total
     std = np.sqrt(m2 / count)
+    std[std <= 10 * np.finfo(np.float32).eps * np.abs(mean)] = 0.0  # constant
     if not (np.abs(mean) + std < np.finfo(np.float32).max).all():
         _refuse_range(X)
     return DataSummary(mean, std)

@@ -138,7 +138,8 @@ class BaseAutoencoder(
                 f"with n_components={module.n_components}. Pass latent variables, such "
                 "as the output of transform."
             )
-        return blockwise(lambda z: module.decode(z).mean, Z, module.device)
+        # A decoder of the user's own may work in place.
+        return blockwise(lambda z: module.decode(z).mean, Z.copy(), module.device)
 
     def reconstruct(self, X: Any) -> NDArray[np.float32]:
         """Encode and decode: E[x | z] at the mean of q(z|x).
@@ -382,14 +383,23 @@ class BaseAutoencoder(
         saved = state.pop("_versions", {})
         for library, version in _versions().items():
             if saved.get(library, version) != version:
-                warnings.warn(
+                message = (
                     f"{type(self).__name__} was pickled with {library} "
                     f"{saved[library]} and is loaded with {version}; its results may "
-                    "differ. Refit it, or install the version it was saved with.",
-                    InconsistentVersionWarning,
-                    stacklevel=2,
+                    "differ. Refit it, or install the version it was saved with."
                 )
+                warnings.warn(_OtherLibraryWarning(message), stacklevel=2)
         super().__setstate__({**state, "_optimizer_state": None})
+
+
+class _OtherLibraryWarning(InconsistentVersionWarning):
+    """scikit-learn's warning, which knows only scikit-learn, with our own words."""
+
+    def __init__(self, message: str) -> None:
+        Warning.__init__(self, message)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def _versions() -> dict[str, str]:
