@@ -142,8 +142,7 @@ def describe(value):
     options = {
         k: v
         for k, v in value.get_params(deep=False).items()
-        if repr(v) not in (repr(default[k]), repr(SMALL.get(k)))
-        and k != "second_stage"
+        if repr(v) not in (repr(default[k]), repr(SMALL.get(k))) and k != "second_stage"
     }
     inside = ",".join(f"{k}={describe(v)}" for k, v in options.items())
     return f"{type(value).__name__}({inside})"

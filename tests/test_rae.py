@@ -132,9 +132,7 @@ def test_without_regularizer_the_loss_is_a_vaes_with_a_point_posterior(X):
     rae = RAE(2, latent_penalty=0.3, regularizer=None, max_epochs=3)
     module, x = rae.set_params(**SMALL).fit(X).module_, torch.from_numpy(X)
     a = vae_loss(module, x, generator=generator(), beta=0.3)
-    b = rae_loss(
-        module, x, generator=generator(), latent_penalty=0.3, regularizer=None
-    )
+    b = rae_loss(module, x, generator=generator(), latent_penalty=0.3, regularizer=None)
     torch.testing.assert_close(sum(a.values()), sum(b.values()))
 
 
