@@ -4,6 +4,8 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 
 def check_integer(owner: str, name: str, value: Any, low: int) -> None:
     """Raise TypeError or ValueError unless `value` is an integer >= `low`."""
@@ -32,6 +34,12 @@ def check_real(
     below = value < high or (high_included and value == high)
     if not (above and below):
         raise ValueError(_message(owner, name, rule, value))
+
+
+def check_boolean(owner: str, name: str, value: Any) -> None:
+    """Raise TypeError unless `value` is True or False, of Python or of NumPy."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(_message(owner, name, "True or False", value))
 
 
 def check_choice(owner: str, name: str, value: Any, choices: tuple[Any, ...]) -> None:

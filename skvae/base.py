@@ -29,7 +29,12 @@ from skvae._callbacks import (
 )
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, row_normal
-from skvae._validation import check_choice, check_integer, check_real
+from skvae._validation import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_real,
+)
 from skvae.densities import check_density, sample_density, score_density
 from skvae.losses import importance_weights
 
@@ -133,7 +138,8 @@ class BaseAutoencoder(
                 f"with n_components={module.n_components}. Pass latent variables, such "
                 "as the output of transform."
             )
-        return blockwise(lambda z: module.decode(z).mean, Z, module.device)
+        # A decoder of the user's own may work in place.
+        return blockwise(lambda z: module.decode(z).mean, Z.copy(), module.device)
 
     def reconstruct(self, X: Any) -> NDArray[np.float32]:
         """Encode and decode: E[x | z] at the mean of q(z|x).
@@ -289,10 +295,12 @@ class BaseAutoencoder(
             check_choice(owner, "lr_schedule", self.lr_schedule, names)
         for name in ("batch_size", "max_epochs", "n_iter_no_change"):
             check_integer(owner, name, getattr(self, name), 1)
+        quiet = self.verbose is True or self.verbose is False
+        check_integer(owner, "verbose", int(quiet) if quiet else self.verbose, 0)
         check_real(owner, "validation_fraction", self.validation_fraction, 0, 1)
         check_choice(owner, "precision", self.precision, ("float32", "bfloat16"))
         for name in ("early_stopping", "compile", "warm_start"):
-            check_choice(owner, name, bool(getattr(self, name)), (True, False))
+            check_boolean(owner, name, getattr(self, name))
 
     @with_callbacks
     def _fit(
@@ -375,14 +383,23 @@ class BaseAutoencoder(
         saved = state.pop("_versions", {})
         for library, version in _versions().items():
             if saved.get(library, version) != version:
-                warnings.warn(
+                message = (
                     f"{type(self).__name__} was pickled with {library} "
                     f"{saved[library]} and is loaded with {version}; its results may "
-                    "differ. Refit it, or install the version it was saved with.",
-                    InconsistentVersionWarning,
-                    stacklevel=2,
+                    "differ. Refit it, or install the version it was saved with."
                 )
+                warnings.warn(_OtherLibraryWarning(message), stacklevel=2)
         super().__setstate__({**state, "_optimizer_state": None})
+
+
+class _OtherLibraryWarning(InconsistentVersionWarning):
+    """scikit-learn's warning, which knows only scikit-learn, with our own words."""
+
+    def __init__(self, message: str) -> None:
+        Warning.__init__(self, message)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def _versions() -> dict[str, str]:

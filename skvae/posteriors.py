@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from numbers import Real
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from skvae._distributions import (
     PointMass,
 )
 from skvae._flows import FlowNormal, InverseAutoregressiveFlow, planar_flow
-from skvae._validation import check_choice, check_integer
+from skvae._validation import check_choice, check_integer, check_real
 
 __all__ = [
     "ConstantPosterior",
@@ -143,13 +142,13 @@ class ConstantPosterior(Posterior):
         """Return the number of raw encoder outputs: the mean alone."""
         return n_components
 
+    def build(self, n_components: int, generator: torch.Generator) -> ConstantPosterior:
+        """Check the scale; return self."""
+        check_real("ConstantPosterior", "scale", self.scale)
+        return self
+
     def forward(self, h: Tensor) -> IsotropicNormal:
         """Return N(h, scale^2 I)."""
-        if not isinstance(self.scale, Real) or not 0 < self.scale < math.inf:
-            raise ValueError(
-                "The 'scale' parameter of ConstantPosterior must be a float > 0. "
-                f"Got {self.scale!r} instead."
-            )
         return IsotropicNormal(h, h.new_full((), math.log(self.scale)))
 
 

@@ -34,11 +34,11 @@ from skvae.likelihoods import GaussianLikelihood
 
 
 class _Rescaled:
-    """Puts any real data into [0, 1], row by row, for a likelihood that needs it."""
+    """Puts any real data on levels in [0, 1], for a likelihood that needs it."""
 
     def _validate(self, X, *args, **kwargs):
-        X = super()._validate(X, *args, **kwargs).astype(np.float32)
-        return 1 / (1 + np.exp(-X / 30))
+        X = super()._validate(X, *args, **kwargs).astype(np.float64)
+        return np.round(255 / (1 + np.exp(-X / 30))) / 255  # 8-bit levels
 
 
 def _rescaled(cls):

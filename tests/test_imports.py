@@ -34,7 +34,7 @@ LAYERS = {
     "scorers": 6,
     "plotting": 6,
     "persistence": 6,
-    "pipelines": 6,
+    "pipeline": 6,
     "__init__": 7,
 }
 MODELS = {name for name, layer in LAYERS.items() if layer in (3, 4, 5, 6)}

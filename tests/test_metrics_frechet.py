@@ -46,6 +46,14 @@ def test_commuting_gaussians_have_a_closed_form():
     assert frechet_distance(X, Y) == pytest.approx(expected, rel=1e-13)
 
 
+def test_a_nearly_singular_covariance_costs_no_digits():
+    # A Cholesky factor of the covariance would be off by 1e-9 here.
+    s, t = np.array([1.0, 1e-7]), np.array([1.0, 0.5])
+    rotation = ortho_group.rvs(2, random_state=0)
+    X, Y = whitened(50, 2, 0) * s @ rotation, whitened(80, 2, 1) * t @ rotation
+    assert frechet_distance(X, Y) == pytest.approx((0.5 - 1e-7) ** 2, abs=1e-13)
+
+
 def test_one_feature_is_difference_of_means_and_deviations():
     X, Y = np.array([[0.0], [2], [7]]), np.array([[1.0], [5]])
     expected = (X.mean() - Y.mean()) ** 2 + (X.std(ddof=1) - Y.std(ddof=1)) ** 2

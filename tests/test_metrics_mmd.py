@@ -165,6 +165,15 @@ def test_p_value_counts_every_split(kernel, estimator):
     assert result.p_value == pytest.approx(share, abs=0.05)
 
 
+def test_p_value_of_sets_apart_counts_the_observed_split_once():
+    X = two_sets(5)[0]
+    result = maximum_mean_discrepancy(X, X + 50, n_permutations=19, random_state=0)
+    assert result.p_value == 1 / 20
+    equal = np.ones((4, 2))
+    result = maximum_mean_discrepancy(equal, equal, bandwidth=1, n_permutations=19)
+    assert result.p_value == 1
+
+
 def test_p_values_are_uniform_when_the_sets_are_alike():
     rng = np.random.RandomState(0)
     p = [

@@ -1,0 +1,39 @@
+"""Write the tables of api.md: every public name with the summary of its docstring.
+
+    python docs/write_api.py
+
+A table stands between `<!-- module -->` and `<!-- end -->`.
+"""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).parent / "api.md"
+
+
+def filled(page: str) -> str:
+    """Return the page with its tables as they should be."""
+    pattern = r"<!-- (skvae[\w.]*) -->\n.*?<!-- end -->"
+    return re.sub(pattern, lambda match: _block(match[1]), page, flags=re.DOTALL)
+
+
+def _block(module: str) -> str:
+    namespace = importlib.import_module(module)
+    rows = [
+        f"| `{name}` | {_summary(getattr(namespace, name))} |"
+        for name in namespace.__all__
+        if not name.startswith("__")
+    ]
+    table = "\n".join(["| name | what it is |", "| --- | --- |", *rows])
+    return f"<!-- {module} -->\n{table}\n<!-- end -->"
+
+
+def _summary(thing: object) -> str:
+    paragraph = inspect.getdoc(thing).partition("\n\n")[0]
+    return " ".join(paragraph.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
