@@ -30,7 +30,7 @@ from torch import nn
 from skvae import _training
 from skvae.likelihoods import GaussianLikelihood
 from skvae.networks import MLP, CustomNetwork
-from skvae.posteriors import ConstantPosterior
+from skvae.posteriors import ConstantPosterior, PointPosterior
 
 BASIC = make_data(40, 3)
 
@@ -239,6 +239,7 @@ BAD_PARAMETERS = [
     ("likelihood", GaussianLikelihood(update="adam"), ValueError, "update.*'gradient'"),
     ("posterior", "laplace9", ValueError, "'diagonal'"),
     ("posterior", None, ValueError, "'diagonal'"),
+    ("posterior", PointPosterior(), ValueError, "KL.*infinite: use RAE"),
     ("posterior", ConstantPosterior(scale=0.0), ValueError, r"scale.*\(0, inf"),
     ("posterior", ConstantPosterior(scale="x"), TypeError, r"scale.*\(0, inf"),
     ("latent_density", "gmm", TypeError, "latent_density.*fit.*sample"),
