@@ -83,7 +83,7 @@ class BaseAutoencoder(
         FloatingPointError
             If the loss stays non-finite although the learning rate was halved thrice.
         """
-        return self._fit(X, y, "max_epochs", self.warm_start)
+        return self._fit(X, y, None, self.warm_start)
 
     def partial_fit(self, X: Any, y: Any = None) -> BaseAutoencoder:
         """Train for one more epoch on the rows of X.
@@ -292,11 +292,12 @@ class BaseAutoencoder(
         check_real(owner, "learning_rate", self.learning_rate)
         if not callable(self.lr_schedule):
             names = ("constant", "plateau", "cosine")
-            check_choice(owner, "lr_schedule", self.lr_schedule, names)
+            rule = "a callable that returns a scheduler"
+            check_choice(owner, "lr_schedule", self.lr_schedule, names, rule)
         for name in ("batch_size", "max_epochs", "n_iter_no_change"):
             check_integer(owner, name, getattr(self, name), 1)
-        quiet = self.verbose is True or self.verbose is False
-        check_integer(owner, "verbose", int(quiet) if quiet else self.verbose, 0)
+        if not isinstance(self.verbose, bool):
+            check_integer(owner, "verbose", self.verbose, 0)
         check_real(owner, "validation_fraction", self.validation_fraction, 0, 1)
         check_choice(owner, "precision", self.precision, ("float32", "bfloat16"))
         for name in ("early_stopping", "compile", "warm_start"):
@@ -304,12 +305,12 @@ class BaseAutoencoder(
 
     @with_callbacks
     def _fit(
-        self, X: Any, y: Any, n_epochs: int | str, resume: bool
+        self, X: Any, y: Any, n_epochs: int | None, resume: bool
     ) -> BaseAutoencoder:
         before = dict(vars(self))
         try:
             self._check_parameters()
-            n_epochs = self.max_epochs if n_epochs == "max_epochs" else n_epochs
+            n_epochs = n_epochs or self.max_epochs
             rows = self._validate(
                 X, reset=not (resume and self.__sklearn_is_fitted__())
             )
@@ -342,7 +343,7 @@ class BaseAutoencoder(
             "information on X. Train longer, lower beta, raise kl_warmup or free_bits, "
             "use GaussianLikelihood(scale='global'), or fewer n_components.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,  # the line that calls fit
         )
 
     def _validate(self, X: Any, reset: bool = False) -> np.ndarray:

@@ -28,7 +28,10 @@ __all__ = [
 # The decoder's scale starts at exp(-1) of the data's own: at the data's scale the
 # collapsed posterior is already a stationary point.
 _INITIAL_LOG_SCALE = -1.0
-_LOWEST_LOG_SCALE = np.log(1e-4)
+# The lowest scales, as shares of the data's own. One for all features may fall far; one
+# for a single feature would take a feature that is nearly constant in training for an
+# exact law, and new rows that break it for impossible ones.
+_LOWEST_LOG_SCALE, _LOWEST_FEATURE_LOG_SCALE = np.log([1e-4, 1e-2])
 
 
 class Likelihood(BaseEstimator, nn.Module):
@@ -106,7 +109,8 @@ class ScaledLikelihood(Likelihood):
         spread = summary.feature_scale if by_feature else summary.total_scale
         self.register_buffer("location", _float32(summary.mean))
         self.register_buffer("spread", _float32(spread))
-        self.register_buffer("lowest", self.spread.log() + _LOWEST_LOG_SCALE)
+        lowest = _LOWEST_FEATURE_LOG_SCALE if by_feature else _LOWEST_LOG_SCALE
+        self.register_buffer("lowest", self.spread.log() + float(lowest))
         start = self.spread.log() + _INITIAL_LOG_SCALE
         if self._is("global") or self._is("feature"):
             self.log_scale = nn.Parameter(start)
@@ -172,7 +176,8 @@ class GaussianLikelihood(ScaledLikelihood):
         Standard deviation of the observation noise, in the units of X. "global" learns
         one for all features (Dai & Wipf's gamma, a standard deviation here), "feature"
         one for each feature, "predicted" lets the decoder predict it for every sample
-        and feature, and a float fixes it.
+        and feature, and a float fixes it. A scale that is learned stays above 1e-4 of
+        the data's own, one by feature above 1e-2 of the feature's.
     update : {"closed_form", "gradient"}, default="closed_form"
         How "global" and "feature" scales are learned. "closed_form" moves the variance
         in every step a tenth of the way to the optimum for the current batch, the mean

@@ -317,10 +317,12 @@ def _shown(value):
     if hasattr(value, "get_params") and not isinstance(value, type):
         default = type(value)().get_params(deep=False)
         params = value.get_params(deep=False)
-        if isinstance(value, MLP) and value.hidden_layer_sizes == (512, 512):
-            return "MLP" if value.activation == "relu" else repr(value.activation)
         if not params:
             return repr(value)
+        sizes = MLP().hidden_layer_sizes
+        if isinstance(value, MLP) and value.hidden_layer_sizes == sizes:
+            plain = value.activation == MLP().activation
+            return "MLP" if plain else repr(value.activation)
         changed = [v for k, v in params.items() if repr(v) != repr(default[k])]
         return repr(changed[0]) if changed else "None"
     if isinstance(value, type):
