@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite
 from torch import Tensor, nn
 
 from skvae._data import DataSummary, extremes, row_blocks
@@ -331,6 +332,7 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
 
     def _refuse(self, rows: np.ndarray, index: np.ndarray) -> None:
         row, feature = index
+        assert_all_finite(rows, input_name="X")
         raise ValueError(
             f"DiscretizedLogisticLikelihood needs X on {self.n_levels} even levels of "
             f"[{self.low:g}, {self.high:g}], but feature {feature} has the value "
@@ -424,6 +426,7 @@ def check_unit_interval(owner: str, X: np.ndarray) -> None:
     feature = int(np.argmax(excess))
     if excess[feature] <= 1e-6:
         return
+    assert_all_finite(X, input_name="X")
     low = -minimum[feature] >= maximum[feature] - 1
     value = minimum[feature] if low else maximum[feature]
     raise ValueError(

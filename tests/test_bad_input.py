@@ -198,6 +198,14 @@ def test_reading_keeps_to_the_support_too(likelihood, method):
 
 
 @pytest.mark.parametrize("likelihood", BOUNDED, ids=describe)
+@pytest.mark.parametrize(("value", "message"), [(np.nan, "NaN"), (-np.inf, "infinity")])
+def test_a_missing_value_is_not_said_to_leave_the_support(likelihood, value, message):
+    model = small(likelihood=likelihood).fit(BASIC)
+    with pytest.raises(ValueError, match=f"Input X contains {message}"):
+        model.transform(with_value(value))
+
+
+@pytest.mark.parametrize("likelihood", BOUNDED, ids=describe)
 def test_rounding_is_within_the_support(likelihood):
     X = with_value(1 + 1e-7)
     X[2, 2] = -1e-9
