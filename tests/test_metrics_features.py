@@ -177,6 +177,7 @@ def test_global_state_is_left_alone(images):
         (np.ones((2, 8, 8)), {"value_range": 255}, ValueError, "got 255"),
         (np.ones((2, 8, 8)), {"value_range": "8bit"}, ValueError, "8bit"),
         (np.full((2, 8, 8), "a"), {}, TypeError, "real numbers"),
+        (np.ones((2, 8, 8)), {"clip": "no"}, ValueError, "clip .* got 'no'"),
         (np.ones((2, 8, 8)), {"batch_size": 0}, ValueError, "batch_size .* got 0"),
         (np.ones((2, 8, 8)), {"size": 0}, ValueError, "size .* got 0"),
         (np.ones((2, 8, 8)), {"network": "vgg"}, ValueError, "got 'vgg'"),
@@ -206,6 +207,12 @@ def test_resolve_features(images):
     np.testing.assert_array_equal(resolve_features(lambda X: X[:, :2])(X), X[:, :2])
     pca = PCA(2).fit(X)
     np.testing.assert_array_equal(resolve_features(pca)(X), pca.transform(X))
+
+    class Doubler:
+        def transform(self, X):
+            return 2 * X
+
+    np.testing.assert_array_equal(resolve_features(Doubler())(X), 2 * X)
     module = resolve_features(Means())
     np.testing.assert_allclose(module(images), images.mean((2, 3)) / 255, rtol=1e-6)
     for name in ("inception", "efficientnet-lite0"):

@@ -71,6 +71,8 @@ def pixel_range(
     -------
     low, high : float
     """
+    if not isinstance(clip, bool | np.bool_):
+        raise ValueError(f"clip must be True or False, got {clip!r}.")
     least, most = float(images.min()), float(images.max())
     if not (math.isfinite(least) and math.isfinite(most)):
         raise ValueError(

@@ -162,7 +162,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
             levels = torch.from_numpy(to_levels(images[rows], low, high))
             with torch.inference_mode(), torch.autocast(device.type, enabled=False):
                 h = network(_to_input(levels.to(device), size))
-            found.append(_check_output(h, len(levels)).double().cpu().numpy())
+            found.append(_check_output(h, len(levels)).cpu().double().numpy())
         return as_rows(np.concatenate(found), "The output of the network")
 
     def _prepare(self) -> tuple[nn.Module, int | None, torch.device]:
@@ -271,7 +271,8 @@ def resolve_features(features: Any) -> FeatureMap:
     if isinstance(features, str | nn.Module):
         features = ImageFeatures(features)
     if hasattr(features, "transform") and not inspect.isclass(features):
-        check_is_fitted(features)
+        if hasattr(features, "fit"):
+            check_is_fitted(features)
         return FeatureMap(features.transform)
     if callable(features) and not inspect.isclass(features):
         return FeatureMap(features)
