@@ -183,7 +183,7 @@ def test_batch_counters_are_dropped(state, tmp_path, monkeypatch):
     }
     assert len({**state, **counters}) == 566
     path = tmp_path / "566.pth"
-    # The published file is in torch's older format.
+    # In torch's older format, as files of that time are.
     torch.save({**state, **counters}, path, _use_new_zipfile_serialization=False)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     monkeypatch.setattr(inception, "SHA256", digest)
