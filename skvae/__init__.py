@@ -5,6 +5,7 @@ __version__ = "0.1.0.dev0"
 from skvae.base import BaseAutoencoder
 from skvae.evaluation import evaluate
 from skvae.iwae import IWAE
+from skvae.pipeline import sample_pipeline
 from skvae.rae import RAE
 from skvae.scorers import make_sample_scorer
 from skvae.two_stage_vae import TwoStageVAE
@@ -21,4 +22,5 @@ __all__ = [
     "__version__",
     "evaluate",
     "make_sample_scorer",
+    "sample_pipeline",
 ]

@@ -4,7 +4,7 @@ import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ class DataSummary:
     Attributes
     ----------
     mean, std : ndarray of shape (n_features,)
+        The standard deviation is 0 where it is within float32's rounding of the mean.
     """
 
     mean: np.ndarray
@@ -39,8 +40,7 @@ class DataSummary:
     @property
     def feature_scale(self) -> np.ndarray:
         """Standard deviation of every feature; the total scale where it is constant."""
-        constant = self.std <= 10 * np.finfo(np.float32).eps * np.abs(self.mean)
-        return np.where(constant, self.total_scale, self.std)
+        return np.where(self.std == 0, self.total_scale, self.std)
 
 
 def summarise(X: np.ndarray) -> DataSummary:
@@ -58,7 +58,11 @@ def summarise(X: np.ndarray) -> DataSummary:
         m2 += np.einsum("ij,ij->j", rows, rows) + delta**2 * count * len(rows) / total
         mean += delta * len(rows) / total
         count = total
-    return DataSummary(mean, np.sqrt(m2 / count))
+    std = np.sqrt(m2 / count)
+    std[std <= 10 * np.finfo(np.float32).eps * np.abs(mean)] = 0.0  # constant
+    if not (np.abs(mean) + std < np.finfo(np.float32).max).all():
+        _refuse_range(X)
+    return DataSummary(mean, std)
 
 
 def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,11 +95,15 @@ def to_float32(rows: np.ndarray) -> Tensor:
     # One cheap pass; the sum may also overflow, so look closely before raising.
     if not math.isfinite(x.sum()) and not x.isfinite().all():
         assert_all_finite(rows, input_name="X")
-        raise ValueError(
-            "X must stay within the range of float32, +-3.4e38, but has the value "
-            f"{np.abs(rows).max():.3g}. Rescale X, for example with StandardScaler."
-        )
+        _refuse_range(rows)
     return x
+
+
+def _refuse_range(X: np.ndarray) -> NoReturn:
+    raise ValueError(
+        "X must stay within the range of float32, +-3.4e38, but has the value "
+        f"{np.abs(X).max():.3g}. Rescale X, for example with StandardScaler."
+    )
 
 
 class Batches:

@@ -69,8 +69,7 @@ class Fit:
 
     def run(self, callbacks: EpochCallbacks) -> None:
         """Build or resume the module and train it."""
-        seed = child_seed(self.seed, FOREIGN, self.first_epoch)
-        with self.network.rng_context(seed):
+        with self.network.rng_context(child_seed(self.seed, FOREIGN)):
             make_module = self._resumed_module if self.resume else self._new_module
             self.module = make_module()
             self.optimizers = self._make_optimizers()
@@ -131,7 +130,7 @@ class Fit:
         )
         optimizers = [adam, *special]
         if self.resume and self.estimator._optimizer_state is not None:
-            states = self.estimator._optimizer_state
+            states = copy.deepcopy(self.estimator._optimizer_state)
             for optimizer, state in zip(_with_state(optimizers), states, strict=True):
                 optimizer.load_state_dict(state)
             adam.param_groups[0]["lr"] = self.estimator.learning_rate
@@ -143,22 +142,18 @@ class Fit:
         states = [o.state_dict() for o in _with_state(self.optimizers)]
         return copy.deepcopy(states)
 
-    def _schedulers(self) -> list[Callable[[float], None]]:
+    def _schedulers(self) -> list[Any]:
         schedule, adam = self.estimator.lr_schedule, self.optimizers[0]
         if schedule == "constant":
             return []
         if schedule == "plateau":
             # Losses in nats may be negative, where a relative threshold misbehaves.
-            scheduler = ReduceLROnPlateau(
-                adam, factor=0.5, patience=5, threshold_mode="abs"
-            )
-        elif schedule == "cosine":
-            scheduler = CosineAnnealingLR(adam, T_max=self.n_epochs)
-        else:
-            scheduler = schedule(adam)
-        if isinstance(scheduler, ReduceLROnPlateau):
-            return [scheduler.step]
-        return [lambda loss: scheduler.step()]
+            return [
+                ReduceLROnPlateau(adam, factor=0.5, patience=5, threshold_mode="abs")
+            ]
+        if schedule == "cosine":
+            return [CosineAnnealingLR(adam, T_max=self.n_epochs)]
+        return [schedule(adam)]
 
     # ---------------------------------------------------------------------- training
 
@@ -167,13 +162,14 @@ class Fit:
         train, validation = self._split()
         batches = Batches(self.rows, estimator.batch_size, device, train)
         noise = torch.Generator(device=device)
-        annealing = torch.ones((), device=device)
+        annealing = torch.ones((), device=device, dtype=torch.float32)
         n_total = max(estimator.max_epochs, self.first_epoch + self.n_epochs)
 
         def epoch_batches(epoch: int) -> Iterator[Tensor]:
             callbacks.begin_epoch()
             self.epoch_start = time.perf_counter()
             noise.manual_seed(child_seed(self.seed, NOISE, epoch))
+            self.network.reseed(child_seed(self.seed, FOREIGN, 1 + epoch))
             shuffle = make_generator(self.seed, SHUFFLE, epoch)
             factor = None
             for i, x in enumerate(batches.shuffled(shuffle)):
@@ -210,8 +206,9 @@ class Fit:
     def _split(self) -> tuple[Tensor | None, Tensor]:
         n, estimator = len(self.X), self.estimator
         if not estimator.early_stopping:
-            return None, torch.empty(0)
-        order = torch.randperm(n, generator=make_generator(self.seed, SPLIT))
+            return None, torch.empty(0, device="cpu")
+        generator = make_generator(self.seed, SPLIT)
+        order = torch.randperm(n, generator=generator, device="cpu")
         n_validation = max(1, round(n * estimator.validation_fraction))
         if n_validation >= n:
             raise ValueError(

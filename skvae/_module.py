@@ -45,11 +45,13 @@ class AutoencoderModule(nn.Module):
         self.encoder, self.posterior = encoder, posterior
         self.decoder, self.likelihood = decoder, likelihood
         self.n_features, self.n_components = summary.n_features, n_components
-        spread = getattr(likelihood, "spread", torch.tensor(summary.total_scale))
-        factor = 1 / spread.float().expand(self.n_features)
-        mean = torch.tensor(summary.mean, dtype=torch.float32)
-        self.register_buffer("factor", factor.clone())
-        self.register_buffer("shift", -mean * factor)
+        spread = np.float32(summary.total_scale)
+        if hasattr(likelihood, "spread"):
+            spread = likelihood.spread.numpy()
+        factor = np.broadcast_to(1 / spread, summary.mean.shape).astype(np.float32)
+        shift = (-summary.mean * factor).astype(np.float32)
+        self.register_buffer("factor", torch.from_numpy(factor))
+        self.register_buffer("shift", torch.from_numpy(shift))
 
     @property
     def device(self) -> torch.device:
@@ -114,7 +116,8 @@ def blockwise(
     out : ndarray of shape (n_samples, ...)
     """
     out = None
-    with torch.inference_mode(), limited_threads():
+    exact = torch.autocast(device.type, enabled=False)
+    with torch.inference_mode(), exact, limited_threads():
         for i, rows in enumerate(row_blocks(X, n_rows)):
             x = to_float32(rows)
             if len(x) < n_rows:

@@ -11,7 +11,7 @@ import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-_GLOBAL_RNG_LOCK = threading.Lock()
+_GLOBAL_RNG_LOCK = threading.RLock()
 
 
 def draw_seed(random_state: Any) -> int:
@@ -72,7 +72,8 @@ def row_normal(x: Tensor, n_samples: int, n_components: int, seed: int) -> Tenso
     rows = np.ascontiguousarray(x.cpu().numpy() + 0.0)  # -0.0 becomes 0.0
     key = seed.to_bytes(8, "little")
     generator = torch.Generator()
-    noise = torch.empty((len(rows), n_samples, n_components), dtype=torch.float32)
+    shape = (len(rows), n_samples, n_components)
+    noise = torch.empty(shape, dtype=torch.float32, device="cpu")
     for row, out in zip(rows, noise, strict=True):
         digest = blake2b(row.tobytes(), digest_size=8, key=key).digest()
         generator.manual_seed(int.from_bytes(digest, "little") >> 1)

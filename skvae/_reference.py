@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from torch import Tensor, as_tensor, float32, inference_mode, nn
+from torch import Tensor, nn
 
 from skvae.metrics import median_bandwidth
 from skvae.metrics._checks import FloatArray, as_rows
@@ -23,7 +23,7 @@ class Reference:
     Parameters
     ----------
     X : ndarray of shape (n_samples, ...)
-    features : None, callable, transformer or torch module
+    features : None, callable or transformer
     name : str, default="X"
         For error messages.
     """
@@ -52,7 +52,7 @@ class ReferenceCache:
 
     Parameters
     ----------
-    features : None, callable, transformer or torch module
+    features : None, callable or transformer
     max_cached : int
     """
 
@@ -84,7 +84,7 @@ def feature_rows(X: np.ndarray, features: Any, name: str) -> FloatArray:
     if features is None:
         return as_rows(X, name)
     as_rows(X, name)
-    F = _apply(features, X)
+    F = features.transform(X) if hasattr(features, "transform") else features(X)
     F = as_rows(F, f"features({name})")
     if len(F) != len(X):
         raise ValueError(
@@ -95,8 +95,8 @@ def feature_rows(X: np.ndarray, features: Any, name: str) -> FloatArray:
 
 
 def resolve_features(features: Any) -> Any:
-    """Check a feature map and turn its name into the map."""
-    if isinstance(features, str):
+    """Check a feature map; turn the name of a network, or a network, into its map."""
+    if isinstance(features, str | nn.Module):
         try:
             from skvae.metrics.features import resolve_features as resolve
         except ImportError:
@@ -105,7 +105,8 @@ def resolve_features(features: Any) -> Any:
                 f"{features!r}. Pass the feature map itself."
             ) from None
         return resolve(features)
-    if features is None or hasattr(features, "transform") or callable(features):
+    usable = hasattr(features, "transform") or callable(features)
+    if features is None or (usable and not isinstance(features, type)):
         return features
     raise TypeError(
         "features must be None, a callable or a fitted transformer, got "
@@ -120,13 +121,6 @@ def to_array(X: Any) -> np.ndarray:
         raise TypeError(f"X must be dense, got {type(X)}. Use X.toarray().")
     X = X.detach().cpu().numpy() if isinstance(X, Tensor) else np.asarray(X)
     return X.astype(np.float64) if X.dtype == object else X
-
-
-def _apply(features: Any, X: np.ndarray) -> Any:
-    if isinstance(features, nn.Module):
-        with inference_mode():
-            return features(as_tensor(X, dtype=float32))
-    return features.transform(X) if hasattr(features, "transform") else features(X)
 
 
 def _digest(X: np.ndarray) -> bytes:

@@ -48,11 +48,8 @@ def check_names(names: tuple[str, ...], features: Any, X_train: Any) -> None:
 
 
 def _is_inception(features: Any) -> bool:
-    return (
-        features == "inception"
-        if isinstance(features, str)
-        else ("inception" in type(features).__name__.lower())
-    )
+    name = getattr(features, "network", features)
+    return isinstance(name, str) and name == "inception"
 
 
 def check_random_state(random_state: Any) -> None:

@@ -1,10 +1,14 @@
 """Keep torch from oversubscribing the processor inside parallel workers."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from joblib.parallel import get_active_backend
+
+_LOCK = threading.Lock()
+_LIMITED: list[int] = []  # for every thread inside, the number outside
 
 
 @contextmanager
@@ -15,12 +19,16 @@ def limited_threads() -> Iterator[None]:
     workers, and two workers with two threads each on two cores can be thirty times
     slower than with one each.
     """
-    n_threads = torch.get_num_threads()
-    if n_threads == 1 or get_active_backend()[0].nesting_level == 0:
+    if get_active_backend()[0].nesting_level == 0:
         yield
         return
-    torch.set_num_threads(1)
+    with _LOCK:  # torch keeps the number both for the thread and for the process
+        n_threads = _LIMITED[0] if _LIMITED else torch.get_num_threads()
+        _LIMITED.append(n_threads)
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(n_threads)
+        with _LOCK:
+            _LIMITED.pop()
+            torch.set_num_threads(n_threads)

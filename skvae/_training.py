@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skvae._threads import limited_threads
 
@@ -59,7 +60,7 @@ def minimize(
     *,
     validation_loss: Callable[[], float] | None = None,
     patience: int | None = None,
-    schedulers: Iterable[Callable[[float], None]] = (),
+    schedulers: Iterable[Any] = (),
     end_epoch: Callable[[dict[str, float]], bool] = lambda record: False,
 ) -> list[dict[str, float]]:
     """Train until the epochs end, patience does, or `end_epoch` says so.
@@ -75,8 +76,8 @@ def minimize(
         Evaluated after every epoch; the best epoch's state is restored at the end.
     patience : int, optional
         Stop after this many epochs without a better validation loss.
-    schedulers : iterable of callables
-        Told the loss of every epoch.
+    schedulers : iterable of torch.optim.lr_scheduler.LRScheduler
+        Stepped after every epoch.
     end_epoch : callable, record -> bool
         Told every epoch's record; stops the training where it returns True.
 
@@ -109,14 +110,14 @@ def minimize(
             if not _is_finite(record, step.parameters):
                 state.restore()
                 n_recoveries += 1
-                _recover(step, epoch, record, n_recoveries)
+                _recover(step, schedulers, epoch, record, n_recoveries)
                 continue
             if validation_loss is not None:
                 record["validation_loss"] = validation_loss()
             records.append(record)
             state.save()
             for scheduler in schedulers:
-                scheduler(record.get("validation_loss", record["loss"]))
+                _step_scheduler(scheduler, record)
             if record.get("validation_loss", -math.inf) < best_loss and validation_loss:
                 best_loss, best_epoch = record["validation_loss"], len(records)
                 best = copy.deepcopy(module.state_dict())
@@ -160,9 +161,14 @@ def training_context(device: torch.device, precision: str) -> Iterator[None]:
         stack.enter_context(limited_threads())
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        mixed = precision == "bfloat16"
+        # One context spans all steps: a cache would keep the weights of the first.
         stack.enter_context(
-            torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
+            torch.autocast(
+                device.type,
+                dtype=torch.bfloat16,
+                enabled=precision == "bfloat16",
+                cache_enabled=False,
+            )
         )
         yield
 
@@ -179,7 +185,7 @@ def resolve_device(device: Any) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        torch.empty(1, device=resolved).cpu()
+        torch.zeros(1, device=resolved).item()
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
@@ -215,11 +221,17 @@ class _State:
 
 
 def _run_epoch(step: Step, batches: Iterator[Tensor]) -> dict[str, float]:
-    total, count = 0, 0
+    steps, weights = [], []
     for x in batches:
-        total = total + step(x) * len(x)
-        count += len(x)
-    means = (total / count).tolist()  # the epoch's only synchronisation
+        steps.append(step(x))
+        weights.append(len(x))
+    values = torch.stack(steps).double().cpu()  # the epoch's only synchronisation
+    broken = (~values.isfinite().all(1)).nonzero()
+    if len(broken):  # later steps are spoilt in all terms: tell of the first
+        means = values[broken[0, 0]].tolist()
+    else:
+        share = torch.tensor(weights, dtype=values.dtype, device="cpu") / sum(weights)
+        means = (share @ values).tolist()
     return {"loss": sum(means), **dict(zip(step.names, means, strict=True))}
 
 
@@ -230,7 +242,20 @@ def _is_finite(record: dict[str, float], parameters: list[Tensor]) -> bool:
     return math.isfinite(total.item())
 
 
-def _recover(step: Step, epoch: int, record: dict[str, float], n: int) -> None:
+def _step_scheduler(scheduler: Any, record: dict[str, float]) -> None:
+    if isinstance(scheduler, ReduceLROnPlateau):
+        scheduler.step(record.get("validation_loss", record["loss"]))
+    else:
+        scheduler.step()
+
+
+def _recover(
+    step: Step,
+    schedulers: Iterable[Any],
+    epoch: int,
+    record: dict[str, float],
+    n: int,
+) -> None:
     names = [k for k, v in record.items() if k != "loss" and not math.isfinite(v)]
     what = f"the term {names[0]!r}" if names else "a parameter"
     if n > _MAX_RECOVERIES:
@@ -242,6 +267,8 @@ def _recover(step: Step, epoch: int, record: dict[str, float], n: int) -> None:
         )
     for group in step.groups:
         group["lr"] *= 0.5
+    for scheduler in schedulers:  # some compute every rate from the first
+        scheduler.base_lrs = [0.5 * lr for lr in scheduler.base_lrs]
     warnings.warn(
         f"In epoch {epoch + 1}, {what} was not finite. The epoch was undone and the "
         f"learning rate halved to {float(step.groups[0]['lr']):.3g}.",

@@ -42,15 +42,18 @@ def check_boolean(owner: str, name: str, value: Any) -> None:
         raise TypeError(_message(owner, name, "True or False", value))
 
 
-def check_choice(owner: str, name: str, value: Any, choices: tuple[Any, ...]) -> None:
+def check_choice(
+    owner: str, name: str, value: Any, choices: tuple[Any, ...], otherwise: str = ""
+) -> None:
     """Raise ValueError unless `value` is one of the choices, of the same type."""
     if not any(type(value) is type(c) and value == c for c in choices):
         rule = "one of " + ", ".join(map(repr, choices))
+        rule += f", or {otherwise}" if otherwise else ""
         raise ValueError(_message(owner, name, rule, value))
 
 
 def _message(owner: str, name: str, rule: str, value: Any) -> str:
     return (
         f"The {name!r} parameter of {owner} must be {rule}. Got {value!r} "
-        f"(a {type(value).__name__}) instead."
+        f"({type(value).__name__}) instead."
     )

@@ -83,7 +83,7 @@ class BaseAutoencoder(
         FloatingPointError
             If the loss stays non-finite although the learning rate was halved thrice.
         """
-        return self._fit(X, y, "max_epochs", self.warm_start)
+        return self._fit(X, y, None, self.warm_start)
 
     def partial_fit(self, X: Any, y: Any = None) -> BaseAutoencoder:
         """Train for one more epoch on the rows of X.
@@ -138,7 +138,8 @@ class BaseAutoencoder(
                 f"with n_components={module.n_components}. Pass latent variables, such "
                 "as the output of transform."
             )
-        return blockwise(lambda z: module.decode(z).mean, Z, module.device)
+        # A decoder of the user's own may work in place.
+        return blockwise(lambda z: module.decode(z).mean, Z.copy(), module.device)
 
     def reconstruct(self, X: Any) -> NDArray[np.float32]:
         """Encode and decode: E[x | z] at the mean of q(z|x).
@@ -291,9 +292,12 @@ class BaseAutoencoder(
         check_real(owner, "learning_rate", self.learning_rate)
         if not callable(self.lr_schedule):
             names = ("constant", "plateau", "cosine")
-            check_choice(owner, "lr_schedule", self.lr_schedule, names)
+            rule = "a callable that returns a scheduler"
+            check_choice(owner, "lr_schedule", self.lr_schedule, names, rule)
         for name in ("batch_size", "max_epochs", "n_iter_no_change"):
             check_integer(owner, name, getattr(self, name), 1)
+        if not isinstance(self.verbose, bool):
+            check_integer(owner, "verbose", self.verbose, 0)
         check_real(owner, "validation_fraction", self.validation_fraction, 0, 1)
         check_choice(owner, "precision", self.precision, ("float32", "bfloat16"))
         for name in ("early_stopping", "compile", "warm_start"):
@@ -301,12 +305,12 @@ class BaseAutoencoder(
 
     @with_callbacks
     def _fit(
-        self, X: Any, y: Any, n_epochs: int | str, resume: bool
+        self, X: Any, y: Any, n_epochs: int | None, resume: bool
     ) -> BaseAutoencoder:
         before = dict(vars(self))
         try:
             self._check_parameters()
-            n_epochs = self.max_epochs if n_epochs == "max_epochs" else n_epochs
+            n_epochs = n_epochs or self.max_epochs
             rows = self._validate(
                 X, reset=not (resume and self.__sklearn_is_fitted__())
             )
@@ -339,7 +343,7 @@ class BaseAutoencoder(
             "information on X. Train longer, lower beta, raise kl_warmup or free_bits, "
             "use GaussianLikelihood(scale='global'), or fewer n_components.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,  # the line that calls fit
         )
 
     def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
@@ -380,14 +384,23 @@ class BaseAutoencoder(
         saved = state.pop("_versions", {})
         for library, version in _versions().items():
             if saved.get(library, version) != version:
-                warnings.warn(
+                message = (
                     f"{type(self).__name__} was pickled with {library} "
                     f"{saved[library]} and is loaded with {version}; its results may "
-                    "differ. Refit it, or install the version it was saved with.",
-                    InconsistentVersionWarning,
-                    stacklevel=2,
+                    "differ. Refit it, or install the version it was saved with."
                 )
+                warnings.warn(_OtherLibraryWarning(message), stacklevel=2)
         super().__setstate__({**state, "_optimizer_state": None})
+
+
+class _OtherLibraryWarning(InconsistentVersionWarning):
+    """scikit-learn's warning, which knows only scikit-learn, with our own words."""
+
+    def __init__(self, message: str) -> None:
+        Warning.__init__(self, message)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def _versions() -> dict[str, str]:

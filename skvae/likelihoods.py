@@ -484,4 +484,4 @@ def resolve_likelihood(likelihood: Any) -> Any:
 
 
 def _float32(values: Any) -> Tensor:
-    return torch.tensor(np.asarray(values, dtype=np.float32))
+    return torch.from_numpy(np.array(values, dtype=np.float32))

@@ -51,6 +51,9 @@ class Network(BaseEstimator):
         """Return the context in which the modules of this network are built and run."""
         return nullcontext()
 
+    def reseed(self, seed: int) -> None:
+        """Seed what the modules draw from, inside `rng_context`, before an epoch."""
+
 
 class MLP(Network):
     """Multi-layer perceptrons; the decoder mirrors the encoder.
@@ -139,9 +142,20 @@ class _Perceptron(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         activation, h = _ACTIVATIONS[self.activation], x
+        linear = nn.Linear.__call__ if self.training else _aligned_linear
         for layer in self.hidden:
-            h = activation(layer(h))
-        return self.output(torch.cat([x, h], -1) if self.skip else h)
+            h = activation(linear(layer, h))
+        return linear(self.output, torch.cat([x, h], -1) if self.skip else h)
+
+
+def _aligned_linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    # A row's last bits depend on its alignment in memory where the width is odd, and so
+    # on its position; inference pads the width to keep rows independent.
+    n_missing = -x.shape[-1] % 8
+    if not n_missing:
+        return layer(x)
+    weight = F.pad(layer.weight, (0, n_missing))
+    return F.linear(F.pad(x, (0, n_missing)), weight, layer.bias)
 
 
 class CustomNetwork(Network):
@@ -198,6 +212,10 @@ class CustomNetwork(Network):
         """Return a locked copy of torch's global generator, seeded."""
         return forked_global_rng(seed)
 
+    def reseed(self, seed: int) -> None:
+        """Seed the copy of torch's global generator."""
+        torch.manual_seed(seed)
+
     def _make(
         self, name: str, n_in: int, n_out: int, generator: torch.Generator
     ) -> nn.Module:
@@ -210,6 +228,11 @@ class CustomNetwork(Network):
             raise TypeError(
                 f"The {name!r} parameter of CustomNetwork must be an nn.Module or a "
                 f"callable that returns one. Got {recipe!r} instead."
+            )
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"The {name!r} parameter of CustomNetwork, called with ({n_in}, "
+                f"{n_out}), must return an nn.Module. Got {module!r} instead."
             )
         _check_shape(module, name, n_in, n_out)
         return module
@@ -249,7 +272,7 @@ def _check_shape(module: nn.Module, name: str, n_in: int, n_out: int) -> None:
     module.eval()
     try:
         with torch.no_grad():
-            out = module(torch.zeros((2, n_in), dtype=torch.float32))
+            out = module(torch.zeros((2, n_in), dtype=torch.float32, device="cpu"))
         shape = tuple(out.shape)
     except RuntimeError as error:
         shape = str(error).splitlines()[0]

@@ -98,7 +98,7 @@ class SampleScorer:
             train=lambda: self._references.get(self._train_rows(rows), "X_train"),
             n_samples=len(rows) if p["n_samples"] == "same" else p["n_samples"],
             mean=p["mean"],
-            features=p["features"],
+            features=self._features,
             seed=draw_seed(p["random_state"]),
             options=p["metric_params"] or {},
             wanted=names,
@@ -131,7 +131,8 @@ class SampleScorer:
 
     def _start_cache(self) -> None:
         p = self.parameters
-        self._references = ReferenceCache(p["features"], p["max_cached"])
+        self._features = resolve_features(p["features"])
+        self._references = ReferenceCache(self._features, p["max_cached"])
 
     def _accept_sample_weight(self) -> bool:
         # scikit-learn asks this of scorers in searches with sample weights.
@@ -185,8 +186,8 @@ def make_sample_scorer(
     features : None, str, callable, transformer or torch module, default=None
         Map applied to held-out rows and samples before they are compared: None
         compares them as they are; a transformer must be fitted, on none of the rows of
-        a search. A name such as "inception" is that of a map of
-        `skvae.metrics.features`.
+        a search. A name, such as "inception", is that of a
+        network of `skvae.metrics`.
     X_train : array-like of shape (n_rows, n_features), default=None
         Training rows, for "authenticity" and "neg_abs_data_copying". Rows that stand
         in the held-out rows as well are left out, so that in a search with k folds all
@@ -261,7 +262,7 @@ def make_sample_scorer(
     parameters = {
         "n_samples": n_samples,
         "mean": bool(mean),
-        "features": resolve_features(features),
+        "features": features,
         "X_train": X_train,
         "random_state": random_state,
         "metric_params": metric_params,

@@ -152,9 +152,9 @@ def test_every_normalised_layer_has_largest_singular_value_one(X):
     for layer in layers:
         largest = torch.linalg.matrix_norm(layer.weight, 2).item()
         assert largest == pytest.approx(1, abs=1e-5)
-        layer.training = True  # the running estimate
+        layer.training = True  # the running estimate, which lags behind the weights
         largest = torch.linalg.matrix_norm(layer.weight, 2).item()
-        assert largest == pytest.approx(1, abs=0.01)
+        assert largest == pytest.approx(1, abs=0.05)
     assert not any(
         isinstance(m, SpectrallyNormalised) for m in rae.module_.encoder.modules()
     )

@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, StepLR
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau, StepLR
 
 from skvae import _training, losses, vae
 from skvae._training import Step, minimize
@@ -217,7 +217,7 @@ def test_halved_rate_survives_a_scheduler_with_a_memory_of_the_first():
     problem = Regression(in_epoch(1), lr=0.08)
     scheduler = LambdaLR(problem.optimizer, lambda epoch: 1.0)
     with pytest.warns(RuntimeWarning, match=r"halved to 0\.04"):
-        problem.run(4, schedulers=[lambda loss: scheduler.step()])
+        problem.run(4, schedulers=[scheduler])
     assert problem.lr == pytest.approx(0.04)
 
 
@@ -342,14 +342,27 @@ def test_interrupt_restores_the_best_epoch_too():
     assert torch.equal(problem.module.weight, weights[1])
 
 
-def test_schedulers_are_told_the_loss_that_counts():
-    problem, told = Regression(), []
-    records = problem.run(3, schedulers=[told.append])
-    assert told == [r["loss"] for r in records]
-    problem, told = Regression(), []
+class Recording(ReduceLROnPlateau):
+    """A scheduler that remembers what it was told."""
+
+    def __init__(self, optimizer):
+        self.told = []
+        super().__init__(optimizer)
+
+    def step(self, metrics, epoch=None):
+        self.told.append(metrics)
+
+
+def test_plateaus_are_seen_in_the_loss_that_counts():
+    problem = Regression()
+    scheduler = Recording(problem.optimizer)
+    records = problem.run(3, schedulers=[scheduler])
+    assert scheduler.told == [r["loss"] for r in records]
+    problem = Regression()
+    scheduler = Recording(problem.optimizer)
     losses = iter([3.0, 2.0, 1.0])
-    problem.run(3, schedulers=[told.append], validation_loss=lambda: next(losses))
-    assert told == [3.0, 2.0, 1.0]
+    problem.run(3, schedulers=[scheduler], validation_loss=lambda: next(losses))
+    assert scheduler.told == [3.0, 2.0, 1.0]
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)

@@ -1,0 +1,196 @@
+"""What a fitted estimator has learned: its latent space and its optimal decoder."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skvae._distributions import DiagonalNormal
+from skvae._module import blockwise
+from skvae._random import draw_seed
+from skvae.base import BaseAutoencoder
+from skvae.metrics import (
+    LatentSpectrum,
+    MaximumMeanDiscrepancy,
+    OptimalDecoderWeights,
+    TypicalSetGap,
+    aggregated_posterior_mmd,
+    latent_spectrum,
+    optimal_decoder_weights,
+    typical_set_gap,
+)
+
+__all__ = [
+    "LatentDiagnostics",
+    "latent_diagnostics",
+    "optimal_decoder",
+    "posterior_moments",
+]
+
+
+class LatentDiagnostics(NamedTuple):
+    """Measures of the codes of a fitted estimator."""
+
+    mmd: MaximumMeanDiscrepancy
+    """Of the aggregated posterior from N(0, I)."""
+    spectrum: LatentSpectrum
+    """Singular values of the codes, which N(0, I) would make 1."""
+    typical_set_gap: TypicalSetGap | None
+    """Of the draws from their posteriors; None for a deterministic encoder."""
+
+
+def latent_diagnostics(
+    estimator: BaseAutoencoder, X: Any, *, random_state: Any = None
+) -> LatentDiagnostics:
+    """Measure how one draw z ~ q(z|x) for every row compares with the prior.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Fitted, with normal posteriors of independent components, or points.
+    X : array-like or Tensor of shape (n_samples, n_features)
+        At least two rows.
+    random_state : int, RandomState instance or None, default=None
+
+    Returns
+    -------
+    diagnostics : LatentDiagnostics
+        Named tuple (mmd, spectrum, typical_set_gap). For the codes of a second stage,
+        pass ``model.second_stage_`` and draws of the first's.
+
+    Raises
+    ------
+    TypeError
+        If the posterior is neither normal with independent components nor a point.
+
+    References
+    ----------
+    Dai & Wipf, "Diagnosing and Enhancing VAE Models", ICLR 2019, table 3 and figure 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae import VAE
+    >>> from skvae.diagnostics import latent_diagnostics
+    >>> X = np.random.default_rng(0).normal(size=(64, 3))
+    >>> vae = VAE(2, max_epochs=2, random_state=0).fit(X)
+    >>> latent_diagnostics(vae, X, random_state=0).spectrum.singular_values.shape
+    (2,)
+    """
+    means, deviations = posterior_moments(estimator, X)
+    rng = np.random.default_rng(draw_seed(random_state))
+    Z = means + deviations * rng.standard_normal(means.shape)
+    seed = int(rng.integers(2**31))
+    return LatentDiagnostics(
+        aggregated_posterior_mmd(Z, random_state=seed),
+        latent_spectrum(Z),
+        typical_set_gap(Z, means, deviations) if deviations.any() else None,
+    )
+
+
+def optimal_decoder(
+    estimator: BaseAutoencoder,
+    X: Any,
+    X_train: Any,
+    *,
+    leave_out: Any = None,
+    keep_weights: bool = False,
+) -> OptimalDecoderWeights:
+    """Decode rows as the best decoder for the estimator's encoder would.
+
+    It returns the average of the training rows x_i with the weights
+    q(z|x_i) / sum_j q(z|x_j), at the code z of every row of X.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Fitted, with normal posteriors of independent components.
+    X : array-like or Tensor of shape (m, n_features)
+    X_train : array-like or Tensor of shape (n, n_features)
+        The rows that the estimator was fitted to.
+    leave_out : array-like of int of shape (m,), default=None
+        Training row that may have no weight for each row of X; -1 for none.
+    keep_weights : bool, default=False
+        Whether to return all weights, of shape (m, n).
+
+    Returns
+    -------
+    result : OptimalDecoderWeights
+        Named tuple (perplexity, max_weight, heaviest, averages, weights); see
+        `skvae.metrics.optimal_decoder_weights`.
+
+    Raises
+    ------
+    TypeError
+        If the posterior is not normal with independent components.
+
+    References
+    ----------
+    Bozkurt et al., "Can VAEs generate novel examples?", 2018, theorem 1.
+    https://arxiv.org/abs/1812.09624
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae import VAE
+    >>> from skvae.diagnostics import optimal_decoder
+    >>> X = np.random.default_rng(0).normal(size=(64, 3))
+    >>> vae = VAE(2, max_epochs=2, random_state=0).fit(X)
+    >>> optimal_decoder(vae, X[:5], X).averages.shape
+    (5, 3)
+    """
+    means, deviations = posterior_moments(estimator, X_train)
+    if not deviations.any():
+        _refuse(estimator)
+    return optimal_decoder_weights(
+        estimator.transform(X).astype(np.float64),
+        means,
+        deviations,
+        X_train,
+        leave_out=leave_out,
+        keep_weights=keep_weights,
+    )
+
+
+def posterior_moments(
+    estimator: BaseAutoencoder, X: Any
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means and standard deviations of q(z|x) for every row.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+    X : array-like or Tensor of shape (n_samples, n_features)
+
+    Returns
+    -------
+    means, deviations : ndarray of shape (n_samples, n_components)
+        The deviations of a deterministic encoder are 0.
+
+    Raises
+    ------
+    TypeError
+        If the posterior is neither normal with independent components nor a point.
+    """
+    module, X = estimator._fitted_module(), estimator._validate(X)
+
+    def moments(x: Tensor) -> Tensor:
+        q = module.encode(x)
+        if not (isinstance(q, DiagonalNormal) or module.posterior.deterministic):
+            _refuse(estimator)
+        return torch.stack([q.mean, q.variance.sqrt()], 1)
+
+    means, deviations = blockwise(moments, X, module.device).swapaxes(0, 1)
+    return means.astype(np.float64), deviations.astype(np.float64)
+
+
+def _refuse(estimator: BaseAutoencoder) -> None:
+    raise TypeError(
+        "This function needs normal posteriors with independent components, but "
+        f"{type(estimator).__name__} was fitted with a "
+        f"{type(estimator.module_.posterior).__name__}. Fit with posterior='diagonal'."
+    )
