@@ -54,6 +54,12 @@ def measure_samples(
         low, high = _intervals.by_half_samples(
             figures, values, (real.rows, generated), n_bootstrap, rng
         )
+    # Of the halves' spread, laid around a share near its end.
+    for i, name in enumerate(_SAMPLE_FIGURES):
+        if name != "maximum_mean_discrepancy":
+            low[i] = np.maximum(low[i], 0.0)
+        if name in ("precision", "recall", "coverage", "nearest_neighbour_accuracy"):
+            high[i] = np.minimum(high[i], 1.0)
     lines = zip(_SAMPLE_FIGURES.items(), values, low, high, floors, strict=True)
     for (name, (better, meaning)), value, lower, upper, floor in lines:
         evidence.add(name, value, (lower, upper), floor, better, meaning)
