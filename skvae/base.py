@@ -337,11 +337,14 @@ class BaseAutoencoder(
         n_active, d = len(self.active_components_), self.module_.n_components
         if 4 * n_active > d or (n_active and d < 4):
             return
+        names = {"beta": "lower", "kl_warmup": "raise", "free_bits": "raise"}
+        advice = [f"{do} {name}" for name, do in names.items() if hasattr(self, name)]
         warnings.warn(
             f"Posterior collapse: of {d} latent components only {n_active} are active "
             f"(components {self.active_components_.tolist()}); the others carry no "
-            "information on X. Train longer, lower beta, raise kl_warmup or free_bits, "
-            "use GaussianLikelihood(scale='global'), or fewer n_components.",
+            "information on X. That is no harm if reconstructions are good; if not, "
+            + ", ".join(["train longer", *advice])
+            + ", or let GaussianLikelihood(scale='global') learn the noise.",
             UserWarning,
             stacklevel=5,  # the line that calls fit
         )

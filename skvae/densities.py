@@ -90,7 +90,9 @@ def sample_density(density: Any, n_samples: int, seed: int) -> np.ndarray:
         density = copy.copy(density).set_params(random_state=seed)
     with sklearn.config_context(array_api_dispatch=False):
         Z = density.sample(n_samples, **options)
-    return np.asarray(Z[0] if isinstance(Z, tuple) else Z, dtype=np.float64)
+    Z = np.asarray(Z[0] if isinstance(Z, tuple) else Z, dtype=np.float64)
+    # Mixtures sort their draws by component; the first rows must be like any others.
+    return Z[np.random.default_rng(seed).permutation(len(Z))]
 
 
 def score_density(density: Any, Z: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite
 from torch import Tensor, nn
 
 from skvae._data import DataSummary, extremes, row_blocks
@@ -28,7 +29,10 @@ __all__ = [
 # The decoder's scale starts at exp(-1) of the data's own: at the data's scale the
 # collapsed posterior is already a stationary point.
 _INITIAL_LOG_SCALE = -1.0
-_LOWEST_LOG_SCALE = np.log(1e-4)
+# The lowest scales, as shares of the data's own. One for all features may fall far; one
+# for a single feature would take a feature that is nearly constant in training for an
+# exact law, and new rows that break it for impossible ones.
+_LOWEST_LOG_SCALE, _LOWEST_FEATURE_LOG_SCALE = np.log([1e-4, 1e-2])
 
 
 class Likelihood(BaseEstimator, nn.Module):
@@ -106,7 +110,8 @@ class ScaledLikelihood(Likelihood):
         spread = summary.feature_scale if by_feature else summary.total_scale
         self.register_buffer("location", _float32(summary.mean))
         self.register_buffer("spread", _float32(spread))
-        self.register_buffer("lowest", self.spread.log() + _LOWEST_LOG_SCALE)
+        lowest = _LOWEST_FEATURE_LOG_SCALE if by_feature else _LOWEST_LOG_SCALE
+        self.register_buffer("lowest", self.spread.log() + float(lowest))
         start = self.spread.log() + _INITIAL_LOG_SCALE
         if self._is("global") or self._is("feature"):
             self.log_scale = nn.Parameter(start)
@@ -172,7 +177,8 @@ class GaussianLikelihood(ScaledLikelihood):
         Standard deviation of the observation noise, in the units of X. "global" learns
         one for all features (Dai & Wipf's gamma, a standard deviation here), "feature"
         one for each feature, "predicted" lets the decoder predict it for every sample
-        and feature, and a float fixes it.
+        and feature, and a float fixes it. A scale that is learned stays above 1e-4 of
+        the data's own, one by feature above 1e-2 of the feature's.
     update : {"closed_form", "gradient"}, default="closed_form"
         How "global" and "feature" scales are learned. "closed_form" moves the variance
         in every step a tenth of the way to the optimum for the current batch, the mean
@@ -326,6 +332,7 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
 
     def _refuse(self, rows: np.ndarray, index: np.ndarray) -> None:
         row, feature = index
+        assert_all_finite(rows, input_name="X")
         raise ValueError(
             f"DiscretizedLogisticLikelihood needs X on {self.n_levels} even levels of "
             f"[{self.low:g}, {self.high:g}], but feature {feature} has the value "
@@ -419,6 +426,7 @@ def check_unit_interval(owner: str, X: np.ndarray) -> None:
     feature = int(np.argmax(excess))
     if excess[feature] <= 1e-6:
         return
+    assert_all_finite(X, input_name="X")
     low = -minimum[feature] >= maximum[feature] - 1
     value = minimum[feature] if low else maximum[feature]
     raise ValueError(

@@ -60,10 +60,10 @@ class MLP(Network):
 
     Parameters
     ----------
-    hidden_layer_sizes : tuple of int, default=(512, 512)
+    hidden_layer_sizes : tuple of int, default=(256, 256)
         Widths of the encoder's hidden layers; the decoder has them in reverse. An empty
         tuple gives linear maps (with the Gaussian likelihood: probabilistic PCA).
-    activation : str, default="relu"
+    activation : str, default="silu"
         "relu", "leaky_relu", "elu", "gelu", "silu" or "tanh".
     skip : bool, default=False
         Concatenate the input to the last hidden layer (Dai & Wipf's second stage).
@@ -73,13 +73,13 @@ class MLP(Network):
     >>> from skvae import VAE
     >>> from skvae.networks import MLP
     >>> VAE(network=MLP(hidden_layer_sizes=(32,))).get_params()["network__activation"]
-    'relu'
+    'silu'
     """
 
     def __init__(
         self,
-        hidden_layer_sizes: tuple[int, ...] = (512, 512),
-        activation: str = "relu",
+        hidden_layer_sizes: tuple[int, ...] = (256, 256),
+        activation: str = "silu",
         skip: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes

@@ -275,8 +275,9 @@ class FlowPosterior(Posterior):
 class PointPosterior(Posterior):
     """Deterministic encoder: all mass of q(z|x) on one point.
 
-    The posterior of `RAE` and `WAE`. In place of its infinite KL divergence to N(0, I)
-    stands half the squared norm, what remains of it without the infinite constant.
+    The posterior of `RAE` and `WAE`; a VAE or IWAE refuses it. In place of its infinite
+    KL divergence to N(0, I) stands half the squared norm, what remains of it without
+    the infinite constant.
 
     References
     ----------
@@ -313,6 +314,12 @@ _NAMES = {
 def resolve_posterior(posterior: Any) -> Any:
     """Return a posterior from its name, or the given one itself."""
     if isinstance(posterior, Posterior):
+        if posterior.deterministic:
+            raise ValueError(
+                "The 'posterior' parameter must have a finite KL divergence from "
+                f"N(0, I). Got {posterior!r} instead, whose divergence is infinite: "
+                "use RAE or WAE, whose encoders are deterministic."
+            )
         return posterior
     if isinstance(posterior, str) and posterior in _NAMES:
         return _NAMES[posterior]()

@@ -47,6 +47,7 @@ SMALL = {
     "device": "cpu",
     "random_state": 0,
 }
+SMALL_SECOND_STAGE = skvae.VAE(2, network=MLP((8,)), batch_size=16, max_epochs=3)
 
 
 def make_dropout_net(n_in, n_out):
@@ -77,7 +78,11 @@ def _instances(classes):
 
 ESTIMATORS = _public_classes(skvae, BaseAutoencoder)
 LIKELIHOODS = _instances(_public_classes(likelihoods, Likelihood))
-POSTERIORS = _instances(_public_classes(posteriors, Posterior))
+POSTERIORS = [
+    p
+    for p in _instances(_public_classes(posteriors, Posterior))
+    if not p.deterministic  # for a VAE; RAE and WAE have no choice
+]
 NETWORKS = [
     *_instances(
         c for c in _public_classes(networks, Network) if c is not CustomNetwork
@@ -97,7 +102,14 @@ def is_bounded(likelihood):
 
 def small(cls=skvae.VAE, **params):
     """Return an unfitted estimator that trains in milliseconds."""
-    return cls(**{**SMALL, **params})
+    parts = accepted(cls, second_stage=SMALL_SECOND_STAGE)
+    return cls(**{**SMALL, **parts, **params})
+
+
+def accepted(cls, **params):
+    """Return those parameters that a class of estimators has."""
+    names = inspect.signature(cls).parameters
+    return {name: value for name, value in params.items() if name in names}
 
 
 DENSITIES = [
@@ -130,7 +142,7 @@ def describe(value):
     options = {
         k: v
         for k, v in value.get_params(deep=False).items()
-        if repr(v) != repr(default[k]) and repr(v) != repr(SMALL.get(k))
+        if repr(v) not in (repr(default[k]), repr(SMALL.get(k))) and k != "second_stage"
     }
     inside = ",".join(f"{k}={describe(v)}" for k, v in options.items())
     return f"{type(value).__name__}({inside})"
@@ -146,8 +158,14 @@ def make_data(n_samples=80, n_features=5, seed=0):
 
 def has_score(estimator):
     """Tell whether a fitted estimator can have a score at all."""
-    has_density = type(estimator.module_.posterior).__name__ != "PointPosterior"
-    return has_density and hasattr(estimator.latent_density_, "score_samples")
+    needs_density = not estimator.module_.posterior.deterministic
+    return not needs_density or hasattr(estimator.latent_density_, "score_samples")
+
+
+def score_samples(estimator, X, n_draws):
+    """Return the scores of rows, with so many importance samples if there are any."""
+    options = accepted(estimator.score_samples, n_importance_samples=n_draws)
+    return estimator.score_samples(X, **options)
 
 
 def outputs(estimator, X):
@@ -161,7 +179,7 @@ def outputs(estimator, X):
         "noisy": estimator.sample(7, mean=False, random_state=3),
     }
     if has_score(estimator):
-        out["score"] = estimator.score_samples(X, n_importance_samples=8)
+        out["score"] = score_samples(estimator, X, 8)
     for name, tensor in estimator.module_.state_dict().items():
         out[f"module.{name}"] = tensor.detach().cpu().numpy()
     return out

@@ -12,6 +12,7 @@ import torch
 from conftest import (
     ESTIMATORS,
     LIKELIHOODS,
+    accepted,
     assert_same,
     describe,
     dropout_network,
@@ -30,7 +31,7 @@ from torch import nn
 from skvae import _training
 from skvae.likelihoods import GaussianLikelihood
 from skvae.networks import MLP, CustomNetwork
-from skvae.posteriors import ConstantPosterior
+from skvae.posteriors import ConstantPosterior, PointPosterior
 
 BASIC = make_data(40, 3)
 
@@ -197,6 +198,14 @@ def test_reading_keeps_to_the_support_too(likelihood, method):
 
 
 @pytest.mark.parametrize("likelihood", BOUNDED, ids=describe)
+@pytest.mark.parametrize(("value", "message"), [(np.nan, "NaN"), (-np.inf, "infinity")])
+def test_a_missing_value_is_not_said_to_leave_the_support(likelihood, value, message):
+    model = small(likelihood=likelihood).fit(BASIC)
+    with pytest.raises(ValueError, match=f"Input X contains {message}"):
+        model.transform(with_value(value))
+
+
+@pytest.mark.parametrize("likelihood", BOUNDED, ids=describe)
 def test_rounding_is_within_the_support(likelihood):
     X = with_value(1 + 1e-7)
     X[2, 2] = -1e-9
@@ -239,6 +248,7 @@ BAD_PARAMETERS = [
     ("likelihood", GaussianLikelihood(update="adam"), ValueError, "update.*'gradient'"),
     ("posterior", "laplace9", ValueError, "'diagonal'"),
     ("posterior", None, ValueError, "'diagonal'"),
+    ("posterior", PointPosterior(), ValueError, "KL.*infinite: use RAE"),
     ("posterior", ConstantPosterior(scale=0.0), ValueError, r"scale.*\(0, inf"),
     ("posterior", ConstantPosterior(scale="x"), TypeError, r"scale.*\(0, inf"),
     ("latent_density", "gmm", TypeError, "latent_density.*fit.*sample"),
@@ -290,13 +300,19 @@ def _bad_id(case):
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize(
+    ("cls", "case"),
+    [
+        (c, case)
+        for c in ESTIMATORS
+        for case in BAD_PARAMETERS
+        if accepted(c, **{case[0]: 0})
+    ],
+    ids=lambda v: v.__name__ if isinstance(v, type) else _bad_id(v),
+)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("case", BAD_PARAMETERS, ids=_bad_id)
 def test_parameter_is_refused(cls, method, case):
     name, value, error, message = case
-    if name not in cls().get_params(deep=False):
-        return
     model = small(cls).set_params(**{name: value})
     with pytest.raises(error, match=f"(?s){message}") as caught:
         getattr(model, method)(BASIC)
@@ -309,8 +325,12 @@ def _shown(value):
     if hasattr(value, "get_params") and not isinstance(value, type):
         default = type(value)().get_params(deep=False)
         params = value.get_params(deep=False)
-        if isinstance(value, MLP) and value.hidden_layer_sizes == (512, 512):
-            return "MLP" if value.activation == "relu" else repr(value.activation)
+        if not params:
+            return repr(value)
+        sizes = MLP().hidden_layer_sizes
+        if isinstance(value, MLP) and value.hidden_layer_sizes == sizes:
+            plain = value.activation == MLP().activation
+            return "MLP" if plain else repr(value.activation)
         changed = [v for k, v in params.items() if repr(v) != repr(default[k])]
         return repr(changed[0]) if changed else "None"
     if isinstance(value, type):
@@ -366,7 +386,7 @@ def test_unfitted_model_refuses_to_speak():
 
 @pytest.mark.usefixtures("no_training")
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -490,19 +510,20 @@ def test_model_does_not_change_when_the_data_change_later():
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=describe)
-@pytest.mark.parametrize("value", [0.0, 0.1, 0.7, 1.0])
-@pytest.mark.parametrize("n_samples", [1, 3, 50])
+@pytest.mark.parametrize("value", [0.0, 0.2, 1.0])  # of the 256 levels
+@pytest.mark.parametrize("n_samples", [1, 50])
 def test_constant_data_are_reconstructed(likelihood, value, n_samples):
     X = np.full((n_samples, 3), value, dtype=np.float64)
-    model = small(likelihood=likelihood, max_epochs=30).fit(X)
+    options = {"max_epochs": 30, "batch_size": 50, "learning_rate": 1e-2}
+    model = small(likelihood=likelihood, **options).fit(X)
     assert np.isfinite(model.score_samples(X)).all()
     np.testing.assert_allclose(model.reconstruct(X), X, atol=0.3)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=describe)
-@pytest.mark.parametrize("constant", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("constant", [0.0, 0.2, 1.0])
 def test_constant_columns_do_no_harm(likelihood, constant):
-    X = GREY.astype(np.float64)
+    X = make_data(60, 4).astype(np.float64)
     X[:, 2] = constant
     model = small(likelihood=likelihood).fit(X)
     assert all(np.isfinite(v).all() for v in outputs(model, X).values())
@@ -536,7 +557,7 @@ def test_units_of_the_data_do_not_matter_to_training(factor):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     X=hnp.arrays(
         dtype=st.sampled_from(["f2", "f4", "f8", ">f4", "u1", "i4", "i8", "?"]),
@@ -552,7 +573,7 @@ def test_any_finite_data_in_the_unit_interval_can_be_fitted(X, likelihood):
     assert model.sample(3, random_state=0).shape == (3, X.shape[1])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     n_components=st.integers(1, 12),
     hidden=st.lists(st.integers(1, 20), max_size=3).map(tuple),

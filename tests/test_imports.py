@@ -129,14 +129,13 @@ def run_python(code, *options):
     return run
 
 
-DEPENDENCIES = """
+IMPORTING = """
+import json, logging, random, signal, sys, threading, time, warnings
+start = time.process_time()
 import torch, numpy, scipy, joblib, torch.distributed, torch.optim.lr_scheduler
 import sklearn.base, sklearn.callback, sklearn.exceptions, sklearn.utils.validation
-"""
-STATE = """
-import json, logging, random, signal, threading, warnings
-import numpy as np, sklearn, torch, scipy, joblib
-import sklearn.base, sklearn.callback, sklearn.utils.validation
+dependencies = time.process_time() - start
+import numpy as np, sklearn
 def state():
     return {
         "root handlers": len(logging.getLogger().handlers),
@@ -162,38 +161,33 @@ def state():
         "sklearn": str(sklearn.get_config()),
         "signals": str([signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]),
     }
-before = state()
+before, modules = state(), set(sys.modules)
+start = time.process_time()
 import skvae
+own = time.process_time() - start
 after = state()
-print(json.dumps({k: [before[k], after[k]] for k in before if before[k] != after[k]}))
+print(json.dumps({
+    "changed": {k: [before[k], after[k]] for k in before if before[k] != after[k]},
+    "loaded": sorted(set(sys.modules) - modules),
+    "dependencies": dependencies,
+    "own": own,
+}))
 """
 
 
-def test_importing_changes_no_global_state():
-    assert json.loads(run_python(STATE).stdout) == {}
+@pytest.fixture(scope="module")
+def imported():
+    return json.loads(run_python(IMPORTING).stdout)
 
 
-def test_importing_loads_no_optional_package():
+def test_importing_changes_no_global_state(imported):
+    assert imported["changed"] == {}
+
+
+def test_importing_loads_no_optional_package(imported):
     optional = {"matplotlib", "pandas", "polars", "rich", "safetensors", "IPython"}
-    code = f"""
-import sys
-{DEPENDENCIES}
-before = set(sys.modules)
-import skvae
-print(({optional} & set(sys.modules)) - before)
-"""
-    assert run_python(code).stdout.strip() == "set()"
+    assert not optional & set(imported["loaded"])
 
 
-def test_importing_takes_no_longer_than_its_dependencies():
-    code = f"""
-import time
-start = time.perf_counter()
-{DEPENDENCIES}
-middle = time.perf_counter()
-import skvae
-print(middle - start, time.perf_counter() - middle)
-"""
-    times = [list(map(float, run_python(code).stdout.split())) for _ in range(3)]
-    dependencies, own = map(min, zip(*times, strict=True))
-    assert own <= 0.1 * dependencies + 0.3
+def test_importing_takes_no_longer_than_its_dependencies(imported):
+    assert imported["own"] <= 0.1 * imported["dependencies"] + 0.3

@@ -96,7 +96,7 @@ def test_log_probability_of_a_row_is_the_sum_over_its_features(likelihood):
     moved[:, 1] = x[:, 0].clone()
     change = p.log_prob(moved) - p.log_prob(x)
     again = x.clone()
-    again[:, 0] = 0.5
+    again[:, 0] = 0.6
     also = again.clone()
     also[:, 1] = x[:, 0]
     torch.testing.assert_close(
@@ -316,8 +316,10 @@ def test_statistics_are_numpys(n_samples, offset, spread, seed):
     X = offset + spread * rng.standard_normal((n_samples, 3))
     summary = summarise(X)
     np.testing.assert_allclose(summary.mean, X.mean(0), rtol=1e-9)
+    rounding = 10 * np.finfo(np.float32).eps * abs(X.mean(0))
+    expected = np.where(X.std(0) > rounding, X.std(0), 0)  # constant in float32
     np.testing.assert_allclose(
-        summary.std, X.std(0), rtol=1e-6, atol=1e-9 * abs(offset)
+        summary.std, expected, rtol=1e-6, atol=1e-9 * abs(offset)
     )
 
 

@@ -50,8 +50,16 @@ def reload(request, tmp_path):
 
 
 @pytest.mark.parametrize("variant", small_variants(), ids=describe)
-def test_reloaded_model_says_the_same(variant, reload, X):
-    model = variant.fit(X)
+def test_unpickled_model_says_the_same(variant, X):
+    check_reloading(variant.fit(X), lambda model: pickle.loads(pickle.dumps(model)), X)
+
+
+@pytest.mark.parametrize("cls", [skvae.VAE, skvae.TwoStageVAE])
+def test_reloaded_model_says_the_same(cls, reload, X):
+    check_reloading(small(cls, network=dropout_network()).fit(X), reload, X)
+
+
+def check_reloading(model, reload, X):
     before = outputs(model, X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

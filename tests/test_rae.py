@@ -10,13 +10,12 @@ import torch
 from sklearn.mixture import GaussianMixture
 from torch import nn
 
-from skvae import RAE, VAE
+from skvae import RAE
 from skvae._spectral import SpectrallyNormalised, normalise_spectrally
 from skvae.densities import StandardNormal
 from skvae.likelihoods import GaussianLikelihood
 from skvae.losses import gradient_penalty, rae_loss, squared_weights, vae_loss
 from skvae.networks import MLP, CustomNetwork
-from skvae.posteriors import PointPosterior
 
 TANH = MLP(hidden_layer_sizes=(12,), activation="tanh")
 SMALL = {"network": TANH, "device": "cpu", "random_state": 0}
@@ -129,17 +128,11 @@ def test_the_papers_objective_is_a_fixed_scale_of_root_one_half(X):
     torch.testing.assert_close(sum(terms.values()), paper + constant)
 
 
-def test_without_regularizer_it_is_a_vae_with_a_point_posterior(X):
-    vae = VAE(2, posterior=PointPosterior(), beta=0.3, kl_warmup=0, max_epochs=3)
+def test_without_regularizer_the_loss_is_a_vaes_with_a_point_posterior(X):
     rae = RAE(2, latent_penalty=0.3, regularizer=None, max_epochs=3)
-    vae.set_params(**SMALL).fit(X)
-    rae.set_params(**SMALL).fit(X)
-    np.testing.assert_allclose(vae.transform(X), rae.transform(X), rtol=1e-4, atol=1e-5)
-    x = torch.from_numpy(X)
-    a = vae_loss(vae.module_, x, generator=generator(), beta=0.3)
-    b = rae_loss(
-        vae.module_, x, generator=generator(), latent_penalty=0.3, regularizer=None
-    )
+    module, x = rae.set_params(**SMALL).fit(X).module_, torch.from_numpy(X)
+    a = vae_loss(module, x, generator=generator(), beta=0.3)
+    b = rae_loss(module, x, generator=generator(), latent_penalty=0.3, regularizer=None)
     torch.testing.assert_close(sum(a.values()), sum(b.values()))
 
 

@@ -310,9 +310,18 @@ SEEDS = {"seed": 0, "no seed": None, "instance": np.random.RandomState(0)}
 
 @pytest.mark.usefixtures("untouched_global_states")
 @pytest.mark.parametrize("seed", SEEDS.values(), ids=SEEDS)
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_no_method_touches_a_global_generator(cls, seed, X):
+    check_all_methods(small(cls, random_state=seed, network=dropout_network()), X)
+
+
+@pytest.mark.usefixtures("untouched_global_states")
 @pytest.mark.parametrize("variant", small_variants(), ids=describe)
-def test_no_method_touches_a_global_generator(variant, seed, X):
-    model = variant.set_params(random_state=seed)
+def test_no_part_touches_a_global_generator(variant, X):
+    check_all_methods(variant, X)
+
+
+def check_all_methods(model, X):
     model.fit(X).partial_fit(X)
     outputs(model, X)
     model.sample(3)

@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 import numpy as np
 import pytest
 import torch
-from conftest import ESTIMATORS, assert_same, make_data, outputs, small
+from conftest import ESTIMATORS, accepted, assert_same, make_data, outputs, small
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
@@ -287,8 +287,9 @@ def test_interrupt_while_the_epoch_is_told_of_keeps_that_epoch():
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_interrupted_estimator_is_the_one_of_the_last_complete_epoch(cls, X):
-    expected = small(cls, max_epochs=2, kl_warmup=0.0).fit(X)
-    model = small(cls, max_epochs=50, kl_warmup=0.0)
+    options = accepted(cls, kl_warmup=0.0)
+    expected = small(cls, max_epochs=2, **options).fit(X)
+    model = small(cls, max_epochs=50, **options)
     call, n_calls = Step.__call__, []
 
     def step(self, x):
@@ -368,7 +369,8 @@ def test_plateaus_are_seen_in_the_loss_that_counts():
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_early_stopping_keeps_the_best_model_of_the_history(cls):
     X = make_data(60, 4)
-    options = {"early_stopping": True, "learning_rate": 0.1, "kl_warmup": 0.0}
+    options = {"early_stopping": True, "learning_rate": 0.1}
+    options |= accepted(cls, kl_warmup=0.0)
     model = small(cls, max_epochs=200, n_iter_no_change=3, **options).fit(X)
     losses = model.history_["validation_loss"]
     best = int(np.argmin(losses))
@@ -447,15 +449,17 @@ def test_adam_takes_the_scale_only_when_asked(scale, X):
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_training_lowers_the_loss(cls):
     X = make_data(200, 6)
-    losses = small(cls, max_epochs=40, kl_warmup=0.0).fit(X).history_["loss"]
-    assert losses[-5:].mean() < losses[:5].mean() - 1
+    options = {"batch_size": 50, "learning_rate": 1e-2, **accepted(cls, kl_warmup=0.0)}
+    model = small(cls, max_epochs=20, **options).fit(X)
+    losses = model.history_["loss"]
+    assert losses[-5:].mean() < losses[:2].mean() - 1
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_bfloat16_training_comes_close(cls):
-    X = make_data(200, 6)
+    X, options = make_data(200, 6), {"max_epochs": 30, "batch_size": 50}
     full, mixed = (
-        small(cls, max_epochs=30, learning_rate=1e-2, precision=p).fit(X)
+        small(cls, learning_rate=1e-2, precision=p, **options).fit(X)
         for p in ("float32", "bfloat16")
     )
     assert mixed.transform(X).dtype == np.float32
@@ -652,14 +656,14 @@ def test_used_components_do_not_warn():
     X = make_data(300, 6)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = small(max_epochs=60, learning_rate=1e-2).fit(X)
+        model = small(max_epochs=60, learning_rate=2e-2, batch_size=50).fit(X)
     assert list(model.active_components_) == [0, 1]
     assert (model.kl_per_component_ > 0.5).all()
 
 
 def test_diagnosis_agrees_with_the_codes():
     X = make_data(300, 6)
-    model = small(n_components=4, max_epochs=60, learning_rate=1e-2).fit(X)
+    model = small(n_components=4, max_epochs=20, learning_rate=1e-2).fit(X)
     active = np.flatnonzero(model.transform(X).var(0) > 0.01)
     np.testing.assert_array_equal(model.active_components_, active)
     q = model.module_.encode(torch.tensor(X))

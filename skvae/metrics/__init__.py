@@ -1,12 +1,16 @@
 """Measures of a generative model, as functions of two sets of rows."""
 
 from skvae.metrics.data_copying import DataCopying, data_copying_test
+from skvae.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from skvae.metrics.features import FeatureMap, ImageFeatures, resolve_features
+from skvae.metrics.fid import fid_score
 from skvae.metrics.frechet import (
     FrechetExtrapolation,
     FrechetStatistics,
     frechet_distance,
     frechet_distance_infinity,
 )
+from skvae.metrics.inception import FIDInceptionV3, load_fid_inception
 from skvae.metrics.kernel_distance import KernelDistance, kernel_distance
 from skvae.metrics.latent import (
     ActiveComponents,
@@ -59,8 +63,12 @@ __all__ = [
     "Authenticity",
     "DataCopying",
     "DensityCoverage",
+    "EfficientNetLite0",
+    "FIDInceptionV3",
+    "FeatureMap",
     "FrechetExtrapolation",
     "FrechetStatistics",
+    "ImageFeatures",
     "ImportanceSampledNLL",
     "ImprovedPrecisionRecall",
     "KernelDistance",
@@ -78,12 +86,15 @@ __all__ = [
     "bits_per_dimension",
     "data_copying_test",
     "density_coverage",
+    "fid_score",
     "frechet_distance",
     "frechet_distance_infinity",
     "importance_sampled_nll",
     "improved_precision_recall",
     "kernel_distance",
     "latent_spectrum",
+    "load_efficientnet_lite0",
+    "load_fid_inception",
     "maximum_mean_discrepancy",
     "median_bandwidth",
     "nearest_neighbour_distances",
@@ -92,6 +103,7 @@ __all__ = [
     "prd_from_histograms",
     "precision_recall_density_coverage",
     "precision_recall_distribution",
+    "resolve_features",
     "slerp",
     "typical_set_gap",
 ]

@@ -133,6 +133,17 @@ def check_option(value: str, name: str, options: tuple[str, ...]) -> str:
     return value
 
 
+def as_real(X: ArrayLike | torch.Tensor, name: str) -> NDArray[Any]:
+    """Read an array or tensor of any shape and real type, which it keeps."""
+    if isinstance(X, torch.Tensor) and X.dtype != torch.bfloat16:
+        X = X.detach().cpu().numpy()
+    elif not issparse(X) and not isinstance(X, torch.Tensor):
+        X = np.asarray(X)
+    if isinstance(X, np.ndarray) and X.dtype.kind in "buif":
+        return X
+    return _as_float64(X, name)
+
+
 def _as_float64(X: Any, name: str) -> NDArray[Any]:
     if issparse(X):
         raise TypeError(f"{name} must be dense, got {type(X)}. Use {name}.toarray().")
