@@ -17,7 +17,7 @@ from skvae._reference import ReferenceCache, resolve_features, to_array
 from skvae._scorer_checks import check_metric_params, check_names, check_random_state
 from skvae._validation import check_boolean, check_choice, check_integer
 
-__all__ = ["SCORERS", "SampleScorer", "get_scorer", "make_sample_scorer"]
+__all__ = ["SampleScorer", "get_scorer", "make_sample_scorer"]
 
 SCORERS: Mapping[str, str] = MappingProxyType(
     {name: figure.meaning for name, figure in FIGURES.items()}
