@@ -68,15 +68,14 @@ def sample_pipeline(
     check_integer("sample_pipeline", "n_samples", n_samples, 1)
     _check_steps(pipeline)
     check_is_fitted(pipeline)
-    X = _sample_last_step(pipeline[-1], n_samples, mean, random_state)
-    for _, step in reversed(_steps_before_last(pipeline)):
+    X = sample_rows(pipeline[-1], n_samples, mean, random_state)
+    for _, step in reversed(steps_before_last(pipeline)):
         X = step.inverse_transform(X)
     return np.asarray(X)
 
 
-def _sample_last_step(
-    step: Any, n_samples: int, mean: bool, random_state: Any
-) -> np.ndarray:
+def sample_rows(step: Any, n_samples: int, mean: bool, random_state: Any) -> np.ndarray:
+    """Sample a pipeline, an estimator of skvae or a density of scikit-learn."""
     if isinstance(step, Pipeline):
         return sample_pipeline(step, n_samples, mean=mean, random_state=random_state)
     if "mean" not in inspect.signature(step.sample).parameters:
@@ -84,7 +83,8 @@ def _sample_last_step(
     return step.sample(n_samples, mean=mean, random_state=random_state)
 
 
-def _steps_before_last(pipeline: Pipeline) -> list[tuple[str, Any]]:
+def steps_before_last(pipeline: Pipeline) -> list[tuple[str, Any]]:
+    """Names and objects of all steps that do something before the last."""
     return [
         (name, step)
         for name, step in pipeline.steps[:-1]
@@ -106,7 +106,7 @@ def _check_steps(pipeline: Any) -> None:
             f"({_describe(last)}) has none. End the pipeline with an estimator such as "
             "VAE or GaussianMixture, or leave the last steps out: pipeline[:-1]."
         )
-    for name, step in _steps_before_last(pipeline):
+    for name, step in steps_before_last(pipeline):
         if not _is_invertible(step):
             raise AttributeError(
                 f"sample_pipeline cannot go back to the units of X: step {name!r} "

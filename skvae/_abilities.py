@@ -1,0 +1,133 @@
+"""What scorers ask of any estimator or pipeline, in the units of its input."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
+
+from skvae.likelihoods import BernoulliLikelihood, DiscretizedLogisticLikelihood
+from skvae.pipeline import steps_before_last
+
+FloatArray = NDArray[np.float64]
+
+_DIVIDING = (StandardScaler, RobustScaler, MaxAbsScaler)
+_DISCRETE = (BernoulliLikelihood, DiscretizedLogisticLikelihood)
+
+
+def can_sample(estimator: Any) -> bool:
+    """Whether the estimator, or a pipeline's last step, has ``sample``."""
+    return hasattr(last_step(estimator), "sample")
+
+
+def can_score(estimator: Any) -> bool:
+    """Whether the estimator, or a pipeline's last step, has ``score_samples``."""
+    return hasattr(last_step(estimator), "score_samples")
+
+
+def can_reconstruct(estimator: Any) -> bool:
+    """Whether the estimator has ``reconstruct`` or can transform back and forth."""
+    both = ("transform", "inverse_transform")
+    return hasattr(estimator, "reconstruct") or all(hasattr(estimator, m) for m in both)
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the last step of a pipeline, also a nested one; else the estimator."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator[-1]
+    return estimator
+
+
+def is_discrete(estimator: Any) -> bool:
+    """Whether likelihoods are probabilities of discrete data, not densities."""
+    return isinstance(getattr(last_step(estimator), "likelihood_", None), _DISCRETE)
+
+
+def to_last_step(estimator: Any, X: Any) -> Any:
+    """Bring rows to the input space of a pipeline's last step."""
+    if not isinstance(estimator, Pipeline):
+        return X
+    for _, step in steps_before_last(estimator):
+        X = step.transform(X)
+    return to_last_step(estimator[-1], X)
+
+
+def reconstruct(estimator: Any, X: Any) -> np.ndarray:
+    """Encode and decode rows."""
+    if hasattr(estimator, "reconstruct"):
+        return np.asarray(estimator.reconstruct(X))
+    return np.asarray(estimator.inverse_transform(estimator.transform(X)))
+
+
+def log_likelihood(
+    estimator: Any, X: Any, *, n_importance_samples: int | None = None
+) -> FloatArray:
+    """
+    Log-likelihood of every row in nats, in the units of the estimator's input.
+
+    The density of a pipeline's last step is brought to the units of the pipeline's
+    input by the logarithm of what the steps before it stretch; a probability of
+    discrete data stays as it is.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted estimator or Pipeline whose last step has ``score_samples``.
+    X : array-like of shape (n_samples, n_features)
+    n_importance_samples : int, default=None
+        For estimators that sample; None leaves their default.
+
+    Returns
+    -------
+    log_likelihood : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    TypeError
+        If a pipeline has a step whose stretch is not known.
+    """
+    last = last_step(estimator)
+    options: dict[str, Any] = {"n_importance_samples": n_importance_samples}
+    known = inspect.signature(last.score_samples).parameters
+    if n_importance_samples is None or "n_importance_samples" not in known:
+        options = {}
+    rows = to_last_step(estimator, X)
+    scores = np.asarray(last.score_samples(rows, **options), dtype=np.float64)
+    if is_discrete(estimator):
+        return scores
+    return scores + _log_stretch(estimator)
+
+
+def _log_stretch(estimator: Any) -> float:
+    """Log of the factor by which a pipeline's steps stretch a volume."""
+    if not isinstance(estimator, Pipeline):
+        return 0.0
+    steps = steps_before_last(estimator)
+    own = sum(_log_stretch_of(name, step) for name, step in steps)
+    return own + _log_stretch(estimator[-1])
+
+
+def _log_stretch_of(name: str, step: Any) -> float:
+    if isinstance(step, _DIVIDING):
+        return 0.0 if step.scale_ is None else -float(np.log(step.scale_).sum())
+    if isinstance(step, MinMaxScaler):
+        return float(np.log(step.scale_).sum())
+    if isinstance(step, FunctionTransformer) and step.func is None:
+        return 0.0
+    raise TypeError(
+        "A likelihood in the units of a pipeline's input needs steps that scale "
+        "feature by feature (StandardScaler, MinMaxScaler, MaxAbsScaler, "
+        f"RobustScaler) before the last one, but step {name!r} is a "
+        f"{type(step).__name__}. Score the last step in its own units: "
+        "log_likelihood of pipeline[-1] on pipeline[:-1].transform(X)."
+    )
