@@ -514,7 +514,7 @@ def test_model_does_not_change_when_the_data_change_later():
 @pytest.mark.parametrize("n_samples", [1, 50])
 def test_constant_data_are_reconstructed(likelihood, value, n_samples):
     X = np.full((n_samples, 3), value, dtype=np.float64)
-    options = {"max_epochs": 30, "batch_size": 50, "learning_rate": 1e-2}
+    options = {"max_epochs": 100, "batch_size": 50, "learning_rate": 1e-2}
     model = small(likelihood=likelihood, **options).fit(X)
     assert np.isfinite(model.score_samples(X)).all()
     np.testing.assert_allclose(model.reconstruct(X), X, atol=0.3)
