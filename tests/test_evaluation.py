@@ -50,7 +50,7 @@ def healthy():
     model = clone(BASE).set_params(
         network=MLP((128,), "silu"),
         learning_rate=3e-3,
-        max_epochs=60,
+        max_epochs=40,
         latent_density=GaussianMixture(10),
         early_stopping=True,
     )
@@ -102,7 +102,7 @@ class TestFindings:
 
     def test_name_a_prior_mismatch_and_its_remedy_removes_it(self):
         # Without the KL term nothing draws the codes to the prior.
-        model = clone(BASE).set_params(beta=0.01, max_epochs=25).fit(X_TRAIN)
+        model = clone(BASE).set_params(beta=0.01, max_epochs=15).fit(X_TRAIN)
         assert "Prior mismatch" in self.kinds(model)
         model.set_params(latent_density=GaussianMixture(10), random_state=0)
         assert "Prior mismatch" not in self.kinds(model.fit(X_TRAIN))
@@ -117,7 +117,7 @@ class TestFindings:
 
     def test_name_overfitting(self):
         few = X_TRAIN[:200]
-        model = clone(BASE).set_params(network=MLP((256, 256)), max_epochs=150)
+        model = clone(BASE).set_params(network=MLP((256, 256)), max_epochs=100)
         found = evaluate(model.fit(few), few, X_TEST, n_bootstrap=20).findings
         assert [text for text in found if text.startswith("Overfit: a training row")]
 
