@@ -77,7 +77,7 @@ def row_normal(x: Tensor, n_samples: int, n_components: int, seed: int) -> Tenso
     for row, out in zip(rows, noise, strict=True):
         digest = blake2b(row.tobytes(), digest_size=8, key=key).digest()
         generator.manual_seed(int.from_bytes(digest, "little") >> 1)
-        torch.randn(out.shape, generator=generator, out=out)
+        out.normal_(generator=generator)
     return noise.transpose(0, 1).contiguous()
 
 
@@ -85,9 +85,15 @@ def row_normal(x: Tensor, n_samples: int, n_components: int, seed: int) -> Tenso
 def forked_global_rng(seed: int) -> Iterator[None]:
     """Run foreign code that draws from torch's global generator, and leave no trace.
 
-    For modules of users, whose layers cannot be handed a generator. Only one thread at
-    a time may be inside.
+    For modules of users, whose layers cannot be handed a generator, type or device:
+    these are torch's own defaults, whatever the caller's are. Only one thread at a time
+    may be inside.
     """
-    with _GLOBAL_RNG_LOCK, torch.random.fork_rng():
+    with _GLOBAL_RNG_LOCK, torch.random.fork_rng(), torch.device("cpu"):
+        dtype = torch.get_default_dtype()
         torch.manual_seed(seed)
-        yield
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)

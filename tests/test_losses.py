@@ -196,9 +196,10 @@ def test_samples_of_the_linear_model_have_its_moments():
 
 LONG = {
     "network": MLP(()),
-    "max_epochs": 250,
+    "max_epochs": 150,
     "batch_size": 100,
-    "learning_rate": 5e-3,
+    "learning_rate": 0.1,
+    "lr_schedule": "cosine",
     "kl_warmup": 0.0,
 }
 
