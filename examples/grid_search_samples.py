@@ -7,12 +7,12 @@ which compares means and covariances, and the coverage, the share of held-out di
 that have a sample nearby. The likelihood is there for comparison. Prints one table,
 then a report on the best model.
 
-It shows that the likelihood alone would not do: it ranks the latent densities as the
-samples do, but hardly tells how much a mixture gains. With N(0, I), more components give
-samples that cover less, since the codes leave more of the space empty; with a mixture,
-coverage is near that of real digits for 8 components and for 16, and the Frechet
-distance tells the two apart. The report finds what neither scorer sees: a low recall,
-since decoder means are smoother than digits.
+It shows that the likelihood alone would not do: a mixture gains little of it and much
+in the samples. With N(0, I), more components can give samples that cover less, since
+the codes leave more of the space empty; with a mixture, coverage comes near that of
+real digits, and the Frechet distance tells the candidates apart. The report has what
+neither scorer sees: a recall of about half that of real digits, since decoder means
+are smoother than digits.
 """
 
 import os

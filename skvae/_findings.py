@@ -50,7 +50,8 @@ def _collapse(evidence: Evidence) -> Iterator[str]:
             f"the mean row has {spread:.3g} and a PCA with as many components "
             f"{pca:.3g}; {active.value:.0f} of {evidence.n_components} latent "
             "components are active. Learn the likelihood's scale "
-            "(GaussianLikelihood('global'), the default), train longer, lower beta, or raise kl_warmup or free_bits."
+            "(GaussianLikelihood('global'), the default), train longer, lower beta, or "
+            "raise kl_warmup or free_bits."
         )
 
 
