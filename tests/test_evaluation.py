@@ -102,7 +102,7 @@ class TestFindings:
 
     def test_name_a_prior_mismatch_and_its_remedy_removes_it(self):
         # Without the KL term nothing draws the codes to the prior.
-        model = clone(BASE).set_params(beta=0.01, max_epochs=15).fit(X_TRAIN)
+        model = clone(BASE).set_params(beta=0.01, max_epochs=25).fit(X_TRAIN)
         assert "Prior mismatch" in self.kinds(model)
         model.set_params(latent_density=GaussianMixture(10), random_state=0)
         assert "Prior mismatch" not in self.kinds(model.fit(X_TRAIN))
