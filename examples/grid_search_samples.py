@@ -6,6 +6,13 @@ are held-out digits, and two scorers look at the same samples: the Frechet dista
 which compares means and covariances, and the coverage, the share of held-out digits
 that have a sample nearby. The likelihood is there for comparison. Prints one table,
 then a report on the best model.
+
+It shows that the likelihood alone would not do: a mixture gains little of it and much
+in the samples. With N(0, I), more components can give samples that cover less, since
+the codes leave more of the space empty; with a mixture, coverage comes near that of
+real digits, and the Frechet distance tells the candidates apart. The report has what
+neither scorer sees: a recall of about half that of real digits, since decoder means
+are smoother than digits.
 """
 
 import os
@@ -35,7 +42,7 @@ model = VAE(
     network=MLP(hidden_layer_sizes=(128,), activation="silu"),
     learning_rate=3e-3,
     batch_size=64,
-    max_epochs=3 if SMALL else 40,
+    max_epochs=3 if SMALL else 30,
     random_state=0,
 )
 grid = {
@@ -43,7 +50,12 @@ grid = {
     "latent_density": [None, GaussianMixture(10, random_state=0)],
 }
 search = GridSearchCV(
-    model, grid, scoring=scorer, refit="coverage", cv=2 if SMALL else 3, n_jobs=2
+    model,
+    grid,
+    scoring=scorer,
+    refit="neg_frechet_distance",
+    cv=2 if SMALL else 3,
+    n_jobs=2,
 ).fit(X_train)
 
 # 3. What the two scorers say. The floor is what real digits get, in place of samples.
@@ -63,7 +75,7 @@ for i, parameters in enumerate(results["params"]):
     print(f"{name:30}{cells[0]:>20}{cells[1]:>16}{cells[2]:>18}")
 print(f"{'real digits':30}{floor:>20.0f}{covered:>16.2f}")
 best = {k: str(v) for k, v in search.best_params_.items()}
-print(f"\nChosen by coverage: {best}\n")
+print(f"\nChosen by the Frechet distance: {best}\n")
 
 # 4. All that can be said of the best model, with digits it has never seen.
 print(evaluate(search.best_estimator_, X_train, X_test, n_bootstrap=5 if SMALL else 40))

@@ -46,11 +46,12 @@ def _collapse(evidence: Evidence) -> Iterator[str]:
     idle = few or error > NO_BETTER_THAN_MEAN * spread
     if idle and error > pca and pca < BETTER_THAN_MEAN * spread:
         yield (
-            f"Posterior collapse: {active.value:.0f} of {evidence.n_components} latent "
-            f"components are active, and reconstructions have an error of {error:.3g}, "
-            f"where the mean row has {spread:.3g} and a PCA with as many components "
-            f"{pca:.3g}. Learn the likelihood's scale (GaussianLikelihood('global'), "
-            "the default), train longer, lower beta, or raise kl_warmup or free_bits."
+            f"Posterior collapse: reconstructions have an error of {error:.3g}, where "
+            f"the mean row has {spread:.3g} and a PCA with as many components "
+            f"{pca:.3g}; {active.value:.0f} of {evidence.n_components} latent "
+            "components are active. Learn the likelihood's scale "
+            "(GaussianLikelihood('global'), the default), train longer, lower beta, or "
+            "raise kl_warmup or free_bits."
         )
 
 

@@ -50,7 +50,7 @@ def healthy():
     model = clone(BASE).set_params(
         network=MLP((128,), "silu"),
         learning_rate=3e-3,
-        max_epochs=60,
+        max_epochs=40,
         latent_density=GaussianMixture(10),
         early_stopping=True,
     )
@@ -117,7 +117,7 @@ class TestFindings:
 
     def test_name_overfitting(self):
         few = X_TRAIN[:200]
-        model = clone(BASE).set_params(network=MLP((256, 256)), max_epochs=150)
+        model = clone(BASE).set_params(network=MLP((256, 256)), max_epochs=100)
         found = evaluate(model.fit(few), few, X_TEST, n_bootstrap=20).findings
         assert [text for text in found if text.startswith("Overfit: a training row")]
 
