@@ -26,7 +26,9 @@ def main(arguments: list) -> None:
         python = set_up("test")
         run([python, "-m", "ruff", "check", "."])
         run([python, "-m", "ruff", "format", "--check", "."])
-        run([python, "-m", "pytest", *arguments[1:]])
+        # One process a core with one thread each: more threads only get in the way.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        run([python, "-m", "pytest", "-n", "auto", *arguments[1:]])
     else:
         sys.exit(__doc__.rstrip())
 
