@@ -13,7 +13,7 @@ from skvae._threads import limited_threads
 
 # Rows of one inference block. A row's last bits depend on the shape of the matrix
 # product it stands in, so all blocks have the same shape, the last one padded.
-BLOCK = 256
+BLOCK = 512
 
 
 class AutoencoderModule(nn.Module):
