@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,16 +20,22 @@ from skvae.metrics import (
     OptimalDecoderWeights,
     TypicalSetGap,
     aggregated_posterior_mmd,
+    frechet_distance,
     latent_spectrum,
     optimal_decoder_weights,
+    slerp,
     typical_set_gap,
 )
 
 __all__ = [
+    "DecodingScores",
     "LatentDiagnostics",
+    "ReconstructionMatching",
+    "decoding_scores",
     "latent_diagnostics",
     "optimal_decoder",
     "posterior_moments",
+    "reconstruction_matching",
 ]
 
 
@@ -41,6 +48,34 @@ class LatentDiagnostics(NamedTuple):
     """Singular values of the codes, which N(0, I) would make 1."""
     typical_set_gap: TypicalSetGap | None
     """Of the draws from their posteriors; None for a deterministic encoder."""
+
+
+class ReconstructionMatching(NamedTuple):
+    """Whether reconstructions resemble their input or an average of training rows."""
+
+    closer_to_input: float
+    """Share of rows whose reconstruction is nearer to the row than to the average."""
+    error_to_input: NDArray[np.float64]
+    """Mean squared error to the row itself, shape (m,)."""
+    error_to_average: NDArray[np.float64]
+    """Mean squared error to the optimal decoder's average, shape (m,)."""
+    perplexity: NDArray[np.float64]
+    """Number of training rows that the average mixes, shape (m,)."""
+
+
+class DecodingScores(NamedTuple):
+    """Distances of decoded codes from real rows; lower is better."""
+
+    reconstruction: float
+    """Of reconstructions of the rows."""
+    interpolation: float
+    """Of decoded midpoints between the codes of pairs of rows."""
+    floor: float
+    """Of the rows themselves: what perfect decoding would score."""
+    n: int
+    """Rows, and pairs."""
+    n_reference: int
+    """Rows of the reference."""
 
 
 def latent_diagnostics(
@@ -153,6 +188,113 @@ def optimal_decoder(
         X_train,
         leave_out=leave_out,
         keep_weights=keep_weights,
+    )
+
+
+def reconstruction_matching(
+    estimator: BaseAutoencoder, X: Any, X_train: Any
+) -> ReconstructionMatching:
+    """Compare reconstructions with their input and with the optimal decoder's output.
+
+    A decoder that has memorised the training rows answers a row it has not seen, of an
+    unknown class for example, with an average of training rows.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Fitted, with normal posteriors of independent components.
+    X : array-like or Tensor of shape (m, n_features)
+        Rows that the estimator has not seen.
+    X_train : array-like or Tensor of shape (n, n_features)
+        The rows that it was fitted to.
+
+    Returns
+    -------
+    result : ReconstructionMatching
+        Named tuple (closer_to_input, error_to_input, error_to_average, perplexity).
+        Squared errors are compared, since a cross-entropy has another minimum for
+        every target.
+
+    References
+    ----------
+    Bozkurt et al., "Can VAEs generate novel examples?", 2018, figure 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae import VAE
+    >>> from skvae.diagnostics import reconstruction_matching
+    >>> X = np.random.default_rng(0).normal(size=(64, 3))
+    >>> vae = VAE(2, max_epochs=2, random_state=0).fit(X[:50])
+    >>> reconstruction_matching(vae, X[50:], X[:50]).error_to_input.shape
+    (14,)
+    """
+    best = optimal_decoder(estimator, X, X_train)
+    rows = np.asarray(estimator._validate(X), dtype=np.float64)
+    reconstructed = estimator.reconstruct(X).astype(np.float64)
+    to_input = np.square(reconstructed - rows).mean(1)
+    to_average = np.square(reconstructed - best.averages).mean(1)
+    share = float(np.mean(to_input < to_average))
+    return ReconstructionMatching(share, to_input, to_average, best.perplexity)
+
+
+def decoding_scores(
+    estimator: BaseAutoencoder,
+    X: Any,
+    X_reference: Any,
+    *,
+    distance: Callable[[Any, Any], float] = frechet_distance,
+    random_state: Any = None,
+) -> DecodingScores:
+    """Measure reconstructions and interpolations against other real rows.
+
+    Neither needs a latent density: they tell a decoder's quality apart from that of the
+    samples, which also need a density that fits the codes.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Fitted.
+    X : array-like or Tensor of shape (n, n_features)
+        Held-out rows, at least two: each is reconstructed, and paired with another one.
+    X_reference : array-like or Tensor of shape (n_reference, n_features)
+        Other real rows.
+    distance : callable, default=frechet_distance
+        Called with (X_reference, X_decoded).
+    random_state : int, RandomState instance or None, default=None
+        Draws the pairs.
+
+    Returns
+    -------
+    scores : DecodingScores
+        Named tuple (reconstruction, interpolation, floor, n, n_reference).
+
+    References
+    ----------
+    Ghosh et al., "From Variational to Deterministic Autoencoders", table 1, columns
+    "Rec." and "Interp.": midpoints of spherical interpolations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae import VAE
+    >>> from skvae.diagnostics import decoding_scores
+    >>> X = np.random.default_rng(0).normal(size=(90, 3))
+    >>> vae = VAE(2, max_epochs=2, random_state=0).fit(X[:30])
+    >>> decoding_scores(vae, X[30:60], X[60:], random_state=0).n
+    30
+    """
+    Z = estimator.transform(X)
+    if len(Z) < 2:
+        raise ValueError(f"X needs at least 2 rows to form pairs, but has {len(Z)}.")
+    order = np.random.default_rng(draw_seed(random_state)).permutation(len(Z))
+    middle = slerp(Z[order], Z[np.roll(order, 1)])  # no row is its own partner
+    return DecodingScores(
+        float(distance(X_reference, estimator.inverse_transform(Z))),
+        float(distance(X_reference, estimator.inverse_transform(middle))),
+        float(distance(X_reference, X)),
+        len(Z),
+        len(X_reference),
     )
 
 
