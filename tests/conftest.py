@@ -4,6 +4,7 @@ import os
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # else scikit-learn skips a check
 
+import copy
 import inspect
 
 import numpy as np
@@ -103,7 +104,8 @@ def is_bounded(likelihood):
 def small(cls=skvae.VAE, **params):
     """Return an unfitted estimator that trains in milliseconds."""
     parts = accepted(cls, second_stage=SMALL_SECOND_STAGE)
-    return cls(**{**SMALL, **parts, **params})
+    # A copy, so that set_params on a part of one estimator leaves all others alone.
+    return cls(**{**copy.deepcopy(SMALL | parts), **params})
 
 
 def accepted(cls, **params):
