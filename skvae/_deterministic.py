@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skvae._module import blockwise
 from skvae.base import BaseAutoencoder
 from skvae.posteriors import PointPosterior
 
@@ -38,7 +37,7 @@ class DeterministicAutoencoder(BaseAutoencoder):
         def log_likelihood(x: Tensor) -> Tensor:
             return module.decode(module.encode(x).mean).log_prob(x).double()
 
-        return blockwise(log_likelihood, X, module.device)
+        return module.blockwise(log_likelihood, X)
 
     def _make_posterior(self) -> Any:
         return PointPosterior()

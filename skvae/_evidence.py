@@ -20,7 +20,6 @@ from skvae._abilities import (
     reconstruct,
     to_last_step,
 )
-from skvae._module import blockwise
 from skvae._random import make_generator, standard_normal
 from skvae._reference import feature_rows
 from skvae.densities import sample_density
@@ -210,7 +209,7 @@ def posterior_draws(estimator: Any, X: Any, seed: int) -> FloatArray:
         return q.rsample(standard_normal(*shape, generator=generator, device=device))
 
     X = as_rows(X, "X").astype(np.float32)
-    return blockwise(draw, X, module.device).astype(np.float64)
+    return module.blockwise(draw, X).astype(np.float64)
 
 
 def _add_mismatch(

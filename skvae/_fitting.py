@@ -18,7 +18,8 @@ from skvae import _training
 from skvae._callbacks import EpochCallbacks
 from skvae._data import Batches, summarise
 from skvae._distributions import rsample_with_kl
-from skvae._module import AutoencoderModule, blockwise
+from skvae._images import image_shape_of
+from skvae._module import AutoencoderModule
 from skvae._random import child_seed, draw_seed, make_generator, standard_normal
 from skvae.densities import fit_density
 from skvae.likelihoods import resolve_likelihood
@@ -59,7 +60,8 @@ class Fit:
         self.seed = estimator._seed if resume else draw_seed(estimator.random_state)
         self.first_epoch = estimator.n_epochs_ if resume else 0
         self.history = dict(estimator.history_) if resume else {}
-        self.network = resolve_network(estimator.network)
+        self.row_shape = getattr(estimator, "_row_shape", X.shape[1:])
+        self.network = resolve_network(estimator.network).for_shape(self.row_shape)
         self.resume = resume
 
     @property
@@ -90,6 +92,8 @@ class Fit:
             "history_": self.history,
             "n_epochs_": len(self.history["loss"]),
             **self._diagnosis(module),
+            "image_shape_": self._image_shape(),
+            "_row_shape": self.row_shape,
             "_seed": self.seed,
             "_optimizer_state": self._optimizer_state(),
         }
@@ -112,6 +116,12 @@ class Fit:
         module = AutoencoderModule(encoder, posterior, decoder, likelihood, summary, d)
         module = estimator._finish_module(module, g)
         return module.to(self.device).train()
+
+    def _image_shape(self) -> tuple[int, int, int] | None:
+        shape = getattr(self.network, "image_shape", None)
+        if len(self.row_shape) > 1:
+            shape = self.row_shape
+        return shape and image_shape_of(shape, type(self.network).__name__)
 
     def _resumed_module(self) -> AutoencoderModule:
         module = copy.deepcopy(self.estimator.module_)
@@ -283,7 +293,7 @@ class Fit:
             noise = standard_normal(*shape, generator=generator, device=x.device)
             return q.rsample(noise).transpose(0, 1)
 
-        Z = blockwise(draw, X, self.device)
+        Z = module.blockwise(draw, X)
         return Z.reshape(-1, module.n_components).astype(np.float64)
 
     def _diagnosis(self, module: AutoencoderModule) -> dict[str, np.ndarray]:
@@ -298,7 +308,7 @@ class Fit:
             noise = standard_normal(*shape, generator=generator, device=x.device)
             return torch.stack([rsample_with_kl(q, noise)[1], q.mean], 1)
 
-        kl, mean = blockwise(moments, X, self.device).astype(np.float64).swapaxes(0, 1)
+        kl, mean = module.blockwise(moments, X).astype(np.float64).swapaxes(0, 1)
         active = np.flatnonzero(mean.var(0) > _ACTIVE_VARIANCE)
         return {"kl_per_component_": kl.mean(0), "active_components_": active}
 

@@ -14,6 +14,10 @@ from skvae._threads import limited_threads
 # Rows of one inference block. A row's last bits depend on the shape of the matrix
 # product it stands in, so all blocks have the same shape, the last one padded.
 BLOCK = 512
+# Blocks of a convolution are smaller, so that no layer puts out more values than these.
+_BLOCK_VALUES, _SMALLEST_BLOCK = 2**19, 16
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_CONVOLUTIONS += (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 class AutoencoderModule(nn.Module):
@@ -30,6 +34,11 @@ class AutoencoderModule(nn.Module):
     likelihood : Likelihood
     summary : DataSummary
     n_components : int
+
+    Attributes
+    ----------
+    block : int
+        Rows to infer at once: fewer where convolutions need much memory for a row.
     """
 
     def __init__(
@@ -52,6 +61,9 @@ class AutoencoderModule(nn.Module):
         shift = (-summary.mean * factor).astype(np.float32)
         self.register_buffer("factor", torch.from_numpy(factor))
         self.register_buffer("shift", torch.from_numpy(shift))
+        networks = (encoder, self.n_features), (decoder, n_components)
+        values = max(_values_a_row(network, n_in) for network, n_in in networks)
+        self.block = _power_of_two(_BLOCK_VALUES // values)
 
     @property
     def device(self) -> torch.device:
@@ -72,6 +84,12 @@ class AutoencoderModule(nn.Module):
             return self.likelihood(self.decoder(z).float())
         h = self.decoder(z.reshape(-1, self.n_components)).float()
         return self.likelihood(h.reshape(*z.shape[:-1], -1))
+
+    def blockwise(
+        self, function: Callable[[Tensor], Tensor], X: np.ndarray
+    ) -> np.ndarray:
+        """Apply a row-wise function in blocks of this module's size."""
+        return blockwise(function, X, self.device, self.block)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return a state without device: NumPy arrays beside a module without data."""
@@ -129,6 +147,33 @@ def blockwise(
     return out
 
 
+def _values_a_row(network: nn.Module, n_in: int) -> int:
+    """Return the number of values that the widest layer puts out for one row."""
+    layers = list(network.modules())
+    if not any(isinstance(layer, _CONVOLUTIONS) for layer in layers):
+        return 1
+    counts = [n_in]
+
+    def count(layer: nn.Module, args: Any, out: Any) -> None:
+        counts.append(out.numel() // 2 if isinstance(out, Tensor) else 1)
+
+    modes = [layer.training for layer in layers]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    for layer in layers:
+        layer.training = False  # no more than that: `eval` may have work to do
+    with torch.no_grad():
+        network(torch.zeros((2, n_in), dtype=torch.float32, device="cpu"))
+    for layer, mode, hook in zip(layers, modes, hooks, strict=True):
+        layer.training = mode
+        hook.remove()
+    return max(counts)
+
+
+def _power_of_two(n: int) -> int:
+    """Return the largest one up to n, within the limits of blocks."""
+    return min(BLOCK, max(_SMALLEST_BLOCK, 1 << max(0, n.bit_length() - 1)))
+
+
 def _all_tensors(module: nn.Module) -> Iterable[Tensor]:
     yield from module.parameters()
     yield from module.buffers()
@@ -147,7 +192,8 @@ def _to_numpy(tensor: Tensor) -> np.ndarray:
 
 
 def _from_numpy(array: np.ndarray, like: Tensor, device: torch.device) -> Tensor:
-    tensor = torch.tensor(array, dtype=like.dtype, device=device)
+    tensor = torch.empty_like(like, device=device)  # with its order in memory
+    tensor.copy_(torch.tensor(array))
     if isinstance(like, nn.Parameter):
         return nn.Parameter(tensor, requires_grad=like.requires_grad)
     return tensor

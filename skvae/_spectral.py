@@ -86,6 +86,8 @@ class SpectrallyNormalised(nn.Module):
 def normalise_spectrally(module: nn.Module, generator: torch.Generator) -> nn.Module:
     """Normalise all linear and convolutional layers of a module, in place.
 
+    Layers that are normalised already stay as they are.
+
     Parameters
     ----------
     module : nn.Module
@@ -96,6 +98,8 @@ def normalise_spectrally(module: nn.Module, generator: torch.Generator) -> nn.Mo
     module : nn.Module
         The same module, or the normalised layer if it is itself one.
     """
+    if isinstance(module, SpectrallyNormalised):
+        return module
     if isinstance(module, _LAYERS):
         return SpectrallyNormalised(module, generator)
     for name, child in module.named_children():

@@ -27,6 +27,7 @@ from skvae._callbacks import (
     callback_state,
     with_callbacks,
 )
+from skvae._images import check_same_images, flatten_images
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, row_normal
 from skvae._validation import (
@@ -45,7 +46,7 @@ _DTYPES = [
     *(np.float32, np.float64, np.float16, np.uint8, np.bool_),
     *(np.int8, np.int16, np.int32, np.int64),
 ]
-_DECODED_ROWS = 4096
+_DECODED_BLOCKS = 8
 
 
 class BaseAutoencoder(
@@ -56,6 +57,9 @@ class BaseAutoencoder(
     BaseEstimator,
 ):
     """Base class of autoencoder estimators.
+
+    All methods that take rows take images too; rows that come out have the shape that X
+    had in `fit`.
 
     A subclass stores its parameters in ``__init__`` and defines `_make_posterior` and
     `_loss`; it may extend `_finish_module`, `_make_latent_density`, `_annealing` and
@@ -68,7 +72,9 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
-            Of any numeric type. A memory-mapped array is read batch by batch.
+            Rows, or images of shape (n_samples, H, W) or (n_samples, C, H, W), of any
+            numeric type: bytes need no conversion. A memory-mapped array is read batch
+            by batch.
         y : Ignored
 
         Returns
@@ -116,7 +122,7 @@ class BaseAutoencoder(
         """
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
-        return blockwise(lambda x: module.encode(x).mean, X, module.device)
+        return module.blockwise(lambda x: module.encode(x).mean, X)
 
     def inverse_transform(self, X: Any) -> NDArray[np.float32]:
         """Decode: the expectation of p(x|z) for every latent row.
@@ -139,7 +145,8 @@ class BaseAutoencoder(
                 "as the output of transform."
             )
         # A decoder of the user's own may work in place.
-        return blockwise(lambda z: module.decode(z).mean, Z.copy(), module.device)
+        rows = module.blockwise(lambda z: module.decode(z).mean, Z.copy())
+        return self._as_fitted(rows)
 
     def reconstruct(self, X: Any) -> NDArray[np.float32]:
         """Encode and decode: E[x | z] at the mean of q(z|x).
@@ -154,9 +161,8 @@ class BaseAutoencoder(
         """
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
-        return blockwise(
-            lambda x: module.decode(module.encode(x).mean).mean, X, module.device
-        )
+        rows = module.blockwise(lambda x: module.decode(module.encode(x).mean).mean, X)
+        return self._as_fitted(rows)
 
     def sample(
         self, n_samples: int = 1, *, mean: bool = True, random_state: Any = None
@@ -187,7 +193,7 @@ class BaseAutoencoder(
             p = module.decode(z)
             return p.mean if mean else p.sample(generator)
 
-        return blockwise(decode, Z, module.device)
+        return self._as_fitted(module.blockwise(decode, Z))
 
     def score_samples(
         self, X: Any, *, n_importance_samples: int = 64
@@ -232,7 +238,8 @@ class BaseAutoencoder(
             log_w = log_ratio.cpu().double() + log_prior
             return log_w.logsumexp(0) - np.log(k)
 
-        return blockwise(bound, X, module.device, max(1, _DECODED_ROWS // k))
+        n_rows = max(1, _DECODED_BLOCKS * module.block // k)
+        return blockwise(bound, X, module.device, n_rows)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples` over the rows of X, in nats.
@@ -350,11 +357,20 @@ class BaseAutoencoder(
         )
 
     def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
-        X = _to_numpy(X)
+        X, shape = flatten_images(_to_numpy(X))
+        if shape and not reset and self.image_shape_:
+            check_same_images(shape, self.image_shape_, type(self).__name__)
         # Values are checked block by block, while they are in the processor's cache.
-        return validate_data(
+        X = validate_data(
             self, X, dtype=_DTYPES, order="C", ensure_all_finite=reset, reset=reset
         )
+        if reset:
+            self._row_shape = shape or X.shape[1:]
+        return X
+
+    def _as_fitted(self, rows: np.ndarray) -> np.ndarray:
+        """Give rows the shape that they had in `fit`."""
+        return rows.reshape(len(rows), *self._row_shape)
 
     def _fitted_module(self) -> AutoencoderModule:
         check_is_fitted(self)

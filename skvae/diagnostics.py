@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skvae._distributions import DiagonalNormal
-from skvae._module import blockwise
 from skvae._random import draw_seed
 from skvae.base import BaseAutoencoder
 from skvae.metrics import (
@@ -231,7 +230,7 @@ def reconstruction_matching(
     """
     best = optimal_decoder(estimator, X, X_train)
     rows = np.asarray(estimator._validate(X), dtype=np.float64)
-    reconstructed = estimator.reconstruct(X).astype(np.float64)
+    reconstructed = estimator.reconstruct(X).reshape(rows.shape).astype(np.float64)
     to_input = np.square(reconstructed - rows).mean(1)
     to_average = np.square(reconstructed - best.averages).mean(1)
     share = float(np.mean(to_input < to_average))
@@ -326,7 +325,7 @@ def posterior_moments(
             _refuse(estimator)
         return torch.stack([q.mean, q.variance.sqrt()], 1)
 
-    means, deviations = blockwise(moments, X, module.device).swapaxes(0, 1)
+    means, deviations = module.blockwise(moments, X).swapaxes(0, 1)
     return means.astype(np.float64), deviations.astype(np.float64)
 
 

@@ -431,8 +431,8 @@ def check_unit_interval(owner: str, X: np.ndarray) -> None:
     value = minimum[feature] if low else maximum[feature]
     raise ValueError(
         f"{owner} needs X in [0, 1], but feature {feature} has the "
-        f"value {value:.6g}. Scale X with MinMaxScaler(clip=True), or use "
-        "likelihood='gaussian'."
+        f"value {value:.6g}. Scale X with MinMaxScaler(clip=True), images of bytes by "
+        "X / np.float32(255), or use likelihood='gaussian'."
     )
 
 

@@ -27,10 +27,10 @@ class RAE(DeterministicAutoencoder):
     n_components : int, default=16
         Dimension of the latent space. More than the data need does no harm with the
         default likelihood: superfluous components stay at the prior.
-    network : {"mlp"} or Network, default="mlp"
+    network : {"mlp", "convnet"} or Network, default="mlp"
         Architecture of encoder and decoder, such as
-        ``MLP(hidden_layer_sizes=(512, 512))``, or ``CustomNetwork`` for modules of
-        one's own.
+        ``MLP(hidden_layer_sizes=(512, 512))``, ``ConvNet(channels=(32, 64))`` for
+        images, or ``CustomNetwork`` for modules of one's own. See `skvae.networks`.
     likelihood : str or Likelihood, default="gaussian"
         Observation model p(x|z): "gaussian" and "laplace" learn one noise scale for all
         features; "bernoulli" and "continuous_bernoulli" are for X in [0, 1],
@@ -98,7 +98,9 @@ class RAE(DeterministicAutoencoder):
     active_components_ : ndarray of int
         Components whose posterior mean varies over training rows (variance > 0.01).
     n_features_in_ : int
-        Number of features.
+        Number of features; of images, the number of values of one.
+    image_shape_ : tuple of int or None
+        (C, H, W) of the images in X; None if X has rows and the network none either.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of features, where X has names that are strings.
 

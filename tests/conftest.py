@@ -10,6 +10,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
 from torch import nn
@@ -17,7 +18,7 @@ from torch import nn
 import skvae
 from skvae import BaseAutoencoder, densities, likelihoods, networks, posteriors
 from skvae.likelihoods import Likelihood
-from skvae.networks import MLP, CustomNetwork, Network
+from skvae.networks import MLP, CustomNetwork, ImageNetwork, Network
 from skvae.posteriors import Posterior
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
@@ -39,6 +40,14 @@ VARIANTS = {
         {"hidden_layer_sizes": ()},
         {"hidden_layer_sizes": (8, 6), "activation": "tanh", "skip": True},
     ],
+    "ConvNet": [
+        {"channels": (2,), "hidden_layer_sizes": (), "normalization": normalization}
+        for normalization in (None, "batch", "weight", "spectral")
+    ],
+    "InfoGANNet": [{"base_channels": 1}],
+    "RAENet": [{"base_channels": 1}],
+    "ResNet": [{"base_channels": 1, "n_hidden": 4}],
+    "WAENet": [{"base_channels": 1}],
 }
 SMALL = {
     "n_components": 2,
@@ -59,6 +68,23 @@ def make_dropout_net(n_in, n_out):
 
 def dropout_network():
     return CustomNetwork(encoder=make_dropout_net, decoder=make_dropout_net)
+
+
+class Framed(Network):
+    """Puts rows of up to 81 features into an image, for networks of images."""
+
+    def __init__(self, network=None):
+        self.network = network
+
+    def make_encoder(self, n_features, n_outputs, generator):
+        network = clone(self.network).set_params(image_shape=(9, 9))
+        encoder = network.make_encoder(81, n_outputs, generator)
+        return nn.Sequential(nn.ConstantPad1d((0, 81 - n_features), 0.0), encoder)
+
+    def make_decoder(self, n_components, n_outputs, generator):
+        network = clone(self.network).set_params(image_shape=(9, 9))
+        decoder = network.make_decoder(n_components, 81, generator)
+        return nn.Sequential(decoder, nn.ConstantPad1d((0, n_outputs - 81), 0.0))
 
 
 def _public_classes(module, base):
@@ -84,10 +110,10 @@ POSTERIORS = [
     for p in _instances(_public_classes(posteriors, Posterior))
     if not p.deterministic  # for a VAE; RAE and WAE have no choice
 ]
+IMAGE_NETWORKS = _instances(_public_classes(networks, ImageNetwork))
 NETWORKS = [
-    *_instances(
-        c for c in _public_classes(networks, Network) if c is not CustomNetwork
-    ),
+    *_instances([MLP]),
+    *(Framed(network) for network in IMAGE_NETWORKS[:2]),
     dropout_network(),
 ]
 

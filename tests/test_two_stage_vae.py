@@ -10,7 +10,8 @@ from sklearn.mixture import GaussianMixture
 
 from skvae import IWAE, RAE, VAE, TwoStageVAE
 from skvae._kernels import imq_kernel, mmd_squared
-from skvae.networks import MLP, _Perceptron
+from skvae.networks import MLP
+from skvae.networks.mlp import Perceptron
 from skvae.posteriors import FlowPosterior
 
 TINY = {"network": MLP(hidden_layer_sizes=(16,)), "device": "cpu"}
@@ -61,7 +62,7 @@ def test_default_second_stage_is_the_papers():
     assert second.likelihood_.scale_ > 0
     module = second.module_
     for network, n_in in ((module.encoder, 5), (module.decoder, 5)):
-        assert isinstance(network, _Perceptron)
+        assert isinstance(network, Perceptron)
         assert network.output.in_features == 1024 + n_in
 
 

@@ -1,0 +1,168 @@
+"""Base classes of network architectures."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from math import isqrt, prod
+from numbers import Integral
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from skvae._images import image_shape_of
+
+
+class Network(BaseEstimator):
+    """Base class of network architectures: a recipe for an encoder and a decoder.
+
+    A network is a parameter of an estimator and holds no weights. To write one, define
+    `make_encoder` and `make_decoder`; every random draw takes the generator. Modules
+    see flattened rows, also where X are images; see `ImageNetwork`.
+    """
+
+    def make_encoder(
+        self, n_features: int, n_outputs: int, generator: torch.Generator
+    ) -> nn.Module:
+        """Return a module from (n, n_features) to (n, n_outputs)."""
+        raise NotImplementedError
+
+    def make_decoder(
+        self, n_components: int, n_outputs: int, generator: torch.Generator
+    ) -> nn.Module:
+        """Return a module from (n, n_components) to (n, n_outputs)."""
+        raise NotImplementedError
+
+    def for_shape(self, shape: tuple[int, ...]) -> Network:
+        """Return the network for rows that had this shape before they were flattened.
+
+        Parameters
+        ----------
+        shape : (n_features,), (H, W) or (C, H, W)
+        """
+        return self
+
+    def rng_context(self, seed: int) -> AbstractContextManager:
+        """Return the context in which the modules of this network are built and run."""
+        return nullcontext()
+
+    def reseed(self, seed: int) -> None:
+        """Seed what the modules draw from, inside `rng_context`, before an epoch."""
+
+
+class ImageNetwork(Network):
+    """Base class of networks for images.
+
+    A subclass has the parameter `image_shape` and defines `_encoder` and `_decoder`,
+    which return a list of modules: from (n, C, H, W) to (n, n_outputs), and from
+    (n, n_components) to (n, n_channels, H, W).
+    """
+
+    image_shape: tuple[int, ...] | None = None
+
+    def make_encoder(
+        self, n_features: int, n_outputs: int, generator: torch.Generator
+    ) -> nn.Module:
+        """Return a module from (n, n_features), flattened images, to (n, n_outputs)."""
+        shape = self._shape(n_features)
+        layers = self._encoder(shape, n_outputs, generator)
+        return nn.Sequential(nn.Unflatten(1, shape), *layers)
+
+    def make_decoder(
+        self, n_components: int, n_outputs: int, generator: torch.Generator
+    ) -> nn.Module:
+        """Return a module from (n, n_components) to (n, n_outputs), flattened images.
+
+        `n_outputs` may be a multiple of the values of an image, for likelihoods with
+        several parameters; the modules then return as many times the channels.
+        """
+        height, width = self._shape(n_outputs)[1:]
+        shape = n_outputs // (height * width), height, width
+        return nn.Sequential(
+            *self._decoder(shape, n_components, generator), nn.Flatten()
+        )
+
+    def for_shape(self, shape: tuple[int, ...]) -> ImageNetwork:
+        """Return the network for rows that had this shape before they were flattened.
+
+        Raises
+        ------
+        ValueError
+            If `image_shape` says otherwise.
+        """
+        return with_image_shape(self, shape)
+
+    def _encoder(
+        self, shape: tuple[int, int, int], n_outputs: int, generator: torch.Generator
+    ) -> list[nn.Module]:
+        raise NotImplementedError
+
+    def _decoder(
+        self, shape: tuple[int, int, int], n_components: int, generator: torch.Generator
+    ) -> list[nn.Module]:
+        raise NotImplementedError
+
+    def _shape(self, n_values: int) -> tuple[int, int, int]:
+        """Return (C, H, W) after a check that so many values make whole images."""
+        name = type(self).__name__
+        if self.image_shape is None:
+            raise ValueError(
+                f"{name} needs images, but X has rows of {n_values} features. Pass X "
+                "of shape (n, H, W) or (n, C, H, W), or say what a row is: "
+                f"{name}(image_shape={_guess(n_values)})."
+            )
+        shape = image_shape_of(self.image_shape, name)
+        check_whole_images(name, shape, n_values)
+        return shape
+
+
+def with_image_shape(network: Any, shape: tuple[int, ...]) -> Any:
+    """Return a copy of a network that knows the shape of images, if they are images."""
+    if len(shape) == 1:
+        return network
+    name = type(network).__name__
+    shape = image_shape_of(shape, name)
+    own = getattr(network, "image_shape", None)
+    if own is not None and image_shape_of(own, name) != shape:
+        raise ValueError(
+            f"The 'image_shape' parameter of {name} is {own}, but X has images of "
+            f"shape {shape}, (channels, height, width). Leave it None: images say "
+            "their shape themselves."
+        )
+    network = copy.copy(network)
+    network.image_shape = shape
+    return network
+
+
+def check_whole_images(owner: str, shape: tuple[int, ...], n_values: int) -> None:
+    """Raise ValueError unless so many values make whole images of that shape."""
+    if n_values % prod(shape):
+        raise ValueError(
+            f"The 'image_shape' parameter of {owner} is {shape}, which is "
+            f"{prod(shape)} values, but X has {n_values} features. Set it to the "
+            "(height, width) or (channels, height, width) of a row."
+        )
+
+
+def check_sizes(owner: str, name: str, sizes: Any, at_least: int = 0) -> list[int]:
+    """Return a tuple of integers >= 1, or one of them, as a list; else raise."""
+    values = list(sizes) if isinstance(sizes, Iterable) else [sizes]
+    whole = all(isinstance(v, Integral) and not isinstance(v, bool) for v in values)
+    if not whole or any(v < 1 for v in values) or len(values) < at_least:
+        some = "at least one of them" if at_least else ""
+        raise ValueError(
+            f"The {name!r} parameter of {owner} must be a tuple of integers >= 1"
+            f"{', ' * bool(some)}{some}. Got {sizes!r} instead."
+        )
+    return [int(v) for v in values]
+
+
+def _guess(n_values: int) -> str:
+    for channels in (1, 3):
+        side = isqrt(n_values // channels)
+        if channels * side**2 == n_values:
+            return f"({side}, {side})" if channels == 1 else f"(3, {side}, {side})"
+    return "(channels, height, width)"
