@@ -113,11 +113,12 @@ class SmallNormal:
         generator: torch.Generator,
     ) -> None:
         """Draw the weights."""
-        std, weight = self.std, layer.weight
-        if isinstance(layer, nn.Conv2d):
-            nn.init.trunc_normal_(weight, 0, std, -2 * std, 2 * std, generator)
-        else:
-            weight.normal_(0, std, generator=generator)
+        weight = layer.weight.normal_(0, self.std, generator=generator)
+        if not isinstance(layer, nn.Conv2d):
+            return
+        while (far := weight.abs() > 2 * self.std).any():
+            again = torch.empty(int(far.sum()), device="cpu", dtype=weight.dtype)
+            weight[far] = again.normal_(0, self.std, generator=generator)
 
 
 class Layers:
