@@ -56,9 +56,8 @@ class Network(BaseEstimator):
 class ImageNetwork(Network):
     """Base class of networks for images.
 
-    A subclass has the parameter `image_shape` and defines `_encoder` and `_decoder`,
-    which return a list of modules: from (n, C, H, W) to (n, n_outputs), and from
-    (n, n_components) to (n, n_channels, H, W).
+    A subclass has the parameter `image_shape` and defines `encoder_layers` and
+    `decoder_layers`.
     """
 
     image_shape: tuple[int, ...] | None = None
@@ -68,7 +67,7 @@ class ImageNetwork(Network):
     ) -> nn.Module:
         """Return a module from (n, n_features), flattened images, to (n, n_outputs)."""
         shape = self._shape(n_features)
-        layers = self._encoder(shape, n_outputs, generator)
+        layers = self.encoder_layers(shape, n_outputs, generator)
         return nn.Sequential(nn.Unflatten(1, shape), *layers)
 
     def make_decoder(
@@ -82,7 +81,7 @@ class ImageNetwork(Network):
         height, width = self._shape(n_outputs)[1:]
         shape = n_outputs // (height * width), height, width
         return nn.Sequential(
-            *self._decoder(shape, n_components, generator), nn.Flatten()
+            *self.decoder_layers(shape, n_components, generator), nn.Flatten()
         )
 
     def for_shape(self, shape: tuple[int, ...]) -> ImageNetwork:
@@ -95,14 +94,16 @@ class ImageNetwork(Network):
         """
         return with_image_shape(self, shape)
 
-    def _encoder(
+    def encoder_layers(
         self, shape: tuple[int, int, int], n_outputs: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from images of that shape, (C, H, W), to (n, n_outputs)."""
         raise NotImplementedError
 
-    def _decoder(
+    def decoder_layers(
         self, shape: tuple[int, int, int], n_components: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, n_components) to images of that shape."""
         raise NotImplementedError
 
     def _shape(self, n_values: int) -> tuple[int, int, int]:

@@ -71,9 +71,10 @@ class ConvNet(ImageNetwork):
         self.normalization = normalization
         self.image_shape = image_shape
 
-    def _encoder(
+    def encoder_layers(
         self, shape: tuple[int, int, int], n_outputs: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, C, H, W) to (n, n_outputs)."""
         make, channels, dense = self._make(generator)
         sizes = halvings(shape[1:], len(channels))
         check_halvings("ConvNet", sizes)
@@ -88,9 +89,10 @@ class ConvNet(ImageNetwork):
             width = n
         return [*modules, *make.linear(width, n_outputs, output=True)]
 
-    def _decoder(
+    def decoder_layers(
         self, shape: tuple[int, int, int], n_components: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, n_components) to (n, C, H, W)."""
         make, channels, dense = self._make(generator)
         *sizes, start = halvings(shape[1:], len(channels))
         modules, width = [], n_components

@@ -76,9 +76,10 @@ class InfoGANNet(ImageNetwork):
         self.batch_norm_momentum = batch_norm_momentum
         self.image_shape = image_shape
 
-    def _encoder(
+    def encoder_layers(
         self, shape: tuple[int, int, int], n_outputs: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, C, H, W) to (n, n_outputs)."""
         make = self._make(generator, partial(nn.LeakyReLU, 0.2))
         channels, *size = shape
         sizes = halvings(tuple(size), 2)
@@ -95,9 +96,10 @@ class InfoGANNet(ImageNetwork):
             normalise_spectrally(modules, generator)
         return list(modules)
 
-    def _decoder(
+    def decoder_layers(
         self, shape: tuple[int, int, int], n_components: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, n_components) to (n, C, H, W)."""
         make = self._make(generator, nn.ReLU)
         n, channels = self.base_channels, shape[0]
         whole, half, quarter = halvings(shape[1:], 2)
@@ -173,18 +175,20 @@ class WAENet(ImageNetwork):
         self.batch_norm_momentum = batch_norm_momentum
         self.image_shape = image_shape
 
-    def _encoder(
+    def encoder_layers(
         self, shape: tuple[int, int, int], n_outputs: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, C, H, W) to (n, n_outputs)."""
         check_choice("WAENet", "first_stride", self.first_stride, (1, 2))
         make, n = self._make(generator), self.base_channels
         return _four_convolutions(
             "WAENet", make, n, shape, n_outputs, self.first_stride
         )
 
-    def _decoder(
+    def decoder_layers(
         self, shape: tuple[int, int, int], n_components: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, n_components) to (n, C, H, W)."""
         make = self._make(generator)
         return _upsampling(make, self.base_channels, shape, n_components, norm=False)
 
@@ -249,15 +253,17 @@ class RAENet(ImageNetwork):
         self.batch_norm_momentum = batch_norm_momentum
         self.image_shape = image_shape
 
-    def _encoder(
+    def encoder_layers(
         self, shape: tuple[int, int, int], n_outputs: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, C, H, W) to (n, n_outputs)."""
         make, n = self._make(generator), self.base_channels
         return _four_convolutions("RAENet", make, n, shape, n_outputs)
 
-    def _decoder(
+    def decoder_layers(
         self, shape: tuple[int, int, int], n_components: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, n_components) to (n, C, H, W)."""
         make = self._make(generator)
         return _upsampling(make, self.base_channels, shape, n_components, norm=True)
 

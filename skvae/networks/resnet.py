@@ -82,9 +82,10 @@ class ResNet(ImageNetwork):
         self.normalization = normalization
         self.image_shape = image_shape
 
-    def _encoder(
+    def encoder_layers(
         self, shape: tuple[int, int, int], n_outputs: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, C, H, W) to (n, n_outputs)."""
         make, (channels, *size) = self._make(generator), shape
         n, size = self.base_channels, tuple(size)
         check_halvings("ResNet", halvings(size, self._scales(size) - 1))
@@ -103,9 +104,10 @@ class ResNet(ImageNetwork):
             *make.linear(self.n_hidden, n_outputs, output=True),
         ]
 
-    def _decoder(
+    def decoder_layers(
         self, shape: tuple[int, int, int], n_components: int, generator: torch.Generator
     ) -> list[nn.Module]:
+        """Return the layers from (n, n_components) to (n, C, H, W)."""
         make, sizes = self._make(generator), [shape[1:]]
         while max(sizes[-1]) > 2:
             sizes.append(halved(sizes[-1]))
