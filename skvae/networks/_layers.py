@@ -66,10 +66,8 @@ def halvings(size: Size, n: int) -> list[Size]:
     return sizes
 
 
-# ------------------------------------------------------------------- initial weights
-
-
-# Functions of a layer, its numbers of inputs and outputs, a gain and a generator.
+# Initial weights: functions of a layer, its numbers of inputs and outputs, a gain and a
+# generator.
 
 
 @torch.no_grad()

@@ -67,6 +67,7 @@ class ImageNetwork(Network):
     ) -> nn.Module:
         """Return a module from (n, n_features), flattened images, to (n, n_outputs)."""
         shape = self._shape(n_features)
+        check_one_image(type(self).__name__, shape, n_features)
         layers = self.encoder_layers(shape, n_outputs, generator)
         return nn.Sequential(nn.Unflatten(1, shape), *layers)
 
@@ -107,7 +108,6 @@ class ImageNetwork(Network):
         raise NotImplementedError
 
     def _shape(self, n_values: int) -> tuple[int, int, int]:
-        """Return (C, H, W) after a check that so many values make whole images."""
         name = type(self).__name__
         if self.image_shape is None:
             raise ValueError(
@@ -115,9 +115,7 @@ class ImageNetwork(Network):
                 "of shape (n, H, W) or (n, C, H, W), or say what a row is: "
                 f"{name}(image_shape={_guess(n_values)})."
             )
-        shape = image_shape_of(self.image_shape, name)
-        check_whole_images(name, shape, n_values)
-        return shape
+        return image_shape_of(self.image_shape, name)
 
 
 def with_image_shape(network: Any, shape: tuple[int, ...]) -> Any:
@@ -138,12 +136,12 @@ def with_image_shape(network: Any, shape: tuple[int, ...]) -> Any:
     return network
 
 
-def check_whole_images(owner: str, shape: tuple[int, ...], n_values: int) -> None:
-    """Raise ValueError unless so many values make whole images of that shape."""
-    if n_values % prod(shape):
+def check_one_image(owner: str, shape: tuple[int, ...], n_features: int) -> None:
+    """Raise ValueError unless rows have as many features as an image has values."""
+    if n_features != prod(shape):
         raise ValueError(
             f"The 'image_shape' parameter of {owner} is {shape}, which is "
-            f"{prod(shape)} values, but X has {n_values} features. Set it to the "
+            f"{prod(shape)} values, but X has {n_features} features. Set it to the "
             "(height, width) or (channels, height, width) of a row."
         )
 

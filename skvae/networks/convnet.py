@@ -25,7 +25,7 @@ class ConvNet(ImageNetwork):
         Side of the convolutions' kernels, at least 2.
     hidden_layer_sizes : tuple of int, default=(128,)
         Widths of the dense layers after the convolutions; may be empty.
-    activation : str, default="relu"
+    activation : str, default="silu"
         "relu", "leaky_relu", "elu", "gelu", "silu" or "tanh".
     normalization : {None, "batch", "weight", "spectral"}, default=None
         Of what: "batch" of the activations of hidden layers, "weight" of the norm of
@@ -60,7 +60,7 @@ class ConvNet(ImageNetwork):
         channels: tuple[int, ...] = (16, 32),
         kernel_size: int = 4,
         hidden_layer_sizes: tuple[int, ...] = (128,),
-        activation: str = "relu",
+        activation: str = "silu",
         normalization: str | None = None,
         image_shape: tuple[int, ...] | None = None,
     ) -> None:

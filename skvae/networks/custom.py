@@ -12,7 +12,7 @@ from torch import nn
 
 from skvae._images import image_shape_of
 from skvae._random import forked_global_rng
-from skvae.networks.base import Network, check_whole_images, with_image_shape
+from skvae.networks.base import Network, check_one_image, with_image_shape
 
 
 class CustomNetwork(Network):
@@ -66,9 +66,10 @@ class CustomNetwork(Network):
         self, n_features: int, n_outputs: int, generator: torch.Generator
     ) -> nn.Module:
         """Return the user's encoder; raise ValueError where its shape is wrong."""
-        module = self._make("encoder", n_features, n_outputs)
-        shape = self._image_shape(n_features)
-        if shape:
+        module, shape = self._make("encoder", n_features, n_outputs), None
+        if self.image_shape is not None:
+            shape = image_shape_of(self.image_shape, "CustomNetwork")
+            check_one_image("CustomNetwork", shape, n_features)
             module = nn.Sequential(nn.Unflatten(1, shape), module)
         _check_shape(module, "encoder", n_features, n_outputs, shape)
         return module
@@ -78,7 +79,7 @@ class CustomNetwork(Network):
     ) -> nn.Module:
         """Return the user's decoder; raise ValueError where its shape is wrong."""
         module = self._make("decoder", n_components, n_outputs)
-        if self._image_shape(n_outputs):
+        if self.image_shape is not None:
             module = nn.Sequential(module, nn.Flatten())
         _check_shape(module, "decoder", n_components, n_outputs, None)
         return module
@@ -100,13 +101,6 @@ class CustomNetwork(Network):
     def reseed(self, seed: int) -> None:
         """Seed the copy of torch's global generator."""
         torch.manual_seed(seed)
-
-    def _image_shape(self, n_values: int) -> tuple[int, int, int] | None:
-        if self.image_shape is None:
-            return None
-        shape = image_shape_of(self.image_shape, "CustomNetwork")
-        check_whole_images("CustomNetwork", shape, n_values)
-        return shape
 
     def _make(self, name: str, n_in: int, n_out: int) -> nn.Module:
         recipe = getattr(self, name)
