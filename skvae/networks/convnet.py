@@ -41,8 +41,10 @@ class ConvNet(ImageNetwork):
     ``2 ** (len(channels) - 1)`` pixels. Odd lengths are rounded up, by zeros after the
     last row or column, which the decoder cuts off.
 
-    With batch normalisation, what a row does to the training depends on the batch it is
-    in. The averages that evaluation uses are good from the first step on.
+    Batch normalisation learns faster in the first epochs, but what a row does to the
+    training then depends on its batch. The averages that evaluation uses are good from
+    the first step on. With weight normalisation, the penalty of squared weights in
+    `RAE` has no hold on the lengths of the weights.
 
     Examples
     --------
