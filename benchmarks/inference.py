@@ -4,8 +4,9 @@
 
 The first table gives, for each network, the time of ``transform`` over that of a bare
 float32 pass in the best of several chunk sizes (median and middle half of the turns),
-and the time of one row. The second gives the peak of anonymous memory (Linux only) that ``fit`` and ``transform`` of
-a memory-mapped float32 array add, for arrays of growing length.
+and the time of one row. The second gives the peak of anonymous memory (Linux only) that
+``fit`` and ``transform`` of a memory-mapped float32 array add, for arrays of growing
+length.
 """
 
 import argparse
