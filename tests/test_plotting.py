@@ -265,10 +265,11 @@ class TestImages:
         np.testing.assert_array_equal(wide.images[:, 0], X.reshape(4, 4, 16))
 
     def test_have_one_black_and_one_white(self, digits):
-        X = digits[0][:4].copy()
-        X[2] *= 3
+        X = digits[0][:5].copy()
+        X[2] = 3 * X[2] - 9  # an odd one does not decide
         display = SampleGridDisplay.from_predictions(X)
-        assert display.im_.get_clim() == (X.min(), X.max())
+        assert display.im_.get_clim() == (0, np.median(X.max(1)))
+        assert display.im_.get_clim()[1] <= 16
         display = SampleGridDisplay.from_predictions(X, value_range=(-1, 16))
         assert display.im_.get_clim() == (-1, 16)
         display = SampleGridDisplay.from_predictions(X[:1] * 0)
@@ -277,7 +278,7 @@ class TestImages:
     def test_of_reconstructions_have_those_of_the_originals(self, digits):
         X = digits[0][:4]
         display = ReconstructionDisplay.from_predictions(X, 2 * X - 5)
-        assert display.im_.get_clim() == (X.min(), X.max())
+        assert display.im_.get_clim() == (0, np.median(X.max(1)))
 
     @pytest.mark.parametrize("factor", [1, 255])
     def test_in_colour_are_in_0_1_or_0_255(self, factor):
@@ -327,6 +328,23 @@ def test_samples_are_those_of_the_estimator(vae):
     expected = vae.sample(6, random_state=3).reshape(6, 1, 8, 8)
     np.testing.assert_array_equal(display.images, expected)
     assert display.ax_.get_title() == "Samples of VAE"
+
+
+def test_samples_have_the_black_and_white_of_real_images(vae, digits):
+    X = digits[0]
+    display = SampleGridDisplay.from_estimator(vae, X, n_samples=6)
+    assert display.im_.get_clim() == (0, 16)
+    display = SampleGridDisplay.from_estimator(vae, X, value_range=(1, 2))
+    assert display.im_.get_clim() == (1, 2)
+
+
+def test_rows_of_samples_have_names(digits):
+    X = digits[0][:6]
+    names = ["one", "two"]
+    display = SampleGridDisplay.from_predictions(X, n_columns=3, row_names=names)
+    assert [text.get_text() for text in display.ax_.get_yticklabels()] == names
+    with pytest.raises(ValueError, match=r"as many as there are rows, 3, got \['one'"):
+        SampleGridDisplay.from_predictions(X, n_columns=2, row_names=names)
 
 
 def test_samples_of_a_pipeline_are_in_the_units_of_its_input(digits):
@@ -584,13 +602,24 @@ class TestTrainingCurves:
                 line.get_xdata(), np.arange(1, flat_vae.n_epochs_ + 1)
             )
 
-    def test_of_losses_share_a_panel_and_the_others_have_their_own(self, flat_vae):
+    def test_of_losses_share_a_panel_and_all_others_have_their_own(self, flat_vae):
         display = TrainingCurveDisplay.from_estimator(flat_vae)
-        losses = {n for n, line in display.lines_.items() if line.axes is display.ax_}
-        assert losses == {"loss", "reconstruction", "kl", "validation_loss"}
-        assert display.ax_.get_ylabel() == "nats per row"
-        assert len(display.axes_) == 3
-        assert display.lines_["scale"].axes is not display.lines_["learning_rate"].axes
+        names = {}
+        for name, line in display.lines_.items():
+            names.setdefault(display.axes_.tolist().index(line.axes), set()).add(name)
+        assert names == {
+            0: {"loss", "validation_loss"},
+            1: {"reconstruction"},
+            2: {"kl"},
+            3: {"scale"},
+            4: {"learning_rate"},
+        }
+        titles = [panel.get_title(loc="left") for panel in display.axes_]
+        assert titles[:3] == [
+            "loss, nats per row",
+            "reconstruction, nats per row",
+            "KL divergence, nats per row",
+        ]
 
     def test_that_began_later_end_with_the_others(self):
         history = {"loss": np.arange(5.0), "validation_loss": np.arange(2.0)}
@@ -603,28 +632,36 @@ class TestTrainingCurves:
         low, high = display.ax_.get_ylim()
         assert low < 10
         assert 15 < high < 30
+        slow = {"loss": np.linspace(20, 10, 20), "kl": np.linspace(0, 9, 20)}
+        for panel in TrainingCurveDisplay(slow).plot().axes_:
+            low, high = panel.get_ylim()
+            values = panel.lines[0].get_ydata()
+            assert low < min(values) < max(values) < high
 
     def test_of_one_epoch_are_drawn(self):
         TrainingCurveDisplay({"loss": [3.0]}).plot().figure_.canvas.draw()
 
     def test_fill_the_panels_they_are_given(self, flat_vae):
-        _, axes = plt.subplots(3)
+        _, axes = plt.subplots(5)
         display = TrainingCurveDisplay.from_estimator(flat_vae, ax=axes)
         assert display.axes_.tolist() == axes.tolist()
-        with pytest.raises(ValueError, match="as many as there are panels, 3, got 2"):
+        with pytest.raises(ValueError, match="as many as there are panels, 5, got 2"):
             TrainingCurveDisplay.from_estimator(flat_vae, ax=axes[:2])
 
     def test_cannot_divide_axes_outside_a_grid(self, flat_vae):
         figure = plt.figure()
         ax = figure.add_axes((0, 0, 1, 1))
-        with pytest.raises(ValueError, match=r"must stand in a grid.*3 Axes"):
+        with pytest.raises(ValueError, match=r"must stand in a grid.*5 Axes"):
             TrainingCurveDisplay.from_estimator(flat_vae, ax=ax)
 
-    def test_of_all_models_know_losses_from_figures(self, digits):
+    def test_of_an_adversary_are_losses(self, digits):
         wae = small(skvae.WAE, divergence="gan", max_epochs=2).fit(digits[0])
         display = TrainingCurveDisplay.from_estimator(wae)
-        losses = {n for n, line in display.lines_.items() if line.axes is display.ax_}
-        assert losses == {"loss", "reconstruction", "divergence", "discriminator"}
+        titles = [panel.get_title(loc="left") for panel in display.axes_]
+        assert [t for t in titles if "nats per row" in t] == [
+            f"{name}, nats per row"
+            for name in ("loss", "reconstruction", "divergence", "discriminator")
+        ]
 
     def test_need_a_loss(self):
         with pytest.raises(ValueError, match=r"must have a 'loss', got \['kl'\]"):

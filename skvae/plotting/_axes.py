@@ -97,7 +97,7 @@ def panels_for(display: Any, ax: Any, heights: Sequence[float]) -> Any:
                 f"there are panels, {len(heights)}, got {len(axes)}."
             )
         return np.array([axes_for(display, a) for a in axes], dtype=object)
-    ax = axes_for(display, ax, (6.0, 1.4 * sum(heights)))
+    ax = axes_for(display, ax, (6.0, 1.2 * sum(heights)))
     if ax.get_subplotspec() is None:
         raise ValueError(
             f"ax of {type(display).__name__}.plot must stand in a grid, to be divided "

@@ -71,7 +71,8 @@ def grey_levels(
     ----------
     images : ndarray of shape (n, channels, height, width)
     value_range : (low, high) or None
-        None takes the extremes of grey images; colour is in [0, 1] or 0 to 255.
+        None takes the extremes of grey images, the median of each image's own, so
+        that one odd image does not decide; colour is in [0, 1] or 0 to 255.
 
     Returns
     -------
@@ -82,7 +83,8 @@ def grey_levels(
     if images.shape[1] == 3:
         # Samples overshoot: a largest value of 1.2 still means [0, 1].
         return (0.0, 1.0) if images.max() <= 2 else (0.0, 255.0)
-    low, high = float(images.min()), float(images.max())
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    low, high = float(np.median(flat.min(1))), float(np.median(flat.max(1)))
     return (low, high) if low < high else (low, low + 1.0)
 
 
@@ -186,6 +188,11 @@ class Mosaic:
 
     def label_rows(self, ax: Any, labels: Sequence[str]) -> None:
         """Write a name before every row."""
+        if len(labels) != len(self.y):
+            raise ValueError(
+                f"row_names must be as many as there are rows, {len(self.y)}, got "
+                f"{list(labels)}."
+            )
         ax.set_yticks(self.y, labels)
         ax.tick_params(axis="y", length=0)
 

@@ -28,8 +28,8 @@ class InterpolationDisplay:
     steps : ndarray of shape (n_paths, n_steps, channels, height, width)
         Decoded codes along each path, at equal distances from 0 to 1.
     value_range : (low, high) or None, default=None
-        Values of black and white. None takes the extremes of `starts` and `ends` if
-        they are grey; colour is in [0, 1] or 0 to 255.
+        Values of black and white. None takes the medians of the extremes of `starts`
+        and `ends` if they are grey; colour is in [0, 1] or 0 to 255.
 
     Attributes
     ----------

@@ -24,6 +24,8 @@ from skvae.plotting._mosaic import (
 
 __all__ = ["NearestNeighbourDisplay"]
 
+_ORDINALS = {2: "2nd", 3: "3rd"}
+
 
 class NearestNeighbourDisplay:
     """Samples of a model over the training images nearest to them.
@@ -39,8 +41,8 @@ class NearestNeighbourDisplay:
     floor : float, default=nan
         Median distance of held-out images to their nearest training image.
     value_range : (low, high) or None, default=None
-        Values of black and white. None takes the extremes of the training images shown
-        if they are grey; colour is in [0, 1] or 0 to 255.
+        Values of black and white. None takes the medians of the extremes of the
+        training images shown if they are grey; colour is in [0, 1] or 0 to 255.
 
     Attributes
     ----------
@@ -229,16 +231,16 @@ class NearestNeighbourDisplay:
             The object itself.
         """
         images, neighbours = np.asarray(self.images), np.asarray(self.neighbours)
-        n, n_neighbours = neighbours.shape[:2]
+        n, n_rows = len(images), 1 + neighbours.shape[1]
         mosaic = Mosaic(interleaved([images, *neighbours.swapaxes(0, 1)], n), n)
-        self.ax_ = axes_for(self, ax, mosaic.size(beside=1.5, below=0.5))
+        self.ax_ = axes_for(self, ax, mosaic.size(beside=1.5, below=0.6))
         shown = neighbours.reshape(-1, *images.shape[1:])
         levels = grey_levels(shown, self.value_range)
         self.im_ = mosaic.draw(self.ax_, levels, im_kw)
-        ranks = ["nearest in training", *(f"{i}." for i in range(2, n_neighbours + 1))]
-        mosaic.label_rows(self.ax_, ["sample", *ranks])
+        ranks = [f"{_ORDINALS.get(i, f'{i}th')} nearest" for i in range(2, n_rows)]
+        mosaic.label_rows(self.ax_, ["sample", "nearest in training", *ranks])
         nearest = np.asarray(self.distances)[:, 0]
-        mosaic.label_columns(self.ax_, [f"{d:.3g}" for d in nearest])
+        mosaic.label_columns(self.ax_, [_short(d) for d in nearest])
         self.ax_.set_xlabel(_caption(self.floor))
         self.figure_ = self.ax_.figure
         return self
@@ -274,7 +276,11 @@ def _check_n_neighbours(owner: str, n_neighbours: Any, n_train: int) -> None:
 
 
 def _caption(floor: float) -> str:
-    text = "distance of the sample to the nearest training image"
+    text = "distance to the nearest training image"
     if np.isnan(floor):
         return text
-    return f"{text} (held-out images: {floor:.3g})"
+    return f"{text}\n(median of held-out images: {_short(floor)})"
+
+
+def _short(distance: float) -> str:
+    return f"{distance:.0f}" if distance >= 1000 else f"{distance:.3g}"

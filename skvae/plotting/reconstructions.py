@@ -30,8 +30,8 @@ class ReconstructionDisplay:
         Originals.
     reconstructions : ndarray of shape (n_images, channels, height, width)
     value_range : (low, high) or None, default=None
-        Values of black and white. None takes the extremes of the originals if they are
-        grey; colour is in [0, 1] or 0 to 255.
+        Values of black and white. None takes the medians of the originals' extremes if
+        they are grey; colour is in [0, 1] or 0 to 255.
 
     Attributes
     ----------

@@ -24,8 +24,8 @@ class SampleGridDisplay:
     images : ndarray of shape (n_samples, channels, height, width)
         Generated images.
     value_range : (low, high) or None, default=None
-        Values of black and white. None takes the extremes of grey images; colour is in
-        [0, 1] or 0 to 255.
+        Values of black and white. None takes the medians of the images' extremes if
+        they are grey; colour is in [0, 1] or 0 to 255.
     name : str, default=None
         Title of the picture; None for none.
 
@@ -66,6 +66,7 @@ class SampleGridDisplay:
     def from_estimator(
         cls,
         estimator: Any,
+        X: Any = None,
         *,
         n_samples: int = 64,
         mean: bool = True,
@@ -75,6 +76,7 @@ class SampleGridDisplay:
         name: str | None = None,
         ax: Any = None,
         n_columns: int | None = None,
+        row_names: Sequence[str] | None = None,
         im_kw: dict[str, Any] | None = None,
     ) -> SampleGridDisplay:
         """Draw samples of a fitted model.
@@ -84,6 +86,8 @@ class SampleGridDisplay:
         estimator : object
             Fitted, with ``sample``: an estimator of skvae, a density of scikit-learn,
             or a Pipeline that ends in one, whose samples are in the units of its input.
+        X : array-like or Tensor of images, default=None
+            Real ones, whose values of black and white the samples then have.
         n_samples : int, default=64
         mean : bool, default=True
             Show the decoder's means; False adds the observation noise of p(x|z).
@@ -93,13 +97,15 @@ class SampleGridDisplay:
             Of one flattened image. None takes rows of a square number of features for
             square grey images.
         value_range : (low, high) or None, default=None
-            Values of black and white.
+            Values of black and white; None looks at X, else at the samples.
         name : str, default=None
             Title; None is the name of the estimator's class.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
         n_columns : int, default=None
             Images in a row; None makes the grid square.
+        row_names : sequence of str, default=None
+            Names to write before the rows.
         im_kw : dict, default=None
             Keywords for ``Axes.imshow``, such as ``{"cmap": "gray_r"}``.
 
@@ -117,14 +123,17 @@ class SampleGridDisplay:
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
-        X = draw_samples(cls.__name__, estimator, n_samples, mean, random_state)
+        samples = draw_samples(cls.__name__, estimator, n_samples, mean, random_state)
+        if X is not None:
+            value_range = grey_levels(read_images(X, image_shape), value_range)
         return cls.from_predictions(
-            X,
+            samples,
             image_shape=image_shape,
             value_range=value_range,
             name=f"Samples of {name_of(estimator)}" if name is None else name,
             ax=ax,
             n_columns=n_columns,
+            row_names=row_names,
             im_kw=im_kw,
         )
 
@@ -138,6 +147,7 @@ class SampleGridDisplay:
         name: str | None = None,
         ax: Any = None,
         n_columns: int | None = None,
+        row_names: Sequence[str] | None = None,
         im_kw: dict[str, Any] | None = None,
     ) -> SampleGridDisplay:
         """Draw images, whatever they come from.
@@ -147,7 +157,7 @@ class SampleGridDisplay:
         X_generated : array-like or Tensor
             Shape (n_samples, n_pixels), (n_samples, height, width) or (n_samples,
             channels, height, width).
-        image_shape, value_range, ax, n_columns, im_kw
+        image_shape, value_range, ax, n_columns, row_names, im_kw
             As in `from_estimator`.
         name : str, default=None
             Title; None for none.
@@ -159,13 +169,14 @@ class SampleGridDisplay:
         check_matplotlib(f"{cls.__name__}.from_predictions")
         images = read_images(X_generated, image_shape, "X_generated")
         display = cls(images, value_range=value_range, name=name)
-        return display.plot(ax, n_columns=n_columns, im_kw=im_kw)
+        return display.plot(ax, n_columns=n_columns, row_names=row_names, im_kw=im_kw)
 
     def plot(
         self,
         ax: Any = None,
         *,
         n_columns: int | None = None,
+        row_names: Sequence[str] | None = None,
         im_kw: dict[str, Any] | None = None,
     ) -> SampleGridDisplay:
         """Draw the images.
@@ -176,6 +187,8 @@ class SampleGridDisplay:
             Axes to draw on; None makes a new figure.
         n_columns : int, default=None
             Images in a row; None makes the grid square.
+        row_names : sequence of str, default=None
+            Names to write before the rows.
         im_kw : dict, default=None
             Keywords for ``Axes.imshow``, such as ``{"cmap": "gray_r"}``.
 
@@ -189,9 +202,13 @@ class SampleGridDisplay:
             n_columns = math.ceil(math.sqrt(len(images)))
         check_integer(type(self).__name__, "n_columns", n_columns, 1)
         mosaic = Mosaic(images, n_columns)
-        self.ax_ = axes_for(self, ax, mosaic.size(below=0.3 if self.name else 0.0))
+        beside = 0.1 * max(map(len, row_names), default=0) if row_names else 0.0
+        size = mosaic.size(beside, 0.3 if self.name else 0.0)
+        self.ax_ = axes_for(self, ax, size)
         levels = grey_levels(images, self.value_range)
         self.im_ = mosaic.draw(self.ax_, levels, im_kw)
+        if row_names:
+            mosaic.label_rows(self.ax_, row_names)
         if self.name:
             self.ax_.set_title(self.name)
         self.figure_ = self.ax_.figure

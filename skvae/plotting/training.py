@@ -19,17 +19,8 @@ from skvae.plotting._axes import (
 
 __all__ = ["TrainingCurveDisplay"]
 
-_LABELS = {
-    "loss": "training loss",
-    "validation_loss": "validation loss",
-    "scale": "scale $\\sqrt{\\gamma}$\n(units of X)",
-    "learning_rate": "learning rate",
-    "kl": "KL divergence",
-}
-_STYLES = {
-    "loss": {"color": "0.2", "linewidth": 2},
-    "validation_loss": {"color": "0.2", "linestyle": "--"},
-}
+_LOSSES = ("loss", "validation_loss")
+_LABELS = {"kl": "KL divergence", "scale": r"scale $\sqrt{\gamma}$, units of X"}
 
 
 class TrainingCurveDisplay:
@@ -47,17 +38,17 @@ class TrainingCurveDisplay:
     lines_ : dict of matplotlib.lines.Line2D
         By the names of `history`.
     axes_ : ndarray of matplotlib.axes.Axes
-        The panels, from top to bottom: losses, in nats per row; then one for each
-        other figure.
+        The panels, from top to bottom: training and validation loss; each term of the
+        loss; each other figure.
     ax_ : matplotlib.axes.Axes
-        The panel of the losses.
+        The first panel.
     figure_ : matplotlib.figure.Figure
 
     Notes
     -----
     The scale is a standard deviation, the root of the variance that Dai & Wipf call
-    gamma. A view from the top of the first epoch would make the rest a flat line, so
-    the axis of the losses is fitted to the epochs after the first tenth.
+    gamma. Where the fall of the first tenth of all epochs would take more than half of
+    a panel, the curve comes from above.
 
     Examples
     --------
@@ -113,7 +104,7 @@ class TrainingCurveDisplay:
     def plot(
         self, ax: Any = None, *, line_kw: dict[str, Any] | None = None
     ) -> TrainingCurveDisplay:
-        """Draw one panel of losses, and a small one for each other figure.
+        """Draw a panel of the loss, and a small one for each term and other figure.
 
         Parameters
         ----------
@@ -128,53 +119,62 @@ class TrainingCurveDisplay:
         display : TrainingCurveDisplay
             The object itself.
         """
-        losses, figures = _split(self.history)
-        self.axes_ = panels_for(self, ax, [3.0] + [1.0] * len(figures))
+        panels = _panels(self.history)
+        self.axes_ = panels_for(self, ax, [2.0] + [1.0] * (len(panels) - 1))
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         self.lines_ = {}
-        colours = iter(COLOURS * len(losses))
-        for name in losses:
-            style = _STYLES.get(name) or {"color": next(colours)}
-            self._draw(self.ax_, name, style, line_kw)
-        for panel, name in zip(self.axes_[1:], figures, strict=True):
-            self._draw(panel, name, {"color": "0.2"}, line_kw)
-            panel.set_ylabel(_LABELS.get(name, name.replace("_", " ")))
-            if name == "learning_rate":
+        for panel, (label, names) in zip(self.axes_, panels.items(), strict=True):
+            for name in names:
+                self._draw(panel, name, line_kw)
+            panel.set_title(label, loc="left", fontsize="medium")
+            frame_lightly(panel)
+            if names == ["learning_rate"]:
                 panel.set_ylim(bottom=0)
-        _fit_view(self.ax_, self.lines_, losses)
-        self.ax_.set_ylabel("nats per row")
-        self.ax_.legend(frameon=False)
+            else:
+                _fit_view(panel, [self.lines_[name].get_ydata() for name in names])
+        if "validation_loss" in self.lines_:
+            self.ax_.legend(frameon=False)
         self.axes_[-1].set_xlabel("epoch")
         return self
 
-    def _draw(self, ax: Any, name: str, style: dict[str, Any], line_kw: Any) -> None:
+    def _draw(self, ax: Any, name: str, line_kw: Any) -> None:
         values = np.asarray(self.history[name], dtype=float)
         # A figure that is younger than the others ends with them.
         last = max(map(len, self.history.values()))
         epochs = np.arange(last - len(values), last) + 1
-        style = {"label": _LABELS.get(name, name.replace("_", " ")), **style}
+        validation = name == "validation_loss"
+        style = {"color": COLOURS[1 if validation else 0]}
+        style["label"] = "held-out rows" if validation else "training rows"
         (self.lines_[name],) = ax.plot(epochs, values, **line_style(style, line_kw))
-        frame_lightly(ax)
 
 
-def _split(history: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the names of losses, in nats, and of other figures."""
+def _panels(history: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what the panels show, by their labels, from top to bottom."""
     names = list(history)
     if "loss" not in names:
         raise ValueError(
             f"history must have a 'loss', got {names}. Pass the attribute history_ of "
             "a fitted estimator."
         )
+    losses = [name for name in _LOSSES if name in names]
+    panels = {"loss, nats per row": losses}
     rate = names.index("learning_rate") if "learning_rate" in names else len(names)
-    losses = [n for n in names[:rate] if n != "scale"]
-    losses += [n for n in names[rate:] if n == "validation_loss"]
-    return losses, sorted(set(names) - set(losses), key=names.index, reverse=True)
+    for name in (n for n in names[:rate] if n not in (*losses, "scale")):
+        panels[f"{_spoken(name)}, nats per row"] = [name]
+    shown = {name for drawn in panels.values() for name in drawn}
+    for name in sorted(set(names) - shown, reverse=True):
+        panels[_spoken(name)] = [name]
+    return panels
 
 
-def _fit_view(ax: Any, lines: Mapping[str, Any], names: list[str]) -> None:
-    """Let the steep fall of the first epochs leave the picture."""
-    curves = [lines[name].get_ydata() for name in names]
+def _spoken(name: str) -> str:
+    return _LABELS.get(name, name.replace("_", " "))
+
+
+def _fit_view(ax: Any, curves: list[Any]) -> None:
+    """Let the fall of the first epochs leave the view if it would fill half of it."""
     late = np.concatenate([c[min(len(c) // 10 + 1, len(c) - 1) :] for c in curves])
-    low, high = late.min(), late.max()
-    margin = 0.05 * (high - low) or 1.0
+    low, highest = min(c.min() for c in curves), max(c.max() for c in curves)
+    high = late.max() if highest - low > 2 * (late.max() - low) else highest
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     ax.set_ylim(low - margin, high + margin)
