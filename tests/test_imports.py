@@ -117,6 +117,20 @@ class TestImports:
                 assert inside
 
 
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "plotting").glob("*.py")), ids=lambda p: p.name
+)
+def test_displays_use_public_attributes_only(path):
+    used = [
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if node.attr.startswith("_") and not node.attr.startswith("__")
+        if node.value.id not in ("self", "cls")
+    ]
+    assert used == []
+
+
 def run_python(code, *options):
     run = subprocess.run(
         [sys.executable, *options, "-c", code],
