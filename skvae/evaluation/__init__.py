@@ -1,0 +1,6 @@
+"""A report on one fitted model: a table, and in words what is wrong."""
+
+from skvae.evaluation._evidence import EvaluationRow
+from skvae.evaluation.report import Evaluation, evaluate
+
+__all__ = ["Evaluation", "EvaluationRow", "evaluate"]
