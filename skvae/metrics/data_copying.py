@@ -20,7 +20,7 @@ from skvae.metrics._checks import (
     random_state_of,
     seed_of,
 )
-from skvae.metrics._pairwise import nearest
+from skvae.metrics._screening import nearest
 
 
 class DataCopying(NamedTuple):
