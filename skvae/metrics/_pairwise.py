@@ -12,6 +12,8 @@ from skvae.metrics._checks import FloatArray
 
 # Entries of one block: 32 MB of float64, whatever the number of rows.
 BLOCK_ENTRIES = 2**22
+# Entries that stay in a core's cache between two passes over them.
+CACHE_ENTRIES = 2**15
 
 
 def centred(X: FloatArray, *others: FloatArray) -> tuple[FloatArray, ...]:
@@ -20,9 +22,12 @@ def centred(X: FloatArray, *others: FloatArray) -> tuple[FloatArray, ...]:
     return tuple(A - mean for A in (X, *others))
 
 
-def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Cut `n_rows` so that a block of `n_columns` has `BLOCK_ENTRIES` at most."""
-    size = max(1, BLOCK_ENTRIES // max(1, n_columns))
+def row_blocks(
+    n_rows: int, n_columns: int, entries: int | None = None
+) -> Iterator[slice]:
+    """Cut `n_rows` so that a block of `n_columns` has so many entries at most."""
+    entries = BLOCK_ENTRIES if entries is None else entries
+    size = max(1, entries // max(1, n_columns))
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
 
@@ -35,7 +40,7 @@ def squared_norms(X: FloatArray) -> FloatArray:
 def norms_about(mean: FloatArray, X: FloatArray) -> FloatArray:
     """Squared norms of the rows less their mean, without a copy of all of them."""
     norms = np.empty(len(X))
-    for rows in row_blocks(*X.shape):
+    for rows in row_blocks(*X.shape, CACHE_ENTRIES):
         norms[rows] = squared_norms(X[rows] - mean)
     return norms
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from skvae.metrics._checks import FloatArray, IntArray
 from skvae.metrics._pairwise import (
+    CACHE_ENTRIES,
     centred,
     keep_smallest,
     norms_about,
@@ -79,7 +80,7 @@ class Pairs:
     def measured(self, i: IntArray, j: IntArray) -> FloatArray:
         """Squared distances of pairs of rows, from their differences."""
         squared = np.empty(len(i))
-        for part in row_blocks(len(i), self.X.shape[1]):
+        for part in row_blocks(len(i), self.X.shape[1], CACHE_ENTRIES):
             difference = self.X[i[part]] - self.Y[j[part]]
             squared[part] = np.einsum("ij,ij->i", difference, difference)
         return squared
@@ -197,7 +198,7 @@ def _into_unit_ball(A: FloatArray, mean: FloatArray, radius: float) -> Screened:
     """Scaled rows a as ``[a, |a|^2, 1]``, so that one product gives distances."""
     n, d = A.shape
     unit = np.ones((n, d + 2), dtype=np.float32)
-    for rows in row_blocks(n, d):
+    for rows in row_blocks(n, d, CACHE_ENTRIES):
         scaled = (A[rows] - mean) / radius
         unit[rows, :d] = scaled
         unit[rows, d] = squared_norms(scaled)

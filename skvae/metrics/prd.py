@@ -15,7 +15,7 @@ from skvae.metrics._checks import (
     random_state_of,
     seed_of,
 )
-from skvae.metrics._pairwise import norms_about, row_blocks
+from skvae.metrics._pairwise import CACHE_ENTRIES, norms_about, row_blocks
 
 
 class PrecisionRecallDistribution(NamedTuple):
@@ -197,7 +197,7 @@ def _pooled(X: FloatArray, Y: FloatArray) -> NDArray[np.floating]:
     dtype = np.float32 if norms.mean() > 1e-4 * norms.max() else np.float64
     pooled = np.empty((len(X) + len(Y), X.shape[1]), dtype)
     for A, part in zip((X, Y), np.split(pooled, [len(X)]), strict=True):
-        for rows in row_blocks(*A.shape):
+        for rows in row_blocks(*A.shape, CACHE_ENTRIES):
             part[rows] = (A[rows] - mean) / radius
     return pooled
 
