@@ -160,6 +160,21 @@ class TestRows:
     def test_are_repeated(self, healthy, evaluation):
         assert evaluate(healthy, X_TRAIN, X_TEST).rows == evaluation.rows
 
+    @pytest.mark.filterwarnings("error:.*valid feature names")
+    @pytest.mark.parametrize("kind", ["pandas", "polars"])
+    def test_of_frames_are_those_of_arrays(self, kind):
+        frame = pytest.importorskip(kind).DataFrame(
+            dict(zip("abc", SMALL.T, strict=True))
+        )
+        model = make_pipeline(StandardScaler(), GaussianMixture(2, random_state=0))
+        options = {"n_samples": 40, "n_bootstrap": 5}
+        of_frames, of_arrays = (
+            evaluate(clone(model).fit(X[:100]), X[:100], X[100:], **options).rows
+            for X in (frame, SMALL)
+        )
+        for ours, theirs in zip(of_frames, of_arrays, strict=True):
+            np.testing.assert_allclose(ours[1:5], theirs[1:5], rtol=1e-9)
+
     def test_leave_out_what_does_not_apply(self):
         model = GaussianMixture(2, random_state=0).fit(SMALL[:100])
         figures = [row.figure for row in evaluate(model, SMALL[:100], SMALL[100:]).rows]

@@ -80,9 +80,10 @@ class ReferenceCache:
 
 
 def feature_rows(X: np.ndarray, features: Any, name: str) -> FloatArray:
-    """Map rows to features: finite float64 of shape (n, any)."""
+    """Map rows to features, finite float64 of shape (n, any); a map gets an array."""
     if features is None:
         return as_rows(X, name)
+    X = to_array(X)
     as_rows(X, name)
     F = features.transform(X) if hasattr(features, "transform") else features(X)
     F = as_rows(F, f"features({name})")
