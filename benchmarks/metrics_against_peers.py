@@ -240,7 +240,9 @@ def reference_prd(sets):
         curves, pooled = [], np.vstack(sets)
         angles = np.linspace(1e-10, np.pi / 2 - 1e-10, 1001)
         slopes = np.tan(angles)
-        for seed in range(10):
+        rng = np.random.RandomState(0)  # of skvae: the clusters are the same
+        for _ in range(10):
+            seed = rng.randint(np.iinfo(np.int32).max)
             kmeans = MiniBatchKMeans(20, n_init=10, random_state=seed).fit(pooled)
             r, g = (
                 np.bincount(part, minlength=20) / len(part)
@@ -304,7 +306,7 @@ TASKS = {
         skvae_data_copying,
         [("sklearn", meehan_data_copying)],
     ),
-    "PRD": ("0.03", 0.03, skvae_prd, [("sklearn", reference_prd)]),
+    "PRD": ("1e-9", 1e-9, skvae_prd, [("sklearn", reference_prd)]),
 }
 
 

@@ -191,7 +191,7 @@ def test_global_state_is_left_alone(images):
         (np.ones((2, 8, 8)), {"network": "vgg"}, ValueError, "got 'vgg'"),
         (np.ones((2, 8, 8)), {"network": 3}, TypeError, "got 3"),
         (np.ones((2, 8, 8)), {"network": nn.Identity()}, ValueError, r"\(2, 3, 8, 8\)"),
-        (np.ones((2, 8, 8)), {"device": "tpu9"}, ValueError, "got 'tpu9'"),
+        (np.ones((2, 8, 8)), {"device": "tpu9"}, ValueError, "Got 'tpu9'"),
     ],
 )
 def test_bad_images_and_parameters(X, params, error, match):

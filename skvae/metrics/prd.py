@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
@@ -15,7 +15,6 @@ from skvae.metrics._checks import (
     random_state_of,
     seed_of,
 )
-from skvae.metrics._pairwise import CACHE_ENTRIES, norms_about, row_blocks
 
 
 class PrecisionRecallDistribution(NamedTuple):
@@ -82,8 +81,7 @@ def precision_recall_distribution(
     Notes
     -----
     Blind to changes smaller than a cluster, such as pixel noise. Two samples of one
-    distribution score somewhat below 1. The clusters are found in float32, which moves
-    rows on the edge between two.
+    distribution score somewhat below 1.
 
     References
     ----------
@@ -104,7 +102,7 @@ def precision_recall_distribution(
     _check_sizes(X, Y, check_integer(n_clusters, "n_clusters", 1))
     check_integer(n_runs, "n_runs", 1)
     rng = random_state_of(random_state)
-    pooled = _pooled(X, Y)
+    pooled = np.vstack([X, Y])
     runs = [
         prd_from_histograms(*_histograms(pooled, n_clusters, rng), n_angles=n_angles)
         for _ in range(n_runs)
@@ -188,22 +186,8 @@ def _check_sizes(X: FloatArray, Y: FloatArray, n_clusters: int) -> None:
         )
 
 
-def _pooled(X: FloatArray, Y: FloatArray) -> NDArray[np.floating]:
-    """Both sets in one, centred, in the unit ball, in float32 where that will do."""
-    mean = X.mean(axis=0)
-    norms = np.concatenate([norms_about(mean, A) for A in (X, Y)])
-    radius = np.sqrt(norms.max()) or 1.0
-    # Far-off rows would leave few digits to the others.
-    dtype = np.float32 if norms.mean() > 1e-4 * norms.max() else np.float64
-    pooled = np.empty((len(X) + len(Y), X.shape[1]), dtype)
-    for A, part in zip((X, Y), np.split(pooled, [len(X)]), strict=True):
-        for rows in row_blocks(*A.shape, CACHE_ENTRIES):
-            part[rows] = (A[rows] - mean) / radius
-    return pooled
-
-
 def _histograms(
-    pooled: NDArray[np.floating], n_clusters: int, rng: np.random.RandomState
+    pooled: FloatArray, n_clusters: int, rng: np.random.RandomState
 ) -> tuple[FloatArray, FloatArray]:
     kmeans = MiniBatchKMeans(n_clusters, n_init=10, random_state=seed_of(rng))
     real, generated = np.split(kmeans.fit(pooled).labels_, 2)
