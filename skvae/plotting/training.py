@@ -132,6 +132,8 @@ class TrainingCurveDisplay:
                 panel.set_ylim(bottom=0)
             else:
                 _fit_view(panel, [self.lines_[name].get_ydata() for name in names])
+        for panel in self.axes_[1:]:
+            panel.locator_params(axis="y", nbins=3)
         if "validation_loss" in self.lines_:
             self.ax_.legend(frameon=False)
         self.axes_[-1].set_xlabel("epoch")
