@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skvae._abilities import last_step
 from skvae.plotting._axes import (
     COLOURS,
     check_matplotlib,
@@ -16,6 +15,7 @@ from skvae.plotting._axes import (
     line_style,
     panels_for,
 )
+from skvae.scorers._abilities import last_step
 
 __all__ = ["TrainingCurveDisplay"]
 
