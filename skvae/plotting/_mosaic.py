@@ -14,7 +14,8 @@ from skvae.metrics._images import as_images
 FloatArray = NDArray[np.float64]
 
 _LEAST_SIDE = 4
-_CELL, _WIDEST = 0.7, 10.0  # inches, of one image and of all
+# In inches: one image, all of them, and what constrained layout leaves free.
+_CELL, _WIDEST, _PADDING = 0.7, 10.0, 0.1
 
 
 def read_images(X: Any, image_shape: Sequence[int] | None, name: str = "X") -> Any:
@@ -160,7 +161,7 @@ class Mosaic:
 
     def __init__(self, images: NDArray[Any], n_columns: int) -> None:
         n, channels, height, width = images.shape
-        gap = max(1, round(min(height, width) / 14))
+        gap = max(2, round(min(height, width) / 14))
         n_rows, down, right = -(-n // n_columns), height + gap, width + gap
         self.x = np.arange(n_columns) * right + (width - 1) / 2
         self.y = np.arange(n_rows) * down + (height - 1) / 2
@@ -175,7 +176,7 @@ class Mosaic:
         """Width and height of a figure in inches, with room for labels."""
         height, width = self.picture.shape[:2]
         wide = min(_WIDEST - beside, max(2.0, _CELL * len(self.x)))
-        return wide + beside, wide * height / width + below
+        return wide + beside, wide * height / width + below + _PADDING
 
     def draw(self, ax: Any, levels: tuple[float, float], im_kw: Any) -> Any:
         """Draw the picture, without ticks and frame; return the AxesImage."""

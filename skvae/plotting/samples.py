@@ -202,7 +202,7 @@ class SampleGridDisplay:
             n_columns = math.ceil(math.sqrt(len(images)))
         check_integer(type(self).__name__, "n_columns", n_columns, 1)
         mosaic = Mosaic(images, n_columns)
-        beside = 0.1 * max(map(len, row_names), default=0) if row_names else 0.0
+        beside = 0.085 * max(map(len, row_names), default=0) if row_names else 0.0
         size = mosaic.size(beside, 0.3 if self.name else 0.0)
         self.ax_ = axes_for(self, ax, size)
         levels = grey_levels(images, self.value_range)

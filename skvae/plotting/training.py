@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skvae._abilities import last_step
 from skvae.plotting._axes import (
     COLOURS,
     check_matplotlib,
@@ -16,6 +15,7 @@ from skvae.plotting._axes import (
     line_style,
     panels_for,
 )
+from skvae.scorers._abilities import last_step
 
 __all__ = ["TrainingCurveDisplay"]
 
@@ -132,6 +132,8 @@ class TrainingCurveDisplay:
                 panel.set_ylim(bottom=0)
             else:
                 _fit_view(panel, [self.lines_[name].get_ydata() for name in names])
+        for panel in self.axes_[1:]:
+            panel.locator_params(axis="y", nbins=3)
         if "validation_loss" in self.lines_:
             self.ax_.legend(frameon=False)
         self.axes_[-1].set_xlabel("epoch")
