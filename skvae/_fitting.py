@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 from skvae import _training
 from skvae._callbacks import EpochCallbacks
 from skvae._data import Batches, summarise
+from skvae._device import resolve_device
 from skvae._distributions import rsample_with_kl
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, standard_normal
@@ -55,7 +56,7 @@ class Fit:
         self.rows = X
         self.keep_optimizer = resume
         resume = resume and hasattr(estimator, "module_")
-        self.device = _training.resolve_device(estimator.device)
+        self.device = resolve_device(estimator.device)
         self.seed = estimator._seed if resume else draw_seed(estimator.random_state)
         self.first_epoch = estimator.n_epochs_ if resume else 0
         self.history = dict(estimator.history_) if resume else {}

@@ -28,6 +28,7 @@ from skvae._callbacks import (
     callback_state,
     with_callbacks,
 )
+from skvae._device import resolve_device
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, row_normal
 from skvae._validation import (
@@ -373,7 +374,7 @@ class BaseAutoencoder(
             rows = self._validate(
                 X, reset=not (resume and self.__sklearn_is_fitted__())
             )
-            device = _training.resolve_device(self.device)
+            device = resolve_device(self.device)
             with _training.training_context(device, self.precision):
                 fit = self._make_fit(rows, n_epochs, resume)
                 callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from skvae import _intervals, metrics
-from skvae._evidence import Evidence, Sets
 from skvae._reference import Reference, feature_rows
+from skvae.evaluation._evidence import Evidence, Sets
 from skvae.metrics._checks import FloatArray
 
 # Held-out rows with such a ratio of distances to the two nearest training rows, or a

@@ -104,7 +104,8 @@ def measure_reconstruction(
         return np.mean(difference**2, axis=1)
 
     test = squared_errors(sets.test)
-    evidence.spread = _root_mean_square(sets.test - sets.train.mean(axis=0))
+    mean = as_rows(sets.train, "X_train").mean(axis=0)
+    evidence.spread = _root_mean_square(as_rows(sets.test, "X_test") - mean)
     low, high = _intervals.of_mean(test, rng)
     evidence.add(
         "reconstruction_error",
