@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from skvae import _intervals
 from skvae._random import draw_seed
 from skvae._validation import check_choice
-from skvae.evaluation import Evaluation, _intervals
+from skvae.evaluation import Evaluation
 from skvae.metrics._checks import as_finite
 from skvae.plotting._axes import (
     COLOURS,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._abilities import last_step
 from skvae.plotting._axes import (
     COLOURS,
     check_matplotlib,
@@ -15,7 +16,6 @@ from skvae.plotting._axes import (
     line_style,
     panels_for,
 )
-from skvae.scorers._abilities import last_step
 
 __all__ = ["TrainingCurveDisplay"]
 
