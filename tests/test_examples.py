@@ -14,6 +14,12 @@ def test_folder_of_examples_exists():
     assert EXAMPLES.is_dir()
 
 
+def test_user_guide_lists_every_example():
+    guide = (ROOT / "docs" / "user_guide.md").read_text()
+    missing = [s.name for s in SCRIPTS if f"| `{s.name}` |" not in guide]
+    assert not missing, "docs/user_guide.md has no row for them under Examples"
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_example_runs_at_small_size(script, tmp_path):
     environment = {

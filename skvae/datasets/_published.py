@@ -81,11 +81,11 @@ def load_published(
     names = ("train", "test") if subset == "all" else (subset,)
     parts = {name: _read(images, home, name) for name in names}
     missing = [name for name in names if parts[name] is None]
-    if missing:
+    if missing and not download_if_missing:
         why = "download_if_missing=False"
-        parts |= _fetch(images, home, missing) if download_if_missing else {}
-        if None in parts.values():
-            raise FileNotFoundError(_advice(images, home, missing, why))
+        raise FileNotFoundError(_advice(images, home, missing, why))
+    if missing:
+        parts |= _fetch(images, home, missing)
     X = np.concatenate([parts[name][0] for name in names])
     y = np.concatenate([parts[name][1] for name in names])
     return (X, y) if return_X_y else _bunch(images, X, y)
