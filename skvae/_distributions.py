@@ -4,9 +4,10 @@ A latent distribution turns standard normal noise into draws (``rsample(noise)``
 observation distribution draws with an explicit generator (``sample(generator)``).
 ``log_prob`` sums over the last dimension and is in nats.
 
-A latent distribution without density at arbitrary points (a flow) has, instead of
-``log_prob``, ``rsample_with_log_prob(noise)``, whose log density is split over the
-components; one without ``kl_to_standard_normal`` has its divergence estimated at draws.
+A latent distribution may have ``rsample_with_log_prob(noise)``, whose log density is split
+over the components and exact where that of ``log_prob`` at the draws would suffer from
+rounding; a flow has it alone. One without ``kl_to_standard_normal`` has its divergence
+estimated at draws.
 """
 
 from __future__ import annotations
@@ -104,6 +105,11 @@ class DiagonalNormal:
         """Map standard normal noise to draws, differentiably."""
         return torch.addcmul(self.loc, self.log_scale.exp(), noise)
 
+    def rsample_with_log_prob(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return draws and their log density in nats, both of shape (..., n, d)."""
+        log_q_z = -0.5 * (noise.square() + LOG_2PI) - self.log_scale
+        return self.rsample(noise), log_q_z
+
     def detach(self) -> DiagonalNormal:
         """Return the same distribution, constant in its parameters."""
         return type(self)(self.loc.detach(), self.log_scale.detach())
@@ -171,6 +177,11 @@ class FullNormal:
     def rsample(self, noise: Tensor) -> Tensor:
         """Map standard normal noise to draws, differentiably."""
         return self.loc + (self.factor * noise.unsqueeze(-2)).sum(-1)
+
+    def rsample_with_log_prob(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return draws and their log density in nats, both of shape (..., n, d)."""
+        log_q_z = -0.5 * (noise.square() + LOG_2PI) - self._log_diagonal()
+        return self.rsample(noise), log_q_z
 
     def detach(self) -> FullNormal:
         """Return the same distribution, constant in its parameters."""

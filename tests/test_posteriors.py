@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Independent, Normal, kl_divergence
 
+from skvae._distributions import DiagonalNormal, rsample_with_log_prob
 from skvae.posteriors import (
     ConstantPosterior,
     DiagonalPosterior,
@@ -74,6 +75,11 @@ class TestEveryDiagonalPosterior:
         z = 2 * noise(7, 5, D)
         torch.testing.assert_close(q.log_prob(z), reference(q).log_prob(z))
 
+    def test_density_of_draws_is_the_density_at_draws(self, posterior):
+        q = make(posterior)
+        z, log_q_z = rsample_with_log_prob(q, noise(7, 5, D))
+        torch.testing.assert_close(log_q_z, q.log_prob(z))
+
     def test_draws_have_the_standard_deviation_not_the_variance(self, posterior):
         q = make(posterior, scale=1.5)
         z = q.rsample(noise(40_000, 5, D))
@@ -114,6 +120,13 @@ def test_divergence_is_never_negative(mean, log_scale):
     h = torch.tensor([mean + log_scale], dtype=torch.float64)
     q = DiagonalPosterior()(h)
     assert (q.kl_to_standard_normal() >= -1e-12).all()
+
+
+def test_density_of_draws_holds_where_the_scale_underflows():
+    log_scale = -121.0  # exp(-121) is no float32
+    q = DiagonalNormal(torch.zeros(1, 1), torch.full((1, 1), log_scale))
+    _, log_q_z = rsample_with_log_prob(q, torch.full((1, 1), 2.0))
+    assert log_q_z.item() == pytest.approx(-0.5 * (4 + math.log(2 * math.pi)) + 121)
 
 
 def test_standard_normal_has_no_divergence():
