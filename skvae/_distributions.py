@@ -4,10 +4,10 @@ A latent distribution turns standard normal noise into draws (``rsample(noise)``
 observation distribution draws with an explicit generator (``sample(generator)``).
 ``log_prob`` sums over the last dimension and is in nats.
 
-A latent distribution may have ``rsample_with_log_prob(noise)``, whose log density is split
-over the components and exact where that of ``log_prob`` at the draws would suffer from
-rounding; a flow has it alone. One without ``kl_to_standard_normal`` has its divergence
-estimated at draws.
+A latent distribution may have ``rsample_with_log_prob(noise)``, whose log density is
+split over the components and exact where that of ``log_prob`` at the draws would suffer
+from rounding; a flow has it alone. One without ``kl_to_standard_normal`` has its
+divergence estimated at draws.
 """
 
 from __future__ import annotations
