@@ -176,7 +176,7 @@ class Classifier(nn.Module):
             return torch.cat([self.features(x) for x in blocks]).double().numpy()
 
 
-def train_classifier(X, y, n_epochs=5):
+def train_classifier(X, y, n_epochs=3):
     """Train on labelled images, with a seed of its own that never changes."""
     torch.manual_seed(0)
     network = Classifier()
@@ -192,10 +192,10 @@ def train_classifier(X, y, n_epochs=5):
 
 
 @functools.cache
-def load_classifier(data, n_rows):
+def load_classifier(data):
     """Return the classifier and its features of the test images; print what it can."""
-    train, test = load_images(data, "mnist", n_rows)
-    labels = read_idx(Path(data) / "mnist", "train-labels")[:n_rows]
+    train, test = load_images(data, "mnist", None)
+    labels = read_idx(Path(data) / "mnist", "train-labels")
     network = train_classifier(train, labels)
     reference = network.transform(test)
     predicted = network.head(torch.from_numpy(reference).float()).argmax(1).numpy()
@@ -225,7 +225,7 @@ def make_two_stage(options):
 
 def measure_samples(seed, options):
     train, test = load_images(options.data, "mnist", options.rows)
-    network, reference = load_classifier(options.data, options.rows)
+    network, reference = load_classifier(options.data)
 
     def distance(X):
         return frechet_distance(reference, network.transform(X))
