@@ -39,7 +39,9 @@ def bare_pass(module, x, chunk):
 
 
 def compare_transform(X, sizes, d, turns):
-    model = VAE(d, network=MLP(sizes), max_epochs=1, random_state=0).fit(X[:2000])
+    model = VAE(d, network=MLP(sizes, skip=False), max_epochs=1, random_state=0).fit(
+        X[:2000]
+    )
     module, x = model.module_, torch.from_numpy(X)
     best = min(CHUNKS, key=lambda c: seconds(lambda: bare_pass(module, x, c)))
     ratios = [

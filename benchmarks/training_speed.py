@@ -88,7 +88,7 @@ def usual(X, sizes, device):
 def skvae(X, sizes, device):
     model = VAE(
         sizes[1],
-        network=MLP((sizes[0],), activation="relu"),
+        network=MLP((sizes[0],), activation="relu", skip=False),
         likelihood="bernoulli",
         batch_size=BATCH,
         device=device,
