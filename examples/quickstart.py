@@ -9,7 +9,6 @@ import os
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -19,6 +18,7 @@ from sklearn.model_selection import train_test_split
 from skvae import VAE
 from skvae.metrics import frechet_distance, nearest_neighbour_distances
 from skvae.networks import MLP
+from skvae.plotting import SampleGridDisplay
 
 torch.set_num_threads(1)  # networks as small as these gain nothing from more
 SMALL = os.environ.get("SKVAE_EXAMPLE_SIZE") == "small"
@@ -81,15 +81,15 @@ line("training rows", "", "", f"{frechet_distance(X_test, X_train):.1f}")
 rows = {
     "held-out digits": X_test[:16],
     "reconstructions": vae.reconstruct(X_test[:16]),
-    "samples, z ~ N(0, I)": X_normal[:: len(X_normal) // 16],
-    "samples, z ~ mixture": X_mixture[:: len(X_mixture) // 16],
+    "samples, z ~ N(0, I)": X_normal[:16],
+    "samples, z ~ mixture": X_mixture[:16],
 }
-figure = Figure(figsize=(9, 2.6), layout="constrained")
-axes = figure.subplots(len(rows), 1)
-for ax, (name, X) in zip(axes, rows.items(), strict=True):
-    digits = np.pad(X[:16].reshape(16, 8, 8), [(0, 0), (1, 1), (1, 1)])
-    ax.imshow(np.hstack(digits), cmap="gray_r", vmin=0, vmax=16)
-    ax.set(xticks=[], yticks=[])
-    ax.set_ylabel(name, rotation=0, ha="right", va="center")
-figure.savefig("quickstart.png", dpi=110)
+display = SampleGridDisplay.from_predictions(
+    np.vstack(list(rows.values())),
+    row_names=list(rows),
+    n_columns=16,
+    value_range=(0, 16),
+    im_kw={"cmap": "gray_r"},
+)
+display.figure_.savefig("quickstart.png", dpi=110)
 print("\nThe picture is in quickstart.png.")

@@ -261,5 +261,7 @@ class Bernoulli:
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log probability (for grey levels: minus cross-entropy) in nats."""
-        logits, x = torch.broadcast_tensors(self.logits, x)
+        logits = self.logits
+        if logits.shape != x.shape:
+            logits, x = torch.broadcast_tensors(logits, x)
         return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)

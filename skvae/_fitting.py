@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 from skvae import _training
 from skvae._callbacks import EpochCallbacks
 from skvae._data import Batches, summarise
+from skvae._device import resolve_device
 from skvae._distributions import rsample_with_kl
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, standard_normal
@@ -55,7 +56,7 @@ class Fit:
         self.rows = X
         self.keep_optimizer = resume
         resume = resume and hasattr(estimator, "module_")
-        self.device = _training.resolve_device(estimator.device)
+        self.device = resolve_device(estimator.device)
         self.seed = estimator._seed if resume else draw_seed(estimator.random_state)
         self.first_epoch = estimator.n_epochs_ if resume else 0
         self.history = dict(estimator.history_) if resume else {}
@@ -78,14 +79,10 @@ class Fit:
     def attributes(self) -> dict[str, Any]:
         """Return the fitted attributes of the estimator for the module as it is."""
         module = copy.deepcopy(self.module).eval()
-        density = self.estimator._make_latent_density(len(self.X))
-        codes = np.zeros((1, module.n_components))
-        if density is not None:
-            codes = self._encoded_draws(module)
         return {
             "module_": module,
-            "latent_density_": fit_density(
-                density, codes, child_seed(self.seed, DENSITY) % 2**31
+            "latent_density_": fit_latent_density(
+                self.estimator, module, self.X, self.seed
             ),
             "history_": self.history,
             "n_epochs_": len(self.history["loss"]),
@@ -269,23 +266,6 @@ class Fit:
 
     # --------------------------------------------------------------- after training
 
-    def _encoded_draws(self, module: AutoencoderModule) -> np.ndarray:
-        """Draw z ~ q(z|x) for the training rows, more than once if they are few."""
-        n = len(self.X)
-        X = self.X if n <= _MAX_ENCODED else self.X[:: -(-n // _MAX_ENCODED)]
-        n_draws = min(10, -(-_MIN_ENCODED // len(X)))
-        n_draws = 1 if module.posterior.deterministic else n_draws
-        generator = make_generator(self.seed, ENCODE, device=self.device)
-
-        def draw(x: Tensor) -> Tensor:
-            q = module.encode(x)
-            shape = (n_draws, *q.mean.shape)
-            noise = standard_normal(*shape, generator=generator, device=x.device)
-            return q.rsample(noise).transpose(0, 1)
-
-        Z = blockwise(draw, X, self.device)
-        return Z.reshape(-1, module.n_components).astype(np.float64)
-
     def _diagnosis(self, module: AutoencoderModule) -> dict[str, np.ndarray]:
         """Summarise the posterior on (at most 4,096 of) the training rows."""
         X = self.X[:: -(-len(self.X) // _MAX_DIAGNOSED)]
@@ -301,6 +281,34 @@ class Fit:
         kl, mean = blockwise(moments, X, self.device).astype(np.float64).swapaxes(0, 1)
         active = np.flatnonzero(mean.var(0) > _ACTIVE_VARIANCE)
         return {"kl_per_component_": kl.mean(0), "active_components_": active}
+
+
+def fit_latent_density(
+    estimator: Any, module: AutoencoderModule, X: np.ndarray, seed: int
+) -> Any:
+    """Return the estimator's latent density, fitted to the codes of the rows of X."""
+    density = estimator._make_latent_density(len(X))
+    codes = np.zeros((1, module.n_components))
+    if density is not None:
+        codes = _encoded_draws(module, X, seed)
+    return fit_density(density, codes, child_seed(seed, DENSITY) % 2**31)
+
+
+def _encoded_draws(module: AutoencoderModule, X: np.ndarray, seed: int) -> np.ndarray:
+    """Draw z ~ q(z|x) for rows, more than once if they are few."""
+    X = X if len(X) <= _MAX_ENCODED else X[:: -(-len(X) // _MAX_ENCODED)]
+    n_draws = min(10, -(-_MIN_ENCODED // len(X)))
+    n_draws = 1 if module.posterior.deterministic else n_draws
+    generator = make_generator(seed, ENCODE, device=module.device)
+
+    def draw(x: Tensor) -> Tensor:
+        q = module.encode(x)
+        shape = (n_draws, *q.mean.shape)
+        noise = standard_normal(*shape, generator=generator, device=x.device)
+        return q.rsample(noise).transpose(0, 1)
+
+    Z = blockwise(draw, X, module.device)
+    return Z.reshape(-1, module.n_components).astype(np.float64)
 
 
 def _with_state(optimizers: list[Any]) -> list[Any]:

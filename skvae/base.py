@@ -16,6 +16,7 @@ from sklearn.base import (
 )
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
@@ -27,6 +28,7 @@ from skvae._callbacks import (
     callback_state,
     with_callbacks,
 )
+from skvae._device import resolve_device
 from skvae._module import AutoencoderModule, blockwise
 from skvae._random import child_seed, draw_seed, make_generator, row_normal
 from skvae._validation import (
@@ -46,6 +48,15 @@ _DTYPES = [
     *(np.int8, np.int16, np.int32, np.int64),
 ]
 _DECODED_ROWS = 4096
+
+
+def _has_latent_density(estimator: Any) -> bool:
+    if "latent_density" in estimator.get_params(deep=False):
+        return True
+    raise AttributeError(
+        f"{type(estimator).__name__} has no parameter `latent_density`: its own second "
+        "stage is the density of its codes. Fit it anew, or give a VAE the density."
+    )
 
 
 class BaseAutoencoder(
@@ -102,6 +113,55 @@ class BaseAutoencoder(
             The fitted estimator.
         """
         return self._fit(X, y, 1, True)
+
+    @available_if(_has_latent_density)
+    def fit_latent_density(self, X: Any, y: Any = None) -> BaseAutoencoder:
+        """Fit `latent_density` to the codes of the rows of X, and train nothing.
+
+        With the training rows this gives `latent_density_` as ``fit`` would have done
+        with the density that is now the parameter, at none of its cost. Encoder and
+        decoder stay as they are, and with them transforms and reconstructions.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        self : object
+            The fitted estimator, with another `latent_density_`.
+
+        Raises
+        ------
+        NotFittedError
+            If there are no networks yet.
+        TypeError
+            If the parameter `latent_density` is not a density.
+
+        References
+        ----------
+        Ghosh et al., "From Variational to Deterministic Autoencoders", ICLR 2020,
+        section 5.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.mixture import GaussianMixture
+        >>> from skvae import VAE
+        >>> X = np.random.default_rng(0).normal(size=(64, 3))
+        >>> vae = VAE(2, max_epochs=2, random_state=0).fit(X)
+        >>> vae.set_params(latent_density=GaussianMixture(2)).fit_latent_density(X)
+        VAE(latent_density=GaussianMixture(n_components=2), ...)
+        >>> vae.latent_density_.n_components
+        2
+        """
+        module, X = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(X)
+        check_density(self.latent_density)
+        density = _fitting.fit_latent_density(self, module, X, self._seed)
+        self.latent_density_ = density
+        return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Encode: the mean of q(z|x) for every row.
@@ -314,7 +374,7 @@ class BaseAutoencoder(
             rows = self._validate(
                 X, reset=not (resume and self.__sklearn_is_fitted__())
             )
-            device = _training.resolve_device(self.device)
+            device = resolve_device(self.device)
             with _training.training_context(device, self.precision):
                 fit = self._make_fit(rows, n_epochs, resume)
                 callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)

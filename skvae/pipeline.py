@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._inversion import active_steps, check_invertible, invert
 from skvae._random import draw_seed
 from skvae._validation import check_integer
 from skvae.densities import sample_density
@@ -31,7 +31,8 @@ def sample_pipeline(
     pipeline : Pipeline
         Fitted. Its last step has ``sample``: an estimator of skvae, a GaussianMixture
         or KernelDensity, or a pipeline in turn. Every step before it has
-        ``inverse_transform``.
+        ``inverse_transform``, or is an imputer, or a ColumnTransformer whose parts have
+        it and which gives every column to one of them.
     n_samples : int, default=1
     mean : bool, default=True
         Return the decoder's means; False adds the observation noise of p(x|z). Has no
@@ -42,7 +43,8 @@ def sample_pipeline(
     Returns
     -------
     X : ndarray of shape (n_samples, n_features)
-        With the number of features that the pipeline's first step was fitted on.
+        With the features that the pipeline's first step was fitted on, in their order;
+        of type object if some are not numbers.
 
     Raises
     ------
@@ -52,6 +54,14 @@ def sample_pipeline(
         If the last step cannot sample or another one cannot be inverted.
     NotFittedError
         If the pipeline is not fitted.
+
+    Notes
+    -----
+    Of categories (OneHotEncoder, OrdinalEncoder, KBinsDiscretizer), the one whose code
+    is nearest to the sample is returned. With ``mean=True`` that is the likeliest
+    category of each sample, so that rare ones are rarer than in the data. For columns
+    that a feature selector has dropped, samples have zeros, as its own
+    ``inverse_transform`` gives.
 
     Examples
     --------
@@ -70,8 +80,8 @@ def sample_pipeline(
     check_is_fitted(pipeline)
     X = sample_rows(pipeline[-1], n_samples, mean, random_state)
     for _, step in reversed(steps_before_last(pipeline)):
-        X = step.inverse_transform(X)
-    return np.asarray(X)
+        X = invert(step, X)
+    return X
 
 
 def sample_rows(step: Any, n_samples: int, mean: bool, random_state: Any) -> np.ndarray:
@@ -85,11 +95,7 @@ def sample_rows(step: Any, n_samples: int, mean: bool, random_state: Any) -> np.
 
 def steps_before_last(pipeline: Pipeline) -> list[tuple[str, Any]]:
     """Names and objects of all steps that do something before the last."""
-    return [
-        (name, step)
-        for name, step in pipeline.steps[:-1]
-        if step is not None and not isinstance(step, str)  # "passthrough"
-    ]
+    return active_steps(pipeline.steps[:-1])
 
 
 def _check_steps(pipeline: Any) -> None:
@@ -107,20 +113,7 @@ def _check_steps(pipeline: Any) -> None:
             "VAE or GaussianMixture, or leave the last steps out: pipeline[:-1]."
         )
     for name, step in steps_before_last(pipeline):
-        if not _is_invertible(step):
-            raise AttributeError(
-                f"sample_pipeline cannot go back to the units of X: step {name!r} "
-                f"({_describe(step)}) has no `inverse_transform`. Replace it by a "
-                "transformer that has one, or sample the last step alone: "
-                "pipeline[-1].sample(...)."
-            )
-
-
-def _is_invertible(step: Any) -> bool:
-    # A FunctionTransformer without inverse_func returns its input as the inverse.
-    if isinstance(step, FunctionTransformer) and step.inverse_func is None:
-        return step.func is None
-    return hasattr(step, "inverse_transform")
+        check_invertible(name, step)
 
 
 def _describe(step: Any) -> str:

@@ -3,6 +3,7 @@
 import os
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # else scikit-learn skips a check
+os.environ.setdefault("MPLBACKEND", "agg")  # no windows
 
 import copy
 import inspect

@@ -13,8 +13,9 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from skvae import VAE, _intervals, evaluate, metrics
-from skvae._evidence import posterior_draws
+from skvae import VAE, evaluate, metrics
+from skvae.evaluation import _intervals
+from skvae.evaluation._evidence import posterior_draws
 from skvae.networks import MLP
 
 X_TRAIN, X_TEST = train_test_split(
@@ -158,6 +159,21 @@ class TestRows:
 
     def test_are_repeated(self, healthy, evaluation):
         assert evaluate(healthy, X_TRAIN, X_TEST).rows == evaluation.rows
+
+    @pytest.mark.filterwarnings("error:.*valid feature names")
+    @pytest.mark.parametrize("kind", ["pandas", "polars"])
+    def test_of_frames_are_those_of_arrays(self, kind):
+        frame = pytest.importorskip(kind).DataFrame(
+            dict(zip("abc", SMALL.T, strict=True))
+        )
+        model = make_pipeline(StandardScaler(), GaussianMixture(2, random_state=0))
+        options = {"n_samples": 40, "n_bootstrap": 5}
+        of_frames, of_arrays = (
+            evaluate(clone(model).fit(X[:100]), X[:100], X[100:], **options).rows
+            for X in (frame, SMALL)
+        )
+        for ours, theirs in zip(of_frames, of_arrays, strict=True):
+            np.testing.assert_allclose(ours[1:5], theirs[1:5], rtol=1e-9)
 
     def test_leave_out_what_does_not_apply(self):
         model = GaussianMixture(2, random_state=0).fit(SMALL[:100])

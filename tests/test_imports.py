@@ -30,16 +30,8 @@ LAYERS = {
     "wae": 5,
     "rae": 5,
     "two_stage_vae": 6,
-    "_abilities": 6,
-    "_reference": 6,
-    "_intervals": 6,
-    "_figures": 6,
-    "_scorer_checks": 6,
     "diagnostics": 6,
     "scorers": 6,
-    "_evidence": 6,
-    "_sample_evidence": 6,
-    "_findings": 6,
     "evaluation": 6,
     "plotting": 6,
     "persistence": 6,
@@ -115,6 +107,20 @@ class TestImports:
         for module, _, inside in imports_of(path):
             if module.split(".")[0] == "matplotlib":
                 assert inside
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "plotting").glob("*.py")), ids=lambda p: p.name
+)
+def test_displays_use_public_attributes_only(path):
+    used = [
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if node.attr.startswith("_") and not node.attr.startswith("__")
+        if node.value.id not in ("self", "cls")
+    ]
+    assert used == []
 
 
 def run_python(code, *options):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from skvae.metrics import _checks, _pairwise
+from skvae.metrics import _checks, _pairwise, _screening
 
 
 def test_images_and_tensors_become_float64_rows():
@@ -87,7 +87,7 @@ def test_blocks_cover_every_pair():
 def test_nearest_is_brute_force():
     rng = np.random.RandomState(0)
     X, Y = rng.normal(size=(11, 3)), rng.normal(size=(9, 3))
-    indices, distances = _pairwise.nearest(X, Y)
+    indices, distances = _screening.nearest(X, Y)
     D = np.sqrt(direct(X, Y))
     np.testing.assert_array_equal(indices, D.argmin(axis=1))
     np.testing.assert_allclose(distances, D.min(axis=1), rtol=1e-14)
@@ -95,14 +95,14 @@ def test_nearest_is_brute_force():
 
 def test_nearest_of_a_copy_is_exactly_zero_far_from_the_origin():
     Y = np.random.RandomState(0).normal(size=(30, 5)) + 1e6
-    indices, distances = _pairwise.nearest(Y[::-1], Y)
+    indices, distances = _screening.nearest(Y[::-1], Y)
     np.testing.assert_array_equal(indices, np.arange(30)[::-1])
     np.testing.assert_array_equal(distances, 0)
 
 
 def test_nearest_leaves_out_the_excluded_row():
     Y = np.array([[0.0], [1.0], [5.0]])
-    indices, distances = _pairwise.nearest(Y, Y, exclude=np.arange(3))
+    indices, distances = _screening.nearest(Y, Y, exclude=np.arange(3))
     assert list(indices) == [1, 0, 1]
     assert list(distances) == [1, 1, 4]
 

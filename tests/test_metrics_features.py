@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.datasets import load_sample_image
 from sklearn.decomposition import PCA
@@ -42,6 +43,13 @@ def fresh():
 @pytest.fixture(scope="module")
 def images():
     return np.random.RandomState(0).randint(256, size=(6, 3, 8, 10), dtype=np.uint8)
+
+
+class Threads(nn.Module):
+    """The number of threads that torch may use during the pass."""
+
+    def forward(self, x):
+        return torch.full((len(x), 1), float(torch.get_num_threads()))
 
 
 def features_of(X, network=None, **params):
@@ -183,7 +191,7 @@ def test_global_state_is_left_alone(images):
         (np.ones((2, 8, 8)), {"network": "vgg"}, ValueError, "got 'vgg'"),
         (np.ones((2, 8, 8)), {"network": 3}, TypeError, "got 3"),
         (np.ones((2, 8, 8)), {"network": nn.Identity()}, ValueError, r"\(2, 3, 8, 8\)"),
-        (np.ones((2, 8, 8)), {"device": "tpu9"}, ValueError, "got 'tpu9'"),
+        (np.ones((2, 8, 8)), {"device": "tpu9"}, ValueError, "Got 'tpu9'"),
     ],
 )
 def test_bad_images_and_parameters(X, params, error, match):
@@ -287,3 +295,12 @@ def test_efficientnet_knows_a_daisy_and_a_palace():
     assert logits.argmax(1).tolist() == [985, 698]  # of ImageNet's classes
     default = ImageFeatures(device="cpu").transform(squares)
     assert not np.allclose(default, h, rtol=0.1)
+
+
+@pytest.mark.skipif(torch.get_num_threads() == 1, reason="there is one thread only")
+def test_workers_of_joblib_use_one_thread(images):
+    assert features_of(images, Threads()).max() > 1
+    in_workers = Parallel(n_jobs=2, backend="threading")(
+        delayed(features_of)(images, Threads()) for _ in range(2)
+    )
+    assert np.max(in_workers) == 1

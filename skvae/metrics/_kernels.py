@@ -8,6 +8,7 @@ import numpy as np
 
 from skvae.metrics._checks import FloatArray
 from skvae.metrics._pairwise import (
+    CACHE_ENTRIES,
     row_blocks,
     squared_distance_blocks,
     squared_distance_triangle,
@@ -49,16 +50,22 @@ class RadialKernel:
     def blocks(self, X: FloatArray, Y: FloatArray) -> Blocks:
         """Kernel of rows of `X` with all rows of `Y`, block by block."""
         for rows, squared in squared_distance_blocks(X, Y):
-            yield rows, self.profile(squared)
+            yield rows, self._of(squared)
 
     def triangle(self, X: FloatArray) -> Blocks:
         """Kernel within a set, each pair once."""
         for rows, squared in squared_distance_triangle(X):
-            yield rows, self.profile(squared)
+            yield rows, self._of(squared)
 
     def diagonal(self, X: FloatArray) -> FloatArray:
         """Kernel of every row with itself."""
         return self.profile(np.zeros(len(X)))
+
+    def _of(self, squared: FloatArray) -> FloatArray:
+        # A profile passes over its block several times.
+        for rows in row_blocks(*squared.shape, CACHE_ENTRIES):
+            squared[rows] = self.profile(squared[rows])
+        return squared
 
 
 class PolynomialKernel:

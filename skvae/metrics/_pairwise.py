@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from skvae.metrics._checks import FloatArray, IntArray
+from skvae.metrics._checks import FloatArray
 
 # Entries of one block: 32 MB of float64, whatever the number of rows.
 BLOCK_ENTRIES = 2**22
+# Entries that stay in a core's cache between two passes over them.
+CACHE_ENTRIES = 2**15
 
 
 def centred(X: FloatArray, *others: FloatArray) -> tuple[FloatArray, ...]:
@@ -20,9 +22,12 @@ def centred(X: FloatArray, *others: FloatArray) -> tuple[FloatArray, ...]:
     return tuple(A - mean for A in (X, *others))
 
 
-def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Cut `n_rows` so that a block of `n_columns` has `BLOCK_ENTRIES` at most."""
-    size = max(1, BLOCK_ENTRIES // max(1, n_columns))
+def row_blocks(
+    n_rows: int, n_columns: int, entries: int | None = None
+) -> Iterator[slice]:
+    """Cut `n_rows` so that a block of `n_columns` has so many entries at most."""
+    entries = BLOCK_ENTRIES if entries is None else entries
+    size = max(1, entries // max(1, n_columns))
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
 
@@ -30,6 +35,14 @@ def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
 def squared_norms(X: FloatArray) -> FloatArray:
     """Squared Euclidean norm of every row."""
     return np.einsum("ij,ij->i", X, X)
+
+
+def norms_about(mean: FloatArray, X: FloatArray) -> FloatArray:
+    """Squared norms of the rows less their mean, without a copy of all of them."""
+    norms = np.empty(len(X))
+    for rows in row_blocks(*X.shape, CACHE_ENTRIES):
+        norms[rows] = squared_norms(X[rows] - mean)
+    return norms
 
 
 def squared_distance_blocks(
@@ -53,7 +66,7 @@ def squared_distance_blocks(
     """
     y_squared = squared_norms(Y)
     for rows in row_blocks(len(X), len(Y)):
-        yield rows, _squared(X[rows], Y, y_squared)
+        yield rows, squared_distances(X[rows], Y, y_squared)
 
 
 def squared_distance_triangle(
@@ -78,43 +91,7 @@ def squared_distance_triangle(
     x_squared = squared_norms(X)
     for rows in row_blocks(len(X), len(X)):
         later = slice(rows.start, None)
-        yield rows, _squared(X[rows], X[later], x_squared[later])
-
-
-def nearest(
-    X: FloatArray, Y: FloatArray, *, exclude: IntArray | None = None
-) -> tuple[IntArray, FloatArray]:
-    """
-    Nearest row of `Y` for every row of `X`.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, n_features)
-    Y : ndarray of shape (m, n_features)
-    exclude : ndarray of shape (n,), optional
-        Row of `Y` that may not be chosen, for each row of `X`.
-
-    Returns
-    -------
-    indices : ndarray of shape (n,)
-    distances : ndarray of shape (n,)
-        Recomputed from the difference of the two rows, hence exactly 0 for copies.
-    """
-    X_centred, Y_centred = reversed(centred(Y, X))
-    indices = np.empty(len(X), dtype=np.intp)
-    for rows, squared in squared_distance_blocks(X_centred, Y_centred):
-        if exclude is not None:
-            squared[np.arange(len(squared)), exclude[rows]] = np.inf
-        indices[rows] = squared.argmin(axis=1)
-    return indices, paired_distances(X, Y, indices)
-
-
-def paired_distances(X: FloatArray, Y: FloatArray, indices: IntArray) -> FloatArray:
-    """Distance of every row of `X` to its own row ``Y[indices]``."""
-    distances = np.empty(len(X))
-    for rows in row_blocks(len(X), X.shape[1]):
-        distances[rows] = np.linalg.norm(X[rows] - Y[indices[rows]], axis=1)
-    return distances
+        yield rows, squared_distances(X[rows], X[later], x_squared[later])
 
 
 def smallest_squared_distances(X: FloatArray, k: int) -> FloatArray:
@@ -137,32 +114,47 @@ def smallest_squared_distances(X: FloatArray, k: int) -> FloatArray:
         size = rows.stop - rows.start
         np.fill_diagonal(squared, np.inf)
         below = squared[:, size:].T.copy()  # the next line reorders `squared`
-        _keep_smallest(best[rows], squared)
-        _keep_smallest(best[rows.stop :], below)
+        keep_smallest(best[rows], squared)
+        keep_smallest(best[rows.stop :], below)
     best.sort(axis=1)
     return np.maximum(best, 0.0)
 
 
-def rounding_allowance(X: FloatArray, squared_radii: FloatArray) -> FloatArray:
+def rounding_allowance(
+    squared_norms: FloatArray, squared_radii: FloatArray
+) -> FloatArray:
     """
     Bound the rounding of a squared distance to points on balls around the rows.
 
     With it, `<=` gives what the direct differences give, ties included: it is
     ``16 eps max(|x|^2 + |y|^2)`` over the points y on the edge of the ball.
+
+    Parameters
+    ----------
+    squared_norms : ndarray of shape (n,)
+        Of the centred rows x.
+    squared_radii : ndarray of shape (n,)
+
+    Returns
+    -------
+    allowance : ndarray of shape (n,)
     """
-    norms = np.sqrt(squared_norms(X))
+    norms = np.sqrt(squared_norms)
     farthest = norms + np.sqrt(squared_radii)
     return 16 * np.finfo(np.float64).eps * (norms**2 + farthest**2)
 
 
-def _squared(X: FloatArray, Y: FloatArray, y_squared: FloatArray) -> FloatArray:
+def squared_distances(
+    X: FloatArray, Y: FloatArray, y_squared: FloatArray | None = None
+) -> FloatArray:
+    """Squared distances of all pairs at once; `y_squared` spares the norms of `Y`."""
     squared = (-2.0 * X) @ Y.T
     squared += squared_norms(X)[:, None]
-    squared += y_squared
+    squared += squared_norms(Y) if y_squared is None else y_squared
     return squared
 
 
-def _keep_smallest(best: FloatArray, candidates: FloatArray) -> None:
+def keep_smallest(best: FloatArray, candidates: FloatArray) -> None:
     """Put into each row of `best` the smallest of its and the candidates' values."""
     k = best.shape[1]
     if candidates.shape[1] > k:

@@ -20,7 +20,7 @@ from skvae.metrics._checks import (
     random_state_of,
     seed_of,
 )
-from skvae.metrics._pairwise import nearest
+from skvae.metrics._screening import nearest
 
 
 class DataCopying(NamedTuple):
@@ -164,8 +164,7 @@ def _assign_cells(
 def _cell_score(train: FloatArray, test: FloatArray, generated: FloatArray) -> float:
     """Standardised Mann-Whitney U of generated over held-out distances."""
     n, m = len(test), len(generated)
-    distances = nearest(np.vstack([generated, test]), train)[1]
-    ranks = rankdata(distances)
+    ranks = rankdata([d for A in (generated, test) for d in nearest(A, train)[1]])
     u = ranks[:m].sum() - m * (m + 1) / 2
     # n m (n + m + 1) / 12 where no ranks are tied.
     variance = n * m * ranks.var(ddof=1) / (n + m)

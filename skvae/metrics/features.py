@@ -17,6 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skvae._device import resolve_device
+from skvae._threads import limited_threads
 from skvae.metrics._checks import FloatArray, as_rows, check_integer, check_option
 from skvae.metrics._images import as_images, check_image_shape, pixel_range, to_levels
 from skvae.metrics.efficientnet import load_efficientnet_lite0
@@ -158,17 +160,18 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         low, high = pixel_range(images, self.value_range, self.clip)
         network, size, device = self._prepare()
         found = []
-        for rows in self._batches(len(images)):
-            levels = torch.from_numpy(to_levels(images[rows], low, high))
-            with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-                h = network(_to_input(levels.to(device), size))
-            found.append(_check_output(h, len(levels)).cpu().double().numpy())
+        with limited_threads(), torch.inference_mode():
+            for rows in self._batches(len(images)):
+                levels = torch.from_numpy(to_levels(images[rows], low, high))
+                with torch.autocast(device.type, enabled=False):
+                    h = network(_to_input(levels.to(device), size))
+                found.append(_check_output(h, len(levels)).cpu().double().numpy())
         return as_rows(np.concatenate(found), "The output of the network")
 
     def _prepare(self) -> tuple[nn.Module, int | None, torch.device]:
         check_integer(self.batch_size, "batch_size", 1)
         check_image_shape(self.image_shape)
-        device = _resolve_device(self.device)
+        device = resolve_device(self.device)
         if isinstance(self.network, nn.Module):
             network, size = copy.deepcopy(self.network).to(device).eval(), None
         else:
@@ -318,18 +321,3 @@ def _check_output(h: Any, n: int) -> Tensor:
             "for instance with nn.Sequential(network, nn.Flatten())."
         )
     return h
-
-
-def _resolve_device(device: Any) -> torch.device:
-    if isinstance(device, str) and device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-        torch.empty(1, device=resolved).cpu()
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            "device must be 'auto', 'cpu', or a device that torch can use on this "
-            f"machine, got {device!r} ({reason})."
-        ) from None
-    return resolved

@@ -15,13 +15,8 @@ from skvae.metrics._checks import (
     check_same_width,
     random_state_of,
 )
-from skvae.metrics._pairwise import (
-    centred,
-    nearest,
-    rounding_allowance,
-    smallest_squared_distances,
-    squared_distance_blocks,
-)
+from skvae.metrics._pairwise import norms_about, rounding_allowance
+from skvae.metrics._screening import nearest, nearest_others
 
 
 class NeighbourDistances(NamedTuple):
@@ -256,13 +251,8 @@ def one_nearest_neighbour_accuracy(
     X, Y = as_pair(X_real, X_generated, min_rows=2)
     n = min(len(X), len(Y))
     rng = random_state_of(random_state)
-    X, Y = centred(at_most(X, n, rng), at_most(Y, n, rng))
-    to_generated, to_real = np.empty(n), np.full(n, np.inf)
-    for rows, squared in squared_distance_blocks(X, Y):
-        to_generated[rows] = squared.min(axis=1)
-        np.minimum(to_real, squared.min(axis=0), out=to_real)
-    real = _share_nearer_own(X, to_generated)
-    generated = _share_nearer_own(Y, to_real)
+    X, Y = at_most(X, n, rng), at_most(Y, n, rng)
+    real, generated = _share_nearer_own(X, Y), _share_nearer_own(Y, X)
     return NearestNeighbourAccuracy((real + generated) / 2, real, generated, n)
 
 
@@ -280,8 +270,9 @@ def _share_authentic(train: FloatArray, Y: FloatArray) -> float:
     return float(np.mean(own_distance[position] < distance))
 
 
-def _share_nearer_own(X: FloatArray, to_other: FloatArray) -> float:
-    own = smallest_squared_distances(X, 1)[:, 0]
-    difference = to_other - own
-    tied = np.abs(difference) <= rounding_allowance(X, own)
+def _share_nearer_own(X: FloatArray, other: FloatArray) -> float:
+    own = nearest_others(X, 1)[:, 0]
+    difference = nearest(X, other)[1] ** 2 - own
+    allowance = rounding_allowance(norms_about(X.mean(axis=0), X), own)
+    tied = np.abs(difference) <= allowance
     return float(np.mean(np.where(tied, 0.5, difference > 0)))

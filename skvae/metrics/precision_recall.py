@@ -8,12 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from skvae.metrics._checks import FloatArray, as_pair, check_integer
-from skvae.metrics._pairwise import (
-    centred,
-    rounding_allowance,
-    smallest_squared_distances,
-    squared_distance_blocks,
-)
+from skvae.metrics._pairwise import norms_about, rounding_allowance
+from skvae.metrics._screening import Pairs, nearest_others, within
 
 
 class ImprovedPrecisionRecall(NamedTuple):
@@ -117,8 +113,7 @@ def improved_precision_recall(
     X, Y = as_pair(X_real, X_generated)
     _check_enough(X, k, "X_real")
     _check_enough(Y, k, "X_generated")
-    X, Y = centred(X, Y)
-    real, generated = _hits(X, Y, [_radii(X, k), _radii(Y, k).T])
+    real, generated = _hits(X, Y, [_radii(X, X, k), _radii(Y, X, k).T])
     return ImprovedPrecisionRecall(
         float(real.columns.mean()), float(generated.rows.mean()), k, len(X), len(Y)
     )
@@ -174,8 +169,7 @@ def density_coverage(
     k = check_integer(n_neighbors, "n_neighbors", 1)
     X, Y = as_pair(X_real, X_generated)
     _check_enough(X, k, "X_real")
-    X, Y = centred(X, Y)
-    (real,) = _hits(X, Y, [_radii(X, k)])
+    (real,) = _hits(X, Y, [_radii(X, X, k)])
     density, coverage = _density(real, k), float(real.rows.mean())
     return DensityCoverage(density, coverage, k, len(X), len(Y))
 
@@ -232,8 +226,7 @@ def precision_recall_density_coverage(
     X, Y = as_pair(X_real, X_generated)
     _check_enough(X, max(k, k_density), "X_real")
     _check_enough(Y, k, "X_generated")
-    X, Y = centred(X, Y)
-    thresholds = [*_radii(X, k, k_density).T[:, :, None], _radii(Y, k).T]
+    thresholds = [*_radii(X, X, k, k_density).T[:, :, None], _radii(Y, X, k).T]
     real, real_density, generated = _hits(X, Y, thresholds)
     return PrecisionRecallDensityCoverage(
         precision=float(real.columns.mean()),
@@ -260,11 +253,12 @@ def _check_enough(X: FloatArray, k: int, name: str) -> None:
         )
 
 
-def _radii(X: FloatArray, *ks: int) -> FloatArray:
-    """Squared radii of the balls, rounding allowed for, of shape (n, len(ks))."""
-    smallest = smallest_squared_distances(X, max(ks))
+def _radii(A: FloatArray, X_real: FloatArray, *ks: int) -> FloatArray:
+    """Squared radii of balls around rows of `A`, rounding allowed for, (n, len(ks))."""
+    smallest = nearest_others(A, max(ks))
+    norms = norms_about(X_real.mean(axis=0), A)
     radii = (smallest[:, k - 1] for k in ks)
-    return np.stack([r + rounding_allowance(X, r) for r in radii], axis=1)
+    return np.stack([r + rounding_allowance(norms, r) for r in radii], axis=1)
 
 
 def _hits(X: FloatArray, Y: FloatArray, thresholds: list[FloatArray]) -> list[_Hits]:
@@ -276,10 +270,12 @@ def _hits(X: FloatArray, Y: FloatArray, thresholds: list[FloatArray]) -> list[_H
     """
     n, m = len(X), len(Y)
     hits = [_Hits(np.zeros(n, dtype=bool), np.zeros(m, dtype=bool)) for _ in thresholds]
-    for rows, squared in squared_distance_blocks(X, Y):
+    pairs = Pairs(X, Y)
+    for rows, screened in pairs.blocks():
         for hit, threshold in zip(hits, thresholds, strict=True):
             by_row = threshold.shape[1] == 1
-            inside = squared <= (threshold[rows] if by_row else threshold)
+            limits = threshold[rows] if by_row else threshold
+            inside = within(pairs, rows, screened, limits)
             hit.rows[rows] = inside.any(axis=1)
             hit.columns |= inside.any(axis=0)
             hit.count += np.count_nonzero(inside)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import issparse
 from torch import Tensor, nn
 
-from skvae.metrics import median_bandwidth
+from skvae import metrics
 from skvae.metrics._checks import FloatArray, as_rows
 from skvae.metrics._gaussian import Gaussian, gaussian_of_rows
 
@@ -44,7 +44,7 @@ class Reference:
     @cached_property
     def bandwidth(self) -> float:
         """Bandwidth of the discrepancy's kernel, fixed on these rows alone."""
-        return median_bandwidth(self.rows)
+        return metrics.median_bandwidth(self.rows)
 
 
 class ReferenceCache:
@@ -80,9 +80,10 @@ class ReferenceCache:
 
 
 def feature_rows(X: np.ndarray, features: Any, name: str) -> FloatArray:
-    """Map rows to features: finite float64 of shape (n, any)."""
+    """Map rows to features, finite float64 of shape (n, any); a map gets an array."""
     if features is None:
         return as_rows(X, name)
+    X = to_array(X)
     as_rows(X, name)
     F = features.transform(X) if hasattr(features, "transform") else features(X)
     F = as_rows(F, f"features({name})")
@@ -97,14 +98,7 @@ def feature_rows(X: np.ndarray, features: Any, name: str) -> FloatArray:
 def resolve_features(features: Any) -> Any:
     """Check a feature map; turn the name of a network, or a network, into its map."""
     if isinstance(features, str | nn.Module):
-        try:
-            from skvae.metrics.features import resolve_features as resolve
-        except ImportError:
-            raise ValueError(
-                "features must be None, a callable or a fitted transformer, got "
-                f"{features!r}. Pass the feature map itself."
-            ) from None
-        return resolve(features)
+        return metrics.resolve_features(features)
     usable = hasattr(features, "transform") or callable(features)
     if features is None or (usable and not isinstance(features, type)):
         return features

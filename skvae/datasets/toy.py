@@ -15,8 +15,6 @@ from scipy.special import logsumexp
 
 from skvae._random import draw_seed
 
-__all__ = ["Checkerboard", "EightGaussians", "TwoSpirals"]
-
 FloatArray = NDArray[np.float64]
 
 _GRID = 256

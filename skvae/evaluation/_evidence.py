@@ -10,8 +10,13 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.decomposition import PCA
 
-from skvae import _intervals, metrics
-from skvae._abilities import (
+from skvae import metrics
+from skvae._module import blockwise
+from skvae._random import make_generator, standard_normal
+from skvae.densities import sample_density
+from skvae.evaluation import _intervals
+from skvae.metrics._checks import FloatArray, as_rows
+from skvae.scorers._abilities import (
     can_reconstruct,
     can_score,
     is_discrete,
@@ -20,11 +25,7 @@ from skvae._abilities import (
     reconstruct,
     to_last_step,
 )
-from skvae._module import blockwise
-from skvae._random import make_generator, standard_normal
-from skvae._reference import feature_rows
-from skvae.densities import sample_density
-from skvae.metrics._checks import FloatArray, as_rows
+from skvae.scorers._reference import feature_rows
 
 _N_PERMUTATIONS = 99
 
@@ -104,7 +105,8 @@ def measure_reconstruction(
         return np.mean(difference**2, axis=1)
 
     test = squared_errors(sets.test)
-    evidence.spread = _root_mean_square(sets.test - sets.train.mean(axis=0))
+    mean = as_rows(sets.train, "X_train").mean(axis=0)
+    evidence.spread = _root_mean_square(as_rows(sets.test, "X_test") - mean)
     low, high = _intervals.of_mean(test, rng)
     evidence.add(
         "reconstruction_error",

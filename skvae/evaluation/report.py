@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
-from skvae import _evidence, _sample_evidence
-from skvae._abilities import can_sample, last_step
-from skvae._evidence import EvaluationRow, Evidence, Sets
-from skvae._findings import findings
 from skvae._random import draw_seed
-from skvae._reference import resolve_features, to_array
 from skvae._validation import check_boolean, check_integer
+from skvae.evaluation import _evidence, _sample_evidence
+from skvae.evaluation._evidence import EvaluationRow, Evidence, Sets
+from skvae.evaluation._findings import findings
 from skvae.metrics._checks import as_pair
 from skvae.pipeline import sample_rows
-
-__all__ = ["Evaluation", "EvaluationRow", "evaluate"]
+from skvae.scorers._abilities import can_sample, last_step
+from skvae.scorers._reference import resolve_features, to_array
 
 _OWNER = "evaluate"
 _MAX_SAMPLES = 2000
@@ -193,14 +192,18 @@ def evaluate(
     """
     _check(estimator, n_samples, mean, n_bootstrap, random_state)
     features = resolve_features(features)
-    train, test = to_array(X_train), to_array(X_test)
+    shape = to_array(X_train).shape[1:]
+    # The estimator gets frames as it has seen them, with their names.
+    train, test = (
+        X if hasattr(X, "columns") else to_array(X) for X in (X_train, X_test)
+    )
     as_pair(train, test, ("X_train", "X_test"), min_rows=6)
     n = min(len(test), _MAX_SAMPLES) if n_samples is None else n_samples
     rng = np.random.RandomState(draw_seed(random_state))
     seed = int(rng.randint(2**31 - 1))
     samples = sample_rows(estimator, n, mean, seed)
-    if samples[0].size == train[0].size:
-        samples = samples.reshape(-1, *train.shape[1:])
+    if samples[0].size == np.prod(shape):
+        samples = samples.reshape(-1, *shape)
     sets = Sets(train, _at_most(test, max(n, 2), rng), _at_most(train, n, rng), samples)
     evidence = Evidence(estimator)
     _evidence.measure_reconstruction(evidence, sets, rng)
@@ -231,9 +234,11 @@ def _check(
         check_integer(_OWNER, "random_state", random_state, 0)
 
 
-def _at_most(X: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
-    """Draw n rows, in whatever shape, where there are more."""
-    return X if len(X) <= n else X[np.sort(rng.choice(len(X), n, replace=False))]
+def _at_most(X: Any, n: int, rng: np.random.RandomState) -> Any:
+    """Draw n rows of an array or frame where there are more."""
+    if len(X) <= n:
+        return X
+    return resample(X, replace=False, n_samples=n, random_state=rng)
 
 
 def _name(estimator: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skvae._evidence import Evidence
+from skvae.evaluation._evidence import Evidence
 
 # `fit` warns at the same share of active components; here the reconstructions must
 # suffer too, since unused components do no harm to a model that has enough.

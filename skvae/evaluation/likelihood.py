@@ -1,0 +1,124 @@
+"""The likelihood of held-out rows, in units that can be compared."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skvae._validation import check_integer
+from skvae.metrics import bits_per_dimension
+from skvae.metrics._checks import as_rows
+from skvae.scorers._abilities import (
+    can_score,
+    is_discrete,
+    last_step,
+    log_likelihood,
+)
+
+
+class LikelihoodEvaluation(NamedTuple):
+    """Negative log-likelihood of held-out rows; lower is better."""
+
+    nll: float
+    """Mean over rows, in nats, in the units of X."""
+    standard_error: float
+    """Standard error of `nll` over rows; nan for one row."""
+    bits_per_dimension: float
+    """The same in bits per feature, in the units of X times `divisor`."""
+    bits_standard_error: float
+    """Standard error of `bits_per_dimension`; nan for one row."""
+    n: int
+    """Number of rows."""
+    n_features: int
+    """Number of features of a row."""
+
+
+def evaluate_likelihood(
+    estimator: Any,
+    X: Any,
+    *,
+    n_importance_samples: int | None = None,
+    divisor: Any = 1.0,
+) -> LikelihoodEvaluation:
+    """
+    Negative log-likelihood of held-out rows, in nats and in bits per dimension.
+
+    What the scalers of a pipeline stretch is accounted for, so that models with and
+    without scaling compare.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted estimator with ``score_samples``, or a Pipeline of scalers that ends in
+        one.
+    X : array-like of shape (n, n_features)
+        Held-out rows, as the estimator takes them.
+    n_importance_samples : int, default=None
+        Draws z ~ q(z|x) for each row, for estimators that sample; None leaves their
+        default. More give a lower, tighter bound.
+    divisor : float or array-like of shape (n_features,), default=1.0
+        What X itself was divided by before: 255 for grey levels brought to [0, 1], so
+        that the bits are those of the levels.
+
+    Returns
+    -------
+    evaluation : LikelihoodEvaluation
+        Named tuple (nll, standard_error, bits_per_dimension, bits_standard_error, n,
+        n_features).
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no likelihood, or a step of the pipeline does more than
+        scale features.
+    ValueError
+        If X or the parameters are not as above, or `divisor` is given for a model of
+        probabilities, which have no unit.
+
+    See Also
+    --------
+    skvae.metrics.importance_sampled_nll : The same from your own weights.
+
+    References
+    ----------
+    Burda, Grosse and Salakhutdinov 2016, Importance weighted autoencoders, eq. 8,
+    arXiv:1509.00519. Theis et al. 2016, section 3.1, arXiv:1511.01844.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.mixture import GaussianMixture
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skvae.evaluation import evaluate_likelihood
+    >>> X = load_iris().data
+    >>> plain = GaussianMixture(reg_covar=0).fit(X)
+    >>> scaled = make_pipeline(StandardScaler(), GaussianMixture(reg_covar=0)).fit(X)
+    >>> round(evaluate_likelihood(plain, X).nll, 4)
+    2.5328
+    >>> round(evaluate_likelihood(scaled, X).nll, 4)
+    2.5328
+    """
+    if not can_score(estimator):
+        raise TypeError(
+            "evaluate_likelihood needs an estimator that has score_samples, but "
+            f"{type(last_step(estimator)).__name__} has none. Compare its samples "
+            "instead, by evaluate."
+        )
+    if n_importance_samples is not None:
+        owner = "evaluate_likelihood"
+        check_integer(owner, "n_importance_samples", n_importance_samples, 1)
+    if is_discrete(estimator) and np.any(np.asarray(divisor) != 1):
+        raise ValueError(
+            "divisor must be 1 for a model of probabilities, which have no unit, got "
+            f"{divisor}. It is for densities."
+        )
+    n, d = as_rows(X, "X").shape
+    options = {"n_importance_samples": n_importance_samples}
+    nll = -log_likelihood(estimator, X, **options)
+    error = np.std(nll, ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    bits = bits_per_dimension(nll.mean(), d, divisor=divisor)
+    return LikelihoodEvaluation(
+        float(nll.mean()), float(error), float(bits), float(error / d / np.log(2)), n, d
+    )

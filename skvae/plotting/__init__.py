@@ -1,0 +1,25 @@
+"""Pictures of models, in the form of scikit-learn's Display classes."""
+
+from skvae.plotting.comparison import ModelComparisonDisplay
+from skvae.plotting.interpolations import InterpolationDisplay
+from skvae.plotting.latent_space import LatentSpaceDisplay
+from skvae.plotting.neighbours import NearestNeighbourDisplay
+from skvae.plotting.perplexity import PerplexityDisplay
+from skvae.plotting.precision_recall import PrecisionRecallDistributionDisplay
+from skvae.plotting.reconstructions import ReconstructionDisplay
+from skvae.plotting.samples import SampleGridDisplay
+from skvae.plotting.spectrum import LatentSpectrumDisplay
+from skvae.plotting.training import TrainingCurveDisplay
+
+__all__ = [
+    "InterpolationDisplay",
+    "LatentSpaceDisplay",
+    "LatentSpectrumDisplay",
+    "ModelComparisonDisplay",
+    "NearestNeighbourDisplay",
+    "PerplexityDisplay",
+    "PrecisionRecallDistributionDisplay",
+    "ReconstructionDisplay",
+    "SampleGridDisplay",
+    "TrainingCurveDisplay",
+]

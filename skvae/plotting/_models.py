@@ -1,0 +1,81 @@
+"""What displays ask of a fitted estimator or Pipeline, by public methods only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from skvae._abilities import (
+    can_reconstruct,
+    can_sample,
+    last_step,
+    reconstruct,
+    to_last_step,
+)
+from skvae._validation import check_integer
+from skvae.base import BaseAutoencoder
+from skvae.pipeline import sample_rows
+
+
+def name_of(estimator: Any) -> str:
+    """Return the name of the class of an estimator, or of a pipeline's last step."""
+    return type(last_step(estimator)).__name__
+
+
+def draw_samples(
+    owner: str, estimator: Any, n_samples: int, mean: bool, random_state: Any
+) -> np.ndarray:
+    """Sample an estimator or pipeline, in the units of its input."""
+    if not can_sample(estimator):
+        raise TypeError(
+            f"{owner} needs an estimator that has `sample`, but {name_of(estimator)} "
+            "has none. Pass a generative model, such as VAE or GaussianMixture."
+        )
+    check_is_fitted(last_step(estimator))
+    check_integer(owner, "n_samples", n_samples, 1)
+    return sample_rows(estimator, n_samples, mean, random_state)
+
+
+def reconstruct_rows(owner: str, estimator: Any, X: Any) -> np.ndarray:
+    """Encode and decode rows, in the units of the input."""
+    _check_codes(owner, estimator)
+    return reconstruct(estimator, X)
+
+
+def encode_rows(owner: str, estimator: Any, X: Any) -> np.ndarray:
+    """Encode rows as latent variables that `decode_rows` takes."""
+    _check_codes(owner, estimator)
+    return np.asarray(estimator.transform(X))
+
+
+def decode_rows(estimator: Any, Z: np.ndarray) -> np.ndarray:
+    """Decode latent variables, to the units of the input."""
+    return np.asarray(estimator.inverse_transform(Z))
+
+
+def autoencoder_and_rows(
+    owner: str, estimator: Any, *rows: Any
+) -> tuple[BaseAutoencoder, list[Any]]:
+    """Return the autoencoder at the end of a pipeline, and rows as it sees them."""
+    last = last_step(estimator)
+    if not isinstance(last, BaseAutoencoder):
+        end = "one that ends in " if isinstance(estimator, Pipeline) else ""
+        raise TypeError(
+            f"{owner} needs an autoencoder of skvae, such as VAE, or a Pipeline that "
+            f"ends in one, got {end}a {type(last).__name__}."
+        )
+    check_is_fitted(last)
+    return last, [to_last_step(estimator, X) for X in rows]
+
+
+def _check_codes(owner: str, estimator: Any) -> None:
+    if not can_reconstruct(estimator):
+        raise TypeError(
+            f"{owner} needs an estimator that has `transform` and `inverse_transform`, "
+            f"but {type(estimator).__name__} lacks one. Pass an autoencoder, such as "
+            "VAE, or a Pipeline of steps that can all be inverted."
+        )
+    check_is_fitted(last_step(estimator))

@@ -1,0 +1,211 @@
+"""Many images in one picture, in rows and columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skvae.metrics._images import as_images
+
+FloatArray = NDArray[np.float64]
+
+_LEAST_SIDE = 4
+_CELL, _WIDEST = 0.7, 10.0  # inches, of one image and of all
+
+
+def read_images(X: Any, image_shape: Sequence[int] | None, name: str = "X") -> Any:
+    """
+    Read images, or rows of them, into one layout.
+
+    Parameters
+    ----------
+    X : array-like or Tensor
+        Shape (n, height, width), (n, channels, height, width), or (n, n_pixels).
+    image_shape : (height, width), (channels, height, width) or None
+        Of one image. None takes rows of a square number of pixels, 16 at least, for
+        square grey images.
+    name : str
+        What the caller calls it, for the error messages.
+
+    Returns
+    -------
+    images : ndarray of shape (n, channels, height, width)
+
+    Raises
+    ------
+    ValueError
+        If `X` holds no images, or images of another shape.
+    """
+    shape = np.shape(X)
+    if len(shape) == 2 and image_shape is None:
+        side = math.isqrt(shape[1])
+        if side**2 != shape[1] or side < _LEAST_SIDE:
+            raise ValueError(
+                f"{name} must hold images, but a row of {shape[1]} features is not a "
+                "square grey one. Say what a row is by image_shape=(height, width) or "
+                f"(3, height, width){_colour_guess(shape[1])}. For a table, which has "
+                "no images, use LatentSpaceDisplay, or compare columns of X and of "
+                "samples with pandas.plotting.scatter_matrix."
+            )
+        image_shape = side, side
+    return as_images(X, image_shape, name)
+
+
+def _colour_guess(n_pixels: int) -> str:
+    side = math.isqrt(n_pixels // 3)
+    square = n_pixels == 3 * side**2 and side >= _LEAST_SIDE
+    return f", perhaps (3, {side}, {side})" if square else ""
+
+
+def grey_levels(
+    images: NDArray[Any], value_range: tuple[float, float] | None
+) -> tuple[float, float]:
+    """
+    Values of black and white, common to all images of a picture.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, channels, height, width)
+    value_range : (low, high) or None
+        None takes the extremes of grey images, the median of each image's own, so
+        that one odd image does not decide; colour is in [0, 1] or 0 to 255.
+
+    Returns
+    -------
+    low, high : float
+    """
+    if value_range is not None:
+        return _check_value_range(value_range)
+    if images.shape[1] == 3:
+        # Samples overshoot: a largest value of 1.2 still means [0, 1].
+        return (0.0, 1.0) if images.max() <= 2 else (0.0, 255.0)
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    low, high = float(np.median(flat.min(1))), float(np.median(flat.max(1)))
+    return (low, high) if low < high else (low, low + 1.0)
+
+
+def _check_value_range(value_range: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, value_range)
+    except (TypeError, ValueError):
+        low, high = math.nan, math.nan
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(
+            "value_range must be None or two finite numbers (low, high) with "
+            f"low < high, got {value_range!r}."
+        )
+    return low, high
+
+
+def check_alike(
+    images: NDArray[Any], others: NDArray[Any], names: tuple[str, str]
+) -> None:
+    """Raise ValueError unless two sets have as many images of one shape."""
+    if images.shape != others.shape:
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have as many images of one shape, got "
+            f"{_described(images)} and {_described(others)}."
+        )
+
+
+def _described(images: NDArray[Any]) -> str:
+    return f"{len(images)} of shape {images.shape[1:]}"
+
+
+def interleaved(sets: Sequence[NDArray[Any]], n_columns: int) -> FloatArray:
+    """
+    Set rows of several sets of images under each other, in turn.
+
+    Parameters
+    ----------
+    sets : sequence of ndarray of shape (n, channels, height, width)
+    n_columns : int
+        Images in a row.
+
+    Returns
+    -------
+    images : ndarray of shape (n_rows * n_columns, channels, height, width)
+        The first row of every set, then their second rows; NaN after the end of a set.
+    """
+    n, *shape = sets[0].shape
+    n_rows = -(-n // n_columns)
+    images = np.full((len(sets), n_rows * n_columns, *shape), np.nan)
+    images[:, :n] = sets
+    by_row = images.reshape(len(sets), n_rows, n_columns, *shape)
+    return by_row.swapaxes(0, 1).reshape(-1, *shape)
+
+
+class Mosaic:
+    """
+    Images set into one picture, row by row.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, channels, height, width)
+        Those that are NaN leave a gap.
+    n_columns : int
+        Images in a row.
+
+    Attributes
+    ----------
+    picture : ndarray of shape (total height, total width, channels)
+        NaN between images.
+    x, y : ndarray
+        Centres of columns and rows, in pixels of the picture.
+    """
+
+    def __init__(self, images: NDArray[Any], n_columns: int) -> None:
+        n, channels, height, width = images.shape
+        gap = max(1, round(min(height, width) / 14))
+        n_rows, down, right = -(-n // n_columns), height + gap, width + gap
+        self.x = np.arange(n_columns) * right + (width - 1) / 2
+        self.y = np.arange(n_rows) * down + (height - 1) / 2
+        shape = n_rows * down - gap, n_columns * right - gap, channels
+        self.picture = np.full(shape, np.nan)
+        for i, image in enumerate(images):
+            top, left = (i // n_columns) * down, (i % n_columns) * right
+            cell = slice(top, top + height), slice(left, left + width)
+            self.picture[cell] = image.transpose(1, 2, 0)
+
+    def size(self, beside: float = 0.0, below: float = 0.0) -> tuple[float, float]:
+        """Width and height of a figure in inches, with room for labels."""
+        height, width = self.picture.shape[:2]
+        wide = min(_WIDEST - beside, max(2.0, _CELL * len(self.x)))
+        return wide + beside, wide * height / width + below
+
+    def draw(self, ax: Any, levels: tuple[float, float], im_kw: Any) -> Any:
+        """Draw the picture, without ticks and frame; return the AxesImage."""
+        style = {"cmap": "gray", **(im_kw or {})}
+        if "norm" not in style:
+            style = {"vmin": levels[0], "vmax": levels[1], **style}
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        return ax.imshow(_shown(self.picture, levels), **style)
+
+    def label_rows(self, ax: Any, labels: Sequence[str]) -> None:
+        """Write a name before every row."""
+        if len(labels) != len(self.y):
+            raise ValueError(
+                f"row_names must be as many as there are rows, {len(self.y)}, got "
+                f"{list(labels)}."
+            )
+        ax.set_yticks(self.y, labels)
+        ax.tick_params(axis="y", length=0)
+
+    def label_columns(self, ax: Any, labels: Sequence[str]) -> None:
+        """Write a name under every column."""
+        ax.set_xticks(self.x, labels)
+        ax.tick_params(axis="x", length=0)
+
+
+def _shown(picture: FloatArray, levels: tuple[float, float]) -> FloatArray:
+    """Turn a picture into what imshow takes, transparent between images."""
+    if picture.shape[2] == 1:
+        return picture[..., 0]
+    low, high = levels
+    colours = np.clip((picture - low) / (high - low), 0, 1)
+    return np.concatenate([np.nan_to_num(colours), ~np.isnan(picture[..., :1])], -1)

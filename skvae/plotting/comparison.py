@@ -1,0 +1,268 @@
+"""One figure of merit of several models, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from skvae import _intervals
+from skvae._random import draw_seed
+from skvae._validation import check_choice
+from skvae.evaluation import Evaluation
+from skvae.metrics._checks import as_finite
+from skvae.plotting._axes import (
+    COLOURS,
+    axes_for,
+    check_matplotlib,
+    frame_lightly,
+    styled,
+)
+
+__all__ = ["ModelComparisonDisplay"]
+
+_KINDS = ("auto", "bar", "point")
+
+
+class ModelComparisonDisplay:
+    """One figure of merit of several models, with intervals.
+
+    Parameters
+    ----------
+    names : list of str
+        Of the models.
+    values : array-like of shape (n_models,)
+    intervals : array-like of shape (n_models, 2)
+        Lower and upper ends; nan where there is none.
+    figure : str, default="value"
+        What is compared, with its unit: the name of the axis.
+    floor : float, default=nan
+        What real rows get in place of samples.
+
+    Attributes
+    ----------
+    values_ : matplotlib.container.BarContainer or matplotlib.lines.Line2D
+        The values.
+    intervals_ : matplotlib.collections.LineCollection
+        The intervals.
+    floor_ : matplotlib.lines.Line2D or None
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from skvae.plotting import ModelComparisonDisplay
+    >>> scores = {"VAE": [31.0, 29.5, 33.1], "RAE": [22.4, 21.9, 24.0]}
+    >>> display = ModelComparisonDisplay.from_scores(scores, figure="Fréchet distance")
+    >>> display.values.round(1)
+    array([31.2, 22.8])
+    """
+
+    def __init__(
+        self,
+        names: Any,
+        values: Any,
+        intervals: Any,
+        *,
+        figure: str = "value",
+        floor: float = np.nan,
+    ) -> None:
+        self.names = names
+        self.values = values
+        self.intervals = intervals
+        self.figure = figure
+        self.floor = floor
+
+    @classmethod
+    def from_scores(
+        cls,
+        scores: Mapping[str, Any],
+        *,
+        interval: str = "std",
+        figure: str = "value",
+        floor: float = np.nan,
+        random_state: Any = None,
+        ax: Any = None,
+        kind: str = "auto",
+        bar_kw: dict[str, Any] | None = None,
+    ) -> ModelComparisonDisplay:
+        """Compare means of scores over seeds, folds or rows.
+
+        Parameters
+        ----------
+        scores : dict of array-like of shape (n_scores,)
+            By the names of the models, in the order to show them.
+        interval : {"std", "bootstrap"}, default="std"
+            One standard deviation on both sides, the spread of the scores; or 95 %
+            bootstrap interval of their mean, for many scores, such as
+            ``vae.score_samples(X_test)``.
+        figure : str, default="value"
+            What is compared, with its unit.
+        floor : float, default=nan
+            What real rows get in place of samples.
+        random_state : int, RandomState instance or None, default=None
+            Of the bootstrap.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
+        kind : {"auto", "bar", "point"}, default="auto"
+            Bars start at 0, which means nothing for a log-likelihood: "auto" takes
+            points where a value is negative.
+        bar_kw : dict, default=None
+            Keywords for ``Axes.barh``, or for ``Axes.plot`` of points.
+
+        Returns
+        -------
+        display : ModelComparisonDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are no scores, or they are not finite.
+        ImportError
+            If matplotlib is not installed.
+        """
+        check_matplotlib(f"{cls.__name__}.from_scores")
+        check_choice(cls.__name__, "interval", interval, ("std", "bootstrap"))
+        sets = _check_scores(cls.__name__, scores)
+        if interval == "std":
+            intervals = [_spread(s) for s in sets.values()]
+            meaning = "mean ± standard deviation"
+        else:
+            rng = np.random.RandomState(draw_seed(random_state))
+            intervals = [_intervals.of_mean(s, rng) for s in sets.values()]
+            meaning = "mean, 95 % interval"
+        values = np.array([s.mean() for s in sets.values()])
+        display = cls(
+            list(sets),
+            values,
+            np.array(intervals),
+            figure=f"{figure} ({meaning})",
+            floor=floor,
+        )
+        return display.plot(ax, kind=kind, bar_kw=bar_kw)
+
+    @classmethod
+    def from_evaluations(
+        cls,
+        evaluations: Mapping[str, Evaluation],
+        figure: str = "frechet_distance",
+        *,
+        ax: Any = None,
+        kind: str = "auto",
+        bar_kw: dict[str, Any] | None = None,
+    ) -> ModelComparisonDisplay:
+        """Compare one figure of several evaluations, with their intervals.
+
+        Parameters
+        ----------
+        evaluations : dict of Evaluation
+            What `evaluate` returned, by the names of the models.
+        figure : str, default="frechet_distance"
+            A row of their tables.
+        ax, kind, bar_kw
+            As in `from_scores`.
+
+        Returns
+        -------
+        display : ModelComparisonDisplay
+
+        Raises
+        ------
+        KeyError
+            If an evaluation has no such figure.
+        ImportError
+            If matplotlib is not installed.
+        """
+        check_matplotlib(f"{cls.__name__}.from_evaluations")
+        rows = [evaluation[figure] for evaluation in evaluations.values()]
+        better = rows[0].better
+        direction = f", {better} is better" if better in ("higher", "lower") else ""
+        floors = [row.floor for row in rows]
+        display = cls(
+            list(evaluations),
+            np.array([row.value for row in rows]),
+            np.array([(row.low, row.high) for row in rows]),
+            figure=f"{figure.replace('_', ' ')} (95 % interval{direction})",
+            # For likelihoods and reconstructions, each model has its own.
+            floor=floors[0] if np.ptp(floors) == 0 else np.nan,
+        )
+        return display.plot(ax, kind=kind, bar_kw=bar_kw)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        kind: str = "auto",
+        bar_kw: dict[str, Any] | None = None,
+    ) -> ModelComparisonDisplay:
+        """Draw a bar or a point for each model, the first on top.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
+        kind : {"auto", "bar", "point"}, default="auto"
+            Bars start at 0, which means nothing for a log-likelihood: "auto" takes
+            points where a value is negative.
+        bar_kw : dict, default=None
+            Keywords for ``Axes.barh``, or for ``Axes.plot`` of points.
+
+        Returns
+        -------
+        display : ModelComparisonDisplay
+            The object itself.
+        """
+        check_choice(type(self).__name__, "kind", kind, _KINDS)
+        values, places = np.asarray(self.values), np.arange(len(self.names))
+        self.ax_ = ax = axes_for(self, ax, (6.0, 1.0 + 0.4 * len(places)))
+        self.figure_ = ax.figure
+        if kind == "auto":
+            kind = "bar" if np.min(values) >= 0 else "point"
+        draw = self._draw_bars if kind == "bar" else self._draw_points
+        self.values_ = draw(places, values, bar_kw)
+        low, high = np.asarray(self.intervals, dtype=float).T
+        self.intervals_ = ax.hlines(places, low, high, color="0.2", linewidth=1.5)
+        self.floor_ = None
+        if not np.isnan(self.floor):
+            self.floor_ = ax.axvline(self.floor, color="0.2", linestyle=":")
+            place = {"xy": (self.floor, 1), "xycoords": ("data", "axes fraction")}
+            ax.annotate("real rows", ha="center", va="bottom", **place)
+        ax.set_yticks(places, self.names)
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(len(places) - 0.5, -0.5)
+        ax.set_xlabel(self.figure)
+        frame_lightly(ax)
+        return self
+
+    def _draw_bars(self, places: Any, values: Any, chosen: Any) -> Any:
+        from matplotlib.patches import Patch
+
+        style = {"color": COLOURS[0], "height": 0.6}
+        return self.ax_.barh(places, values, **styled(Patch, style, chosen))
+
+    def _draw_points(self, places: Any, values: Any, chosen: Any) -> Any:
+        from matplotlib.lines import Line2D
+
+        style = {"color": COLOURS[0], "marker": "o", "linestyle": "none"}
+        return self.ax_.plot(values, places, **styled(Line2D, style, chosen))[0]
+
+
+def _check_scores(owner: str, scores: Mapping[str, Any]) -> dict[str, Any]:
+    if not scores:
+        raise ValueError(f"{owner} needs the scores of at least one model, got {{}}.")
+    sets = {str(k): np.atleast_1d(as_finite(v, str(k))) for k, v in scores.items()}
+    for name, values in sets.items():
+        if values.ndim != 1 or not len(values):
+            raise ValueError(
+                f"The scores of {name!r} must have shape (n_scores,), at least one, "
+                f"got {values.shape}."
+            )
+    return sets
+
+
+def _spread(scores: np.ndarray) -> tuple[float, float]:
+    if len(scores) < 2:
+        return np.nan, np.nan
+    mean, deviation = scores.mean(), scores.std(ddof=1)
+    return mean - deviation, mean + deviation

@@ -1,0 +1,190 @@
+"""What a decoder makes of the way from one code to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from skvae._validation import check_choice, check_integer
+from skvae.metrics import slerp
+from skvae.plotting._axes import axes_for, check_matplotlib
+from skvae.plotting._models import decode_rows, encode_rows
+from skvae.plotting._mosaic import Mosaic, check_alike, grey_levels, read_images
+
+__all__ = ["InterpolationDisplay"]
+
+
+class InterpolationDisplay:
+    """What a decoder makes of the way from one code to another.
+
+    Parameters
+    ----------
+    starts : ndarray of shape (n_paths, channels, height, width)
+        Images whose codes the paths start from.
+    ends : ndarray of shape (n_paths, channels, height, width)
+        Images whose codes they lead to.
+    steps : ndarray of shape (n_paths, n_steps, channels, height, width)
+        Decoded codes along each path, at equal distances from 0 to 1.
+    value_range : (low, high) or None, default=None
+        Values of black and white. None takes the medians of the extremes of `starts`
+        and `ends` if they are grey; colour is in [0, 1] or 0 to 255.
+
+    Attributes
+    ----------
+    im_ : matplotlib.image.AxesImage
+        All images as one.
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    Notes
+    -----
+    Codes of a high-dimensional normal distribution lie near a sphere, which a straight
+    line leaves: midpoints come too near to the origin. The spherical path keeps the
+    length of the codes.
+
+    References
+    ----------
+    White, "Sampling Generative Networks", 2016, section 2.1. arXiv:1609.04468
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skvae import VAE
+    >>> from skvae.plotting import InterpolationDisplay
+    >>> X = load_digits().data
+    >>> vae = VAE(8, max_epochs=2, random_state=0).fit(X)
+    >>> display = InterpolationDisplay.from_estimator(vae, X[:6], n_steps=5)
+    >>> display.steps.shape
+    (3, 5, 1, 8, 8)
+    """
+
+    def __init__(
+        self,
+        starts: Any,
+        ends: Any,
+        steps: Any,
+        *,
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
+        self.starts = starts
+        self.ends = ends
+        self.steps = steps
+        self.value_range = value_range
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        n_paths: int = 5,
+        n_steps: int = 9,
+        path: str = "spherical",
+        image_shape: Sequence[int] | None = None,
+        value_range: tuple[float, float] | None = None,
+        ax: Any = None,
+        im_kw: dict[str, Any] | None = None,
+    ) -> InterpolationDisplay:
+        """Encode pairs of rows, go from code to code, and decode.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted autoencoder, or anything that transforms forth and back: a Pipeline,
+            PCA.
+        X : array-like or Tensor of images, flattened or not
+            Path i leads from row ``2 * i`` to row ``2 * i + 1``.
+        n_paths : int, default=5
+            At most; X may have rows for fewer.
+        n_steps : int, default=9
+            Decoded codes on each path, both ends included.
+        path : {"spherical", "linear"}, default="spherical"
+            Along a great circle (see `skvae.metrics.slerp`) or straight.
+        image_shape : (height, width), (channels, height, width) or None, default=None
+            Of one flattened image. None takes rows of a square number of features for
+            square grey images.
+        value_range : (low, high) or None, default=None
+            Values of black and white.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
+        im_kw : dict, default=None
+            Keywords for ``Axes.imshow``, such as ``{"cmap": "gray_r"}``.
+
+        Returns
+        -------
+        display : InterpolationDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator cannot transform back.
+        ValueError
+            If X has fewer than two rows, or they are not images.
+        ImportError
+            If matplotlib is not installed.
+        """
+        owner = cls.__name__
+        check_matplotlib(f"{owner}.from_estimator")
+        check_integer(owner, "n_paths", n_paths, 1)
+        check_integer(owner, "n_steps", n_steps, 2)
+        check_choice(owner, "path", path, ("spherical", "linear"))
+        n_paths = min(n_paths, len(X) // 2)
+        if n_paths == 0:
+            raise ValueError(
+                f"{owner} needs at least 2 rows of X, the ends of a path, got {len(X)}."
+            )
+        X = X[: 2 * n_paths]
+        Z = encode_rows(owner, estimator, X)
+        between = _points(Z[::2], Z[1::2], n_steps, path)
+        decoded = decode_rows(estimator, between.reshape(-1, Z.shape[1]))
+        steps = read_images(decoded, image_shape, "decoded codes")
+        images = read_images(X, image_shape, "X")
+        check_alike(images[:1], steps[:1], ("X", "decoded codes"))
+        display = cls(
+            images[::2],
+            images[1::2],
+            steps.reshape(n_paths, n_steps, *steps.shape[1:]),
+            value_range=value_range,
+        )
+        return display.plot(ax, im_kw=im_kw)
+
+    def plot(
+        self, ax: Any = None, *, im_kw: dict[str, Any] | None = None
+    ) -> InterpolationDisplay:
+        """Draw one row for each path, with the two images at its ends.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
+        im_kw : dict, default=None
+            Keywords for ``Axes.imshow``, such as ``{"cmap": "gray_r"}``.
+
+        Returns
+        -------
+        display : InterpolationDisplay
+            The object itself.
+        """
+        starts, ends, steps = map(np.asarray, (self.starts, self.ends, self.steps))
+        rows = np.concatenate([starts[:, None], steps, ends[:, None]], axis=1)
+        n_steps, shape = steps.shape[1], steps.shape[2:]
+        mosaic = Mosaic(rows.reshape(-1, *shape), n_steps + 2)
+        self.ax_ = axes_for(self, ax, mosaic.size(below=0.5))
+        levels = grey_levels(np.concatenate([starts, ends]), self.value_range)
+        self.im_ = mosaic.draw(self.ax_, levels, im_kw)
+        positions = [f"{t:.3g}" for t in np.linspace(0, 1, n_steps)]
+        mosaic.label_columns(self.ax_, ["start", *positions, "end"])
+        self.ax_.set_xlabel("position on the path between the two codes")
+        self.figure_ = self.ax_.figure
+        return self
+
+
+def _points(A: np.ndarray, B: np.ndarray, n_steps: int, path: str) -> np.ndarray:
+    """Points from A to B, rows (n, d) each, as (n, n_steps, d)."""
+    A, B = A[:, None].astype(np.float64), B[:, None].astype(np.float64)
+    t = np.linspace(0, 1, n_steps)
+    if path == "spherical":
+        return slerp(A, B, t)
+    return A + t[:, None] * (B - A)

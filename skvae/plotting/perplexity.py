@@ -1,0 +1,176 @@
+"""How many training rows the optimal decoder mixes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skvae._validation import check_integer
+from skvae.diagnostics import optimal_decoder
+from skvae.plotting._axes import (
+    axes_for,
+    check_matplotlib,
+    frame_lightly,
+    next_colour,
+    styled,
+)
+from skvae.plotting._models import autoencoder_and_rows
+
+__all__ = ["PerplexityDisplay"]
+
+
+class PerplexityDisplay:
+    """Histogram of the number of training rows that the optimal decoder mixes.
+
+    Parameters
+    ----------
+    perplexity : ndarray of shape (n_samples,)
+        Number of training rows that share the weight, in [1, n_train].
+    n_train : int
+        Number of training rows.
+    name : str, default=None
+        What the rows are, for the legend, such as "held-out rows".
+
+    Attributes
+    ----------
+    patches_ : matplotlib.container.BarContainer or list of Polygon
+        The histogram.
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    See Also
+    --------
+    skvae.diagnostics.optimal_decoder : The same as numbers.
+
+    Notes
+    -----
+    For a fixed encoder, a decoder that could be any function would return averages of
+    training rows. A perplexity near 1 says that it would return single ones: posteriors
+    do not overlap, and only the limits of the network keep the model from memorising.
+
+    References
+    ----------
+    Bozkurt et al., "Can VAEs generate novel examples?", 2018. arXiv:1812.09624
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skvae import VAE
+    >>> from skvae.plotting import PerplexityDisplay
+    >>> X = load_digits().data
+    >>> vae = VAE(8, max_epochs=2, random_state=0).fit(X[:900])
+    >>> display = PerplexityDisplay.from_estimator(vae, X[900:], X[:900])
+    >>> display.perplexity.shape
+    (897,)
+    """
+
+    def __init__(
+        self, perplexity: Any, n_train: int, *, name: str | None = None
+    ) -> None:
+        self.perplexity = perplexity
+        self.n_train = n_train
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        X_train: Any,
+        *,
+        leave_out: Any = None,
+        name: str | None = None,
+        ax: Any = None,
+        n_bins: int = 40,
+        hist_kw: dict[str, Any] | None = None,
+    ) -> PerplexityDisplay:
+        """Weigh the training rows at the code of every row of X.
+
+        Parameters
+        ----------
+        estimator : BaseAutoencoder or Pipeline that ends in one
+            Fitted, with normal posteriors of independent components.
+        X : array-like or Tensor of shape (n_samples, ...)
+            Rows in the estimator's units, held out or from `X_train`.
+        X_train : array-like or Tensor of shape (n_train, ...)
+            The rows that the estimator was fitted to.
+        leave_out : array-like of int of shape (n_samples,), default=None
+            Training row that may have no weight for each row of X; -1 for none. For
+            training rows, their own index.
+        name : str, default=None
+            What the rows are, for the legend; None is "rows".
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on, also those of another display; None makes a new figure.
+        n_bins : int, default=40
+            Bars, of equal width on the logarithmic axis.
+        hist_kw : dict, default=None
+            Keywords for ``Axes.hist``, such as ``{"alpha": 0.5}``.
+
+        Returns
+        -------
+        display : PerplexityDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no autoencoder of skvae with normal posteriors of
+            independent components.
+        ImportError
+            If matplotlib is not installed.
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        autoencoder, rows = autoencoder_and_rows(cls.__name__, estimator, X, X_train)
+        best = optimal_decoder(autoencoder, *rows, leave_out=leave_out)
+        display = cls(best.perplexity, len(X_train), name=name)
+        return display.plot(ax, n_bins=n_bins, hist_kw=hist_kw)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        n_bins: int = 40,
+        hist_kw: dict[str, Any] | None = None,
+    ) -> PerplexityDisplay:
+        """Draw the histogram, from one training row to all of them.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on, also those of another display; None makes a new figure.
+        n_bins : int, default=40
+            Bars, of equal width on the logarithmic axis.
+        hist_kw : dict, default=None
+            Keywords for ``Axes.hist``, such as ``{"alpha": 0.5}``.
+
+        Returns
+        -------
+        display : PerplexityDisplay
+            The object itself.
+        """
+        check_integer(type(self).__name__, "n_bins", n_bins, 1)
+        self.ax_ = ax = axes_for(self, ax)
+        from matplotlib.patches import Patch
+
+        perplexity, most = np.asarray(self.perplexity), max(2, self.n_train)
+        defaults = {
+            "bins": np.geomspace(1, most, n_bins + 1),
+            "histtype": "stepfilled",
+            "color": next_colour(ax),
+            "alpha": 0.7,
+            "weights": np.full(len(perplexity), 100 / len(perplexity)),
+            "label": f"{self.name or 'rows'} (median {np.median(perplexity):.3g})",
+        }
+        # Rounding may take a perplexity below 1, outside the first bin.
+        values = np.clip(perplexity, 1, most)
+        style = styled(Patch, defaults, hist_kw)
+        _, _, self.patches_ = ax.hist(values, **style)
+        ax.set_xscale("log")
+        ax.set_xlabel(
+            f"perplexity: training rows that share the weight, of {self.n_train:,}"
+        )
+        ax.set_ylabel("share of rows, %")
+        frame_lightly(ax)
+        ax.legend(frameon=False)
+        self.figure_ = ax.figure
+        return self

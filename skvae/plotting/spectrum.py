@@ -1,0 +1,198 @@
+"""Singular values of codes, which a standard normal prior would make 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skvae._random import draw_seed
+from skvae.diagnostics import posterior_moments
+from skvae.metrics import latent_spectrum
+from skvae.plotting._axes import (
+    axes_for,
+    check_matplotlib,
+    frame_lightly,
+    line_style,
+    next_colour,
+)
+from skvae.plotting._models import autoencoder_and_rows, name_of
+
+__all__ = ["LatentSpectrumDisplay"]
+
+
+class LatentSpectrumDisplay:
+    """Singular values of codes, which a standard normal prior would make 1.
+
+    Parameters
+    ----------
+    singular_values : ndarray of shape (n_components,)
+        Of Z / sqrt(n), descending, for n codes Z.
+    lower, upper : float
+        Edges between which those of n draws from N(0, I) lie.
+    name : str, default=None
+        For the legend.
+
+    Attributes
+    ----------
+    line_ : matplotlib.lines.Line2D
+        The singular values.
+    band_ : matplotlib.patches.Polygon
+        The edges.
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    See Also
+    --------
+    skvae.metrics.latent_spectrum : The same as numbers.
+
+    Notes
+    -----
+    Values near 0 are directions that no code uses, and a sample from N(0, I) falls
+    where the decoder was never trained. A second stage or another latent density is
+    the remedy.
+
+    References
+    ----------
+    Dai & Wipf, "Diagnosing and Enhancing VAE Models", ICLR 2019, figure 2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skvae import VAE
+    >>> from skvae.plotting import LatentSpectrumDisplay
+    >>> X = load_digits().data
+    >>> vae = VAE(8, max_epochs=2, random_state=0).fit(X)
+    >>> display = LatentSpectrumDisplay.from_estimator(vae, X, random_state=0)
+    >>> display.singular_values.shape
+    (8,)
+    """
+
+    def __init__(
+        self,
+        singular_values: Any,
+        lower: float,
+        upper: float,
+        *,
+        name: str | None = None,
+    ) -> None:
+        self.singular_values = singular_values
+        self.lower = lower
+        self.upper = upper
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        random_state: Any = None,
+        name: str | None = None,
+        ax: Any = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> LatentSpectrumDisplay:
+        """Draw one code z ~ q(z|x) for every row, and their singular values.
+
+        Parameters
+        ----------
+        estimator : BaseAutoencoder or Pipeline that ends in one
+            Fitted, with normal posteriors of independent components, or points.
+        X : array-like or Tensor of shape (n_samples, ...)
+            Rows in the estimator's units; more than components.
+        random_state : int, RandomState instance or None, default=None
+        name : str, default=None
+            For the legend; None is the name of the estimator's class.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on, also those of another display; None makes a new figure.
+        line_kw : dict, default=None
+            Keywords for ``Axes.plot``.
+
+        Returns
+        -------
+        display : LatentSpectrumDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no autoencoder of skvae, or its posterior is neither
+            normal with independent components nor a point.
+        ImportError
+            If matplotlib is not installed.
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        autoencoder, (rows,) = autoencoder_and_rows(cls.__name__, estimator, X)
+        means, deviations = posterior_moments(autoencoder, rows)
+        rng = np.random.default_rng(draw_seed(random_state))
+        Z = means + deviations * rng.standard_normal(means.shape)
+        name = name_of(estimator) if name is None else name
+        return cls.from_predictions(Z, name=name, ax=ax, line_kw=line_kw)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        Z: Any,
+        *,
+        name: str | None = None,
+        ax: Any = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> LatentSpectrumDisplay:
+        """Draw the singular values of codes, such as those of a second stage.
+
+        Parameters
+        ----------
+        Z : array-like or Tensor of shape (n_samples, n_components)
+            Draws from q(z|x), not their means.
+        name, ax, line_kw
+            As in `from_estimator`; without a name there is no legend.
+
+        Returns
+        -------
+        display : LatentSpectrumDisplay
+        """
+        check_matplotlib(f"{cls.__name__}.from_predictions")
+        spectrum = latent_spectrum(Z)
+        display = cls(*spectrum[:3], name=name)
+        return display.plot(ax, line_kw=line_kw)
+
+    def plot(
+        self, ax: Any = None, *, line_kw: dict[str, Any] | None = None
+    ) -> LatentSpectrumDisplay:
+        """Draw the singular values in descending order.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on, also those of another display; None makes a new figure.
+        line_kw : dict, default=None
+            Keywords for ``Axes.plot``.
+
+        Returns
+        -------
+        display : LatentSpectrumDisplay
+            The object itself.
+        """
+        self.ax_ = ax = axes_for(self, ax)
+        values = np.asarray(self.singular_values)
+        defaults = {"color": next_colour(ax), "marker": "o", "markersize": 4}
+        style = line_style({**defaults, "label": self.name}, line_kw)
+        (self.line_,) = ax.plot(np.arange(1, len(values) + 1), values, **style)
+        label = None if _has_band(ax) else _BAND
+        self.band_ = ax.axhspan(
+            self.lower, self.upper, color="0.88", zorder=0, label=label
+        )
+        ax.set(xlabel="component, sorted", ylabel="singular value of the codes")
+        ax.set_ylim(bottom=0)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        frame_lightly(ax)
+        if self.name is not None:
+            ax.legend(frameon=False)
+        self.figure_ = ax.figure
+        return self
+
+
+_BAND = "draws from N(0, I)"
+
+
+def _has_band(ax: Any) -> bool:
+    return any(patch.get_label() == _BAND for patch in ax.patches)
