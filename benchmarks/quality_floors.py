@@ -58,7 +58,7 @@ N_CODES = 5000
 # ----------------------------------------------------------------------------- tables
 
 
-def housing_like(n_samples=4_000):
+def housing_like(n_samples=2_000):
     """Nine correlated, skewed columns, for where California housing is not at hand."""
     rng = np.random.default_rng(0)
 
@@ -79,7 +79,7 @@ def housing_like(n_samples=4_000):
 
 def load_tables():
     try:
-        housing = fetch_california_housing(download_if_missing=False).data[::5]
+        housing = fetch_california_housing(download_if_missing=False).data[::10]
         label = "California housing"
     except OSError:
         housing, label = housing_like(), "housing-like"
@@ -110,8 +110,8 @@ def measure_tables(seed, options):
         pca = PCA(d).fit(train)
         best = explained_variance(test, pca.inverse_transform(pca.transform(test)))
         yield f"{name}: PCA", best, ""
-        for label, cls in MODELS.items():
-            model, remark = fit(cls(d, random_state=seed), train)
+        for label in options.table_models:
+            model, remark = fit(MODELS[label](d, random_state=seed), train)
             value = explained_variance(test, model.reconstruct(test)) - best
             yield f"{name}: {label} - PCA (>= {floor})", value, remark
 
@@ -176,7 +176,7 @@ class Classifier(nn.Module):
             return torch.cat([self.features(x) for x in blocks]).double().numpy()
 
 
-def train_classifier(X, y, n_epochs=3):
+def train_classifier(X, y, n_epochs=2):
     """Train on labelled images, with a seed of its own that never changes."""
     torch.manual_seed(0)
     network = Classifier()
@@ -218,7 +218,7 @@ def make_two_stage(options):
     second = VAE(
         N_COMPONENTS,
         network=MLP(hidden_layer_sizes=(options.width,) * 3, skip=True),
-        max_epochs=2 * options.epochs,
+        max_epochs=options.second_epochs or 2 * options.epochs,
     )
     return TwoStageVAE(second_stage=second)
 
@@ -304,8 +304,10 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--rows", type=int, default=60_000, help="training images")
+    parser.add_argument("--table-models", nargs="*", default=MODELS, choices=MODELS)
     parser.add_argument("--image-models", nargs="*", default=["VAE"], choices=MODELS)
     parser.add_argument("--epochs", type=int, default=100, help="of ``samples``")
+    parser.add_argument("--second-epochs", type=int, help="default: twice as many")
     parser.add_argument("--width", type=int, default=1024, help="of the second stage")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
