@@ -15,19 +15,16 @@ Three parts, run in turn for every seed, so that a run that is stopped has whole
     both stages from N(0, I) (at least 3 times lower in the second), their singular
     values, and the variance of pixels of samples over that of images (within 15 %).
 
-    python benchmarks/quality_floors.py --data FOLDER [--seeds 5] [--parts tables ...]
+    python benchmarks/quality_floors.py [--data FOLDER] [--seeds 5] [--parts tables ...]
 
-FOLDER holds the four IDX files of MNIST in ``mnist/`` and of Fashion-MNIST in
-``fashion-mnist/``, gzipped or not. Tables need no folder.
+For FOLDER see `skvae.datasets.load_mnist`; tables need none.
 """
 
 import argparse
 import functools
-import gzip
 import time
 import warnings
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -45,11 +42,13 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
+from skvae.datasets import load_fashion_mnist, load_mnist
 from skvae.diagnostics import posterior_moments
 from skvae.metrics import aggregated_posterior_mmd, frechet_distance, latent_spectrum
 from skvae.networks import MLP
 
 MODELS = {"VAE": VAE, "IWAE": IWAE, "WAE": WAE, "RAE": RAE}
+LOADERS = {"mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
 N_COMPONENTS = 16
 N_SAMPLES = 10_000
 N_CODES = 5000
@@ -119,22 +118,10 @@ def measure_tables(seed, options):
 # ----------------------------------------------------------------------------- images
 
 
-def read_idx(folder, stem):
-    (path,) = Path(folder).glob(f"{stem}*")
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path) as file:
-        data = file.read()
-    shape = np.frombuffer(data, ">i4", data[3], 4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
-
-
 def load_images(data, name, n_rows):
     """Return so many training images and all test images, pixels in [0, 1]."""
-    folder = Path(data) / name
-    train, test = (
-        read_idx(folder, f"{part}-images").reshape(-1, 784).astype(np.float32) / 255
-        for part in ("train", "t10k")
-    )
+    parts = (LOADERS[name](subset=s, data_home=data).data for s in ("train", "test"))
+    train, test = (X.astype(np.float32) / 255 for X in parts)
     return train[:n_rows], test
 
 
@@ -195,15 +182,16 @@ def train_classifier(X, y, n_epochs=2):
 def load_classifier(data):
     """Return the classifier and its features of the test images; print what it can."""
     train, test = load_images(data, "mnist", None)
-    labels = read_idx(Path(data) / "mnist", "train-labels")
+    labels, expected = (
+        load_mnist(subset=subset, data_home=data).target for subset in ("train", "test")
+    )
     network = train_classifier(train, labels)
     reference = network.transform(test)
     predicted = network.head(torch.from_numpy(reference).float()).argmax(1).numpy()
-    right = predicted == read_idx(Path(data) / "mnist", "t10k-labels")
     floor = frechet_distance(reference, network.transform(train[:N_SAMPLES]))
     print(
-        f"classifier: accuracy {right.mean():.4f}; training images are at a Fréchet "
-        f"distance of {floor:.2f} from test images"
+        f"classifier: accuracy {(predicted == expected).mean():.4f}; training images "
+        f"are at a Fréchet distance of {floor:.2f} from test images"
     )
     return network, reference
 
@@ -299,7 +287,7 @@ def report(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="folder with mnist/ and fashion-mnist/")
+    parser.add_argument("--data", help="folder of the images (default: as loaders)")
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
@@ -311,8 +299,6 @@ def main():
     parser.add_argument("--width", type=int, default=1024, help="of the second stage")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    if options.data is None and set(options.parts) != {"tables"}:
-        parser.error("--data is needed for every part but tables")
     torch.set_num_threads(options.threads)
     results = defaultdict(list)
     for seed in range(options.first_seed, options.first_seed + options.seeds):
