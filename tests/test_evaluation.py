@@ -13,8 +13,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from skvae import VAE, evaluate, metrics
-from skvae.evaluation import _intervals
+from skvae import VAE, _intervals, evaluate, metrics
 from skvae.evaluation._evidence import posterior_draws
 from skvae.networks import MLP
 

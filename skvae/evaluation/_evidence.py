@@ -10,13 +10,8 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.decomposition import PCA
 
-from skvae import metrics
-from skvae._module import blockwise
-from skvae._random import make_generator, standard_normal
-from skvae.densities import sample_density
-from skvae.evaluation import _intervals
-from skvae.metrics._checks import FloatArray, as_rows
-from skvae.scorers._abilities import (
+from skvae import _intervals, metrics
+from skvae._abilities import (
     can_reconstruct,
     can_score,
     is_discrete,
@@ -25,7 +20,11 @@ from skvae.scorers._abilities import (
     reconstruct,
     to_last_step,
 )
-from skvae.scorers._reference import feature_rows
+from skvae._module import blockwise
+from skvae._random import make_generator, standard_normal
+from skvae._reference import feature_rows
+from skvae.densities import sample_density
+from skvae.metrics._checks import FloatArray, as_rows
 
 _N_PERMUTATIONS = 99
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from skvae import metrics
-from skvae.evaluation import _intervals
+from skvae import _intervals, metrics
+from skvae._reference import Reference, feature_rows
 from skvae.evaluation._evidence import Evidence, Sets
 from skvae.metrics._checks import FloatArray
-from skvae.scorers._reference import Reference, feature_rows
 
 # Held-out rows with such a ratio of distances to the two nearest training rows, or a
 # smaller one, are as many as this.
