@@ -6,7 +6,7 @@ The first table gives, for each network, the time of ``transform`` over that of 
 float32 pass in the best of several chunk sizes (median and middle half of the turns),
 and the time of one row. The second gives the peak of anonymous memory (Linux only) that
 ``fit`` and ``transform`` of a memory-mapped float32 array add, for arrays of growing
-length.
+length, and that ``optimal_decoder`` with 60,000 training rows adds.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from skvae import VAE
+from skvae.diagnostics import optimal_decoder
 from skvae.networks import MLP
 
 CHUNKS = (128, 256, 512, 1024, 4096, 60_000)
@@ -38,7 +39,9 @@ def bare_pass(module, x, chunk):
 
 
 def compare_transform(X, sizes, d, turns):
-    model = VAE(d, network=MLP(sizes), max_epochs=1, random_state=0).fit(X[:2000])
+    model = VAE(d, network=MLP(sizes, skip=False), max_epochs=1, random_state=0).fit(
+        X[:2000]
+    )
     module, x = model.module_, torch.from_numpy(X)
     best = min(CHUNKS, key=lambda c: seconds(lambda: bare_pass(module, x, c)))
     ratios = [
@@ -103,6 +106,21 @@ def measure_memory():
             )
 
 
+def measure_optimal_decoder():
+    rng = np.random.default_rng(0)
+    for dtype in ("float32", "uint8"):
+        X = rng.integers(0, 255, (60_000, 784)).astype(dtype)
+        model = VAE(16, network=MLP((64,)), max_epochs=1, random_state=0)
+        model.fit(X[:500])
+        optimal_decoder(model, X[:1], X[:1000])
+        with PeakMemory() as peak:
+            optimal_decoder(model, X[:200], X)
+        print(
+            f"optimal_decoder, 60,000 {dtype} rows ({X.nbytes / 2**20:.0f} MB): adds "
+            f"{peak.added:.0f} MB"
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=60_000)
@@ -116,6 +134,7 @@ def main():
         compare_transform(X, sizes, d, options.turns)
     del X
     measure_memory()
+    measure_optimal_decoder()
 
 
 if __name__ == "__main__":

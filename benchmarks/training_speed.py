@@ -90,7 +90,7 @@ def race(X, sizes, device, turns, others):
     """Return the seconds of every epoch, by contestant."""
     model = VAE(
         sizes[1],
-        network=MLP((sizes[0],), activation="relu"),
+        network=MLP((sizes[0],), activation="relu", skip=False),
         likelihood="bernoulli",
         batch_size=BATCH,
         max_epochs=turns + 1,

@@ -116,6 +116,7 @@ class Batches:
     ----------
     X : ndarray of shape (n_samples, n_features)
     batch_size : int
+        At most; batches are even.
     device : torch.device
     rows : Tensor of int, optional
         The rows to visit; all by default.
@@ -128,8 +129,9 @@ class Batches:
         device: torch.device,
         rows: Tensor | None = None,
     ) -> None:
-        self.X, self.batch_size, self.device = X, batch_size, device
+        self.X, self.device = X, device
         self.rows = torch.arange(len(X), device="cpu") if rows is None else rows
+        self.batch_size = even_batch_size(len(self.rows), batch_size)
         self.resident = self._place(X)
 
     def __len__(self) -> int:
@@ -167,6 +169,16 @@ class Batches:
             return True
         free, _ = torch.cuda.mem_get_info(self.device)
         return X.size * min(4, X.dtype.itemsize) < free / 2
+
+
+def even_batch_size(n_rows: int, largest: int) -> int:
+    """Return the least size of as many batches as batches of the largest size make.
+
+    Of 133 rows, the last batch of 128 would have 5, and its gradient, which is mostly
+    noise, the same say as that of all others.
+    """
+    n_batches = max(1, -(-n_rows // largest))
+    return max(1, -(-n_rows // n_batches))
 
 
 def is_memory_mapped(X: Any) -> bool:

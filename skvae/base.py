@@ -394,26 +394,26 @@ class BaseAutoencoder(
             vars(self).update(before | kept)
             raise
         vars(self).update(fitted)
-        self._warn_of_collapse()
+        if message := self._find_collapse():
+            warnings.warn(message, UserWarning, stacklevel=4)  # the line of fit
         return self
 
     def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> _fitting.Fit:
         return _fitting.Fit(self, X, n_epochs, resume)
 
-    def _warn_of_collapse(self) -> None:
+    def _find_collapse(self) -> str | None:
+        """Return a warning if the fitted codes carry too little information."""
         n_active, d = len(self.active_components_), self.module_.n_components
         if 4 * n_active > d or (n_active and d < 4):
-            return
+            return None
         names = {"beta": "lower", "kl_warmup": "raise", "free_bits": "raise"}
         advice = [f"{do} {name}" for name, do in names.items() if hasattr(self, name)]
-        warnings.warn(
+        return (
             f"Posterior collapse: of {d} latent components only {n_active} are active "
             f"(components {self.active_components_.tolist()}); the others carry no "
             "information on X. That is no harm if reconstructions are good; if not, "
             + ", ".join(["train longer", *advice])
-            + ", or let GaussianLikelihood(scale='global') learn the noise.",
-            UserWarning,
-            stacklevel=5,  # the line that calls fit
+            + ", or let GaussianLikelihood(scale='global') learn the noise."
         )
 
     def _validate(self, X: Any, reset: bool = False) -> np.ndarray:

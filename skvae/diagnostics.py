@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skvae._distributions import DiagonalNormal
-from skvae._random import draw_seed
+from skvae._distributions import DiagonalNormal, FullNormal, rsample_with_log_prob
+from skvae._random import child_seed, draw_seed, make_generator, standard_normal
 from skvae.base import BaseAutoencoder
 from skvae.metrics import (
     LatentSpectrum,
@@ -23,8 +23,8 @@ from skvae.metrics import (
     latent_spectrum,
     optimal_decoder_weights,
     slerp,
-    typical_set_gap,
 )
+from skvae.metrics.latent import entropy_gap
 
 __all__ = [
     "DecodingScores",
@@ -38,6 +38,9 @@ __all__ = [
 ]
 
 
+_ENTROPY_DRAWS = 16
+
+
 class LatentDiagnostics(NamedTuple):
     """Measures of the codes of a fitted estimator."""
 
@@ -46,7 +49,7 @@ class LatentDiagnostics(NamedTuple):
     spectrum: LatentSpectrum
     """Singular values of the codes, which N(0, I) would make 1."""
     typical_set_gap: TypicalSetGap | None
-    """Of the draws from their posteriors; None for a deterministic encoder."""
+    """Of draws from their posteriors; None for a deterministic encoder."""
 
 
 class ReconstructionMatching(NamedTuple):
@@ -85,7 +88,7 @@ def latent_diagnostics(
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Fitted, with normal posteriors of independent components, or points.
+        Fitted, with any posterior.
     X : array-like or Tensor of shape (n_samples, n_features)
         At least two rows.
     random_state : int, RandomState instance or None, default=None
@@ -96,10 +99,11 @@ def latent_diagnostics(
         Named tuple (mmd, spectrum, typical_set_gap). For the codes of a second stage,
         pass ``model.second_stage_`` and draws of the first's.
 
-    Raises
-    ------
-    TypeError
-        If the posterior is neither normal with independent components nor a point.
+    Notes
+    -----
+    The gap is ``100 |-log q(z|x) / d - h| / |h|`` with h the entropy of q(z|x) by
+    component, exact for normal posteriors, full covariances included. That of a flow is
+    a mean over 16 draws, of which only the log-determinant varies.
 
     References
     ----------
@@ -115,14 +119,27 @@ def latent_diagnostics(
     >>> latent_diagnostics(vae, X, random_state=0).spectrum.singular_values.shape
     (2,)
     """
-    means, deviations = posterior_moments(estimator, X)
-    rng = np.random.default_rng(draw_seed(random_state))
-    Z = means + deviations * rng.standard_normal(means.shape)
-    seed = int(rng.integers(2**31))
+    module, X = estimator._fitted_module(), estimator._validate(X)
+    seed, d = draw_seed(random_state), module.n_components
+    generator = make_generator(seed, 0, device=module.device)
+
+    def draw(x: Tensor) -> Tensor:
+        q, shape = module.encode(x), (_ENTROPY_DRAWS, len(x), d)
+        noise = standard_normal(*shape, generator=generator, device=x.device)
+        if module.posterior.deterministic:
+            return q.rsample(noise[0])
+        z, log_q = rsample_with_log_prob(q, noise)
+        # log q of a normal distribution is its entropy and this, for every draw.
+        beyond = 0.5 * (d - noise.square().sum(-1))
+        entropy = (beyond - log_q).mean(0)
+        return torch.cat([z[0], log_q[0, :, None], entropy[:, None]], 1)
+
+    drawn = module.blockwise(draw, X).astype(np.float64)
+    Z, by_row = drawn[:, :d], drawn[:, d:] / d
     return LatentDiagnostics(
-        aggregated_posterior_mmd(Z, random_state=seed),
+        aggregated_posterior_mmd(Z, random_state=child_seed(seed, 1) % 2**31),
         latent_spectrum(Z),
-        typical_set_gap(Z, means, deviations) if deviations.any() else None,
+        entropy_gap(*by_row.T) if by_row.size else None,
     )
 
 
@@ -142,7 +159,7 @@ def optimal_decoder(
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Fitted, with normal posteriors of independent components.
+        Fitted, with normal posteriors, full covariances included.
     X : array-like or Tensor of shape (m, n_features)
     X_train : array-like or Tensor of shape (n, n_features)
         The rows that the estimator was fitted to.
@@ -160,7 +177,7 @@ def optimal_decoder(
     Raises
     ------
     TypeError
-        If the posterior is not normal with independent components.
+        If the posterior is not normal.
 
     References
     ----------
@@ -177,17 +194,34 @@ def optimal_decoder(
     >>> optimal_decoder(vae, X[:5], X).averages.shape
     (5, 3)
     """
-    means, deviations = posterior_moments(estimator, X_train)
-    if not deviations.any():
-        _refuse(estimator)
+    means, factors = _posterior_factors(estimator, X_train)
     return optimal_decoder_weights(
         estimator.transform(X).astype(np.float64),
         means,
-        deviations,
+        factors,
         X_train,
         leave_out=leave_out,
         keep_weights=keep_weights,
     )
+
+
+def _posterior_factors(
+    estimator: BaseAutoencoder, X: Any
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Means and factors of normal posteriors: deviations, or triangular matrices."""
+    module, X = estimator._fitted_module(), estimator._validate(X)
+
+    def moments(x: Tensor) -> Tensor:
+        q = module.encode(x)
+        if isinstance(q, FullNormal):
+            return torch.cat([q.mean.unsqueeze(1), q.factor], 1)
+        if not isinstance(q, DiagonalNormal):
+            _refuse(estimator, "normal posteriors")
+        return torch.stack([q.mean, q.variance.sqrt()], 1)
+
+    means_and_factors = module.blockwise(moments, X)
+    factors = means_and_factors[:, 1:]
+    return means_and_factors[:, 0], factors[:, 0] if factors.shape[1] == 1 else factors
 
 
 def reconstruction_matching(
@@ -201,7 +235,7 @@ def reconstruction_matching(
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Fitted, with normal posteriors of independent components.
+        Fitted, with normal posteriors, full covariances included.
     X : array-like or Tensor of shape (m, n_features)
         Rows that the estimator has not seen.
     X_train : array-like or Tensor of shape (n, n_features)
@@ -322,16 +356,15 @@ def posterior_moments(
     def moments(x: Tensor) -> Tensor:
         q = module.encode(x)
         if not (isinstance(q, DiagonalNormal) or module.posterior.deterministic):
-            _refuse(estimator)
+            _refuse(estimator, "normal posteriors with independent components")
         return torch.stack([q.mean, q.variance.sqrt()], 1)
 
     means, deviations = module.blockwise(moments, X).swapaxes(0, 1)
     return means.astype(np.float64), deviations.astype(np.float64)
 
 
-def _refuse(estimator: BaseAutoencoder) -> None:
+def _refuse(estimator: BaseAutoencoder, what: str) -> None:
     raise TypeError(
-        "This function needs normal posteriors with independent components, but "
-        f"{type(estimator).__name__} was fitted with a "
+        f"This function needs {what}, but {type(estimator).__name__} was fitted with a "
         f"{type(estimator.module_.posterior).__name__}. Fit with posterior='diagonal'."
     )

@@ -53,7 +53,7 @@ class IWAE(BaseAutoencoder):
         to 0; a callable is given the optimizer and returns a scheduler of
         ``torch.optim.lr_scheduler``, stepped once an epoch.
     batch_size : int, default=128
-        Rows in a training step.
+        Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
         Passes over the data.
     early_stopping : bool, default=False

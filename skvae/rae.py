@@ -17,6 +17,8 @@ from skvae.losses import rae_loss
 __all__ = ["RAE"]
 
 _ROWS_PER_DIMENSION = 20
+_PENALTIES = {"spectral_norm": 0.01}
+_PENALTY = 0.1
 
 
 class RAE(DeterministicAutoencoder):
@@ -39,8 +41,10 @@ class RAE(DeterministicAutoencoder):
         Density from which `sample` draws latents, fitted on the codes after training.
         None is ``GaussianMixture(10)``, with fewer components where
         they would have less than 20 rows for each latent dimension.
-    latent_penalty : float, default=0.1
-        Weight of ||z||^2 / 2; the paper's beta in nats. 0 leaves the codes free.
+    latent_penalty : float or None, default=None
+        Weight of ||z||^2 / 2; the paper's beta in nats. 0 leaves the codes free. None
+        is 0.1, and 0.01 for "spectral_norm", whose decoder cannot stretch codes that
+        are held together.
     regularizer : {"l2", "gradient_penalty", "spectral_norm"} or None, default="l2"
         Of the decoder: "l2" penalises its squared weights, "gradient_penalty" the
         squared Frobenius norm of its Jacobian with respect to z, and "spectral_norm"
@@ -55,7 +59,7 @@ class RAE(DeterministicAutoencoder):
         to 0; a callable is given the optimizer and returns a scheduler of
         ``torch.optim.lr_scheduler``, stepped once an epoch.
     batch_size : int, default=128
-        Rows in a training step.
+        Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
         Passes over the data.
     early_stopping : bool, default=False
@@ -119,8 +123,10 @@ class RAE(DeterministicAutoencoder):
     The authors' code averages where the paper sums. Its settings for MNIST (16
     components) are, in the paper's sums: beta 0.064 for RAE; beta 0.0128 and lambda
     1.02e-4 for RAE-L2; beta 0.0128 for RAE-GP; beta 1.152 for RAE-SN. It also
-    normalises the encoder; here, as in the paper, the decoder alone. A plain
-    autoencoder is ``RAE(latent_penalty=0, regularizer=None)``.
+    normalises the encoder; here, as in the paper, the decoder alone. There, batch
+    normalisation between the layers undoes the bound, and codes can be short; here the
+    decoder keeps it, codes must be as long as the data are wide, and beta must be far
+    smaller. A plain autoencoder is ``RAE(latent_penalty=0, regularizer=None)``.
 
     `score` is a reconstruction log-likelihood; see `score_samples`.
 
@@ -146,7 +152,7 @@ class RAE(DeterministicAutoencoder):
         network: Any = "mlp",
         likelihood: Any = "gaussian",
         latent_density: Any = None,
-        latent_penalty: float = 0.1,
+        latent_penalty: float | None = None,
         regularizer: str | None = "l2",
         regularizer_weight: float = 1e-2,
         learning_rate: float = 1e-3,
@@ -191,11 +197,14 @@ class RAE(DeterministicAutoencoder):
         generator: torch.Generator,
         annealing: float | Tensor,
     ) -> dict[str, Tensor]:
+        penalty = self.latent_penalty
+        if penalty is None:
+            penalty = _PENALTIES.get(self.regularizer, _PENALTY)
         return rae_loss(
             module,
             x,
             generator=generator,
-            latent_penalty=self.latent_penalty,
+            latent_penalty=penalty,
             regularizer=self.regularizer,
             regularizer_weight=self.regularizer_weight,
         )
@@ -217,5 +226,22 @@ class RAE(DeterministicAutoencoder):
         super()._check_parameters()
         names = ("l2", "gradient_penalty", "spectral_norm", None)
         check_choice("RAE", "regularizer", self.regularizer, names)
-        for name in ("latent_penalty", "regularizer_weight"):
-            check_real("RAE", name, getattr(self, name), low_included=True)
+        check_real(
+            "RAE", "regularizer_weight", self.regularizer_weight, low_included=True
+        )
+        penalty = self.latent_penalty
+        if penalty is not None:
+            check_real("RAE", "latent_penalty", penalty, low_included=True)
+
+    def _find_collapse(self) -> str | None:
+        squared_norm = 2 * float(self.kl_per_component_.sum())  # E ||z||^2
+        n_features = self.module_.n_features  # total variance of X / spread
+        bounded = self.regularizer == "spectral_norm"
+        scaled = hasattr(self.likelihood_, "spread")
+        if not (bounded and scaled and 4 * squared_norm < n_features):
+            return super()._find_collapse()
+        return (
+            "Posterior collapse: the spectrally normalised decoder cannot stretch, and "
+            f"codes of mean squared norm {squared_norm:.3g} are too short for the "
+            f"spread of {n_features} features. Lower latent_penalty."
+        )

@@ -68,7 +68,7 @@ class TwoStageVAE(VAE):
         to 0; a callable is given the optimizer and returns a scheduler of
         ``torch.optim.lr_scheduler``, stepped once an epoch.
     batch_size : int, default=128
-        Rows in a training step.
+        Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
         Passes over the data.
     early_stopping : bool, default=False
@@ -128,9 +128,7 @@ class TwoStageVAE(VAE):
 
     An interrupt from the keyboard ends the stage that trains at its last complete
     epoch, with a warning; during the first stage, the second one then still trains.
-    Callbacks are told of the epochs of both stages. `partial_fit` trains the first
-    stage for one epoch and the second for its share, on codes of the first as it then
-    is: many calls differ from one `fit`, where the first stage is finished first.
+    Callbacks are told of the epochs of both stages.
 
     The attributes describe the first stage, `second_stage_` those of the second. The
     paper's gamma is a variance; ``likelihood_.scale_`` is its root, as in the authors'
@@ -207,6 +205,26 @@ class TwoStageVAE(VAE):
     def second_stage_(self) -> Any:
         """The fitted second stage."""
         return self.latent_density_
+
+    def partial_fit(self, X: Any, y: Any = None) -> TwoStageVAE:
+        """Train the first stage for one more epoch, and the second for its share.
+
+        The second stage sees the codes of the first as it then is, so that many calls
+        differ from one ``fit``, which finishes the first stage before the second one
+        starts. The first stage is the same after as many epochs. To go on with the
+        stages one after the other, use ``warm_start`` and ``fit``.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        return self._fit(X, y, 1, True)
 
     def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> Fit:
         return _TwoStageFit(self, X, n_epochs, resume)

@@ -15,7 +15,7 @@ from skvae.losses import wae_gan_loss, wae_mmd_loss
 
 __all__ = ["WAE"]
 
-_WEIGHTS = {"mmd": 100.0, "gan": 5.0}
+_MAX_MMD_WEIGHT, _GAN_WEIGHT = 100.0, 5.0
 
 
 class WAE(DeterministicAutoencoder):
@@ -42,7 +42,8 @@ class WAE(DeterministicAutoencoder):
         Between the codes of a batch and draws of N(0, I): a maximum mean discrepancy,
         or the cross-entropy of a discriminator that trains along.
     divergence_weight : float or None, default=None
-        Weight of the divergence, in nats; None is 100 for "mmd" and 5 for "gan".
+        Weight of the divergence, in nats; None is one for every feature, at most 100,
+        for "mmd", and 5 for "gan".
     kernel : {"imq", "rbf"}, default="imq"
         Of the discrepancy: a sum of seven inverse multiquadratic kernels at the
         published scales, or a Gaussian kernel with a median bandwidth.
@@ -53,7 +54,7 @@ class WAE(DeterministicAutoencoder):
         to 0; a callable is given the optimizer and returns a scheduler of
         ``torch.optim.lr_scheduler``, stepped once an epoch.
     batch_size : int, default=128
-        Rows in a training step.
+        Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
         Passes over the data.
     early_stopping : bool, default=False
@@ -185,7 +186,10 @@ class WAE(DeterministicAutoencoder):
         annealing: float | Tensor,
     ) -> dict[str, Tensor]:
         weight = self.divergence_weight
-        weight = _WEIGHTS[self.divergence] if weight is None else weight
+        if weight is None:
+            # A reconstruction with a learned scale is worth some nats for each feature.
+            weight = min(_MAX_MMD_WEIGHT, float(module.n_features))
+            weight = _GAN_WEIGHT if self.divergence == "gan" else weight
         if self.divergence == "gan":
             return wae_gan_loss(
                 module, x, generator=generator, divergence_weight=weight

@@ -1,10 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
-from scipy.stats import entropy, norm, ortho_group
+from scipy.stats import entropy, multivariate_normal, norm, ortho_group
 
 from skvae.metrics import _pairwise, optimal_decoder, optimal_decoder_weights
 
@@ -48,6 +50,36 @@ def test_weights_are_the_double_loop(seed, block_entries, tile_columns, spread):
     np.testing.assert_array_equal(result.heaviest, expected.argmax(axis=1))
     perplexity = np.exp(entropy(expected, axis=1))
     np.testing.assert_allclose(result.perplexity, perplexity, rtol=1e-9)
+
+
+@given(st.integers(0, 2**31), st.sampled_from([1, 3]), st.sampled_from([4, 512]))
+@settings(max_examples=20, deadline=None)
+def test_weights_of_full_covariances_are_the_double_loop(seed, d, tile_columns):
+    Z, means, _, X = setting(seed, d=d)
+    rng = np.random.RandomState(seed)
+    factors = np.tril(rng.normal(size=(9, d, d)), -1)
+    factors += np.eye(d) * rng.uniform(0.1, 2, size=(9, d, 1))
+    covariances = factors @ factors.transpose(0, 2, 1)
+    log_q = [
+        [
+            multivariate_normal.logpdf(z, m, c)
+            for m, c in zip(means, covariances, strict=True)
+        ]
+        for z in Z
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimal_decoder, "TILE_COLUMNS", tile_columns)
+        result = optimal_decoder_weights(Z, means, factors, X, keep_weights=True)
+    np.testing.assert_allclose(
+        result.weights, softmax(log_q, axis=1), rtol=1e-6, atol=1e-9
+    )
+
+
+def test_diagonal_factors_are_deviations():
+    Z, means, deviations, X = setting(6)
+    by_factor = optimal_decoder_weights(Z, means, deviations[:, None] * np.eye(3), X)
+    expected = optimal_decoder_weights(Z, means, deviations, X)
+    np.testing.assert_allclose(by_factor.averages, expected.averages, rtol=1e-9)
 
 
 def test_equal_codes_share_the_weight():
@@ -130,17 +162,56 @@ def test_tensors_images_and_one_training_row():
     np.testing.assert_array_equal(one.perplexity, 1)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int16])
+def test_training_rows_of_any_type_give_what_float64_gives(dtype, monkeypatch):
+    Z, means, deviations, X = setting(5)
+    X = (40 * X).astype(dtype)
+    exact = optimal_decoder_weights(Z, means, deviations, X.astype(float))
+    monkeypatch.setattr(_pairwise, "BLOCK_ENTRIES", 8)  # two rows, of nine
+    result = optimal_decoder_weights(Z, means, deviations, X)
+    np.testing.assert_allclose(result.averages, exact.averages, rtol=1e-12)
+
+
+def test_memory_is_bounded_whatever_the_number_of_training_rows(monkeypatch):
+    monkeypatch.setattr(_pairwise, "BLOCK_ENTRIES", 2**15)  # 256 kB in float64
+    rng = np.random.RandomState(0)
+
+    def peak(n):
+        X = rng.randint(0, 255, (n, 400)).astype(np.uint8)
+        Z, means = rng.normal(size=(20, 2)), rng.normal(size=(n, 2))
+        tracemalloc.start()
+        optimal_decoder_weights(Z, means, 0.5, X)
+        added = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return added
+
+    small, large = peak(2000), peak(10_000)
+    codes = 8000 * 2 * 8  # of the further rows, in float64
+    assert large - small < 5 * codes
+    assert large < 10_000 * 400  # less than one more copy of the bytes
+
+
 def test_bad_input():
     Z, means, deviations, X = setting(4)
     with pytest.raises(ValueError, match=r"Z and means .* got 2 and 3"):
         optimal_decoder_weights(Z[:, :2], means, deviations, X)
     with pytest.raises(ValueError, match="number of rows, got 9 and 8"):
         optimal_decoder_weights(Z, means, deviations, X[:8])
+    with pytest.raises(ValueError, match=r"X_train must be finite.* row 7, column 1"):
+        optimal_decoder_weights(Z, means, 1.0, np.where(X[7, 1] == X, np.nan, X))
+    with pytest.raises(ValueError, match=r"X_train must have shape .* got \(9,\)"):
+        optimal_decoder_weights(Z, means, 1.0, X[:, 0])
     with pytest.raises(ValueError, match="standard_deviations must be > 0, got 0"):
         optimal_decoder_weights(Z, means, 0.0, X)
     with pytest.raises(ValueError, match=r"in \[-1, 8\], got 9"):
         optimal_decoder_weights(Z, means, 1.0, X, leave_out=[0, 9, 0, 0, 0])
     with pytest.raises(ValueError, match=r"shape \(5,\).* got dtype int64 and shape"):
         optimal_decoder_weights(Z, means, 1.0, X, leave_out=[0, 1])
+    with pytest.raises(ValueError, match=r"got shapes \(9, 2, 2\) and \(9, 3\)"):
+        optimal_decoder_weights(Z, means, np.ones((9, 2, 2)), X)
+    with pytest.raises(ValueError, match="must be lower triangular"):
+        optimal_decoder_weights(Z, means, np.ones((9, 3, 3)), X)
+    with pytest.raises(ValueError, match="must be lower triangular"):
+        optimal_decoder_weights(Z, means, np.zeros((9, 3, 3)), X)
     with pytest.raises(ValueError, match="X_train has 1 row"):
         optimal_decoder_weights(Z, means[:1], 1.0, X[:1], leave_out=[0] * 5)

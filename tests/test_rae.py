@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -198,6 +199,31 @@ def test_spectral_norm_reaches_the_users_decoder(X):
     network = CustomNetwork(encoder=nn.Linear, decoder=nn.Linear)
     rae = RAE(2, network=network, regularizer="spectral_norm", max_epochs=1)
     assert isinstance(rae.fit(X).module_.decoder, SpectrallyNormalised)
+
+
+def test_spectral_norm_has_a_default_penalty_of_its_own(X):
+    options = {"regularizer": "spectral_norm", "max_epochs": 2, **SMALL}
+    default = RAE(2, **options).fit(X).transform(X)
+    own = RAE(2, latent_penalty=0.01, **options).fit(X).transform(X)
+    np.testing.assert_array_equal(default, own)
+    tenth = RAE(2, latent_penalty=0.1, max_epochs=2, **SMALL).fit(X)
+    other = RAE(2, max_epochs=2, **SMALL).fit(X)
+    np.testing.assert_array_equal(tenth.transform(X), other.transform(X))
+
+
+def test_codes_too_short_for_a_decoder_that_cannot_stretch_are_told():
+    H = np.random.default_rng(0).normal(size=(400, 4))
+    X = (H @ np.random.default_rng(1).normal(size=(4, 40))).astype(np.float32)
+    options = {**SMALL, "regularizer": "spectral_norm", "max_epochs": 60}
+    options |= {"network": MLP(hidden_layer_sizes=(32,)), "learning_rate": 1e-2}
+    with pytest.warns(UserWarning, match="cannot stretch.* 40 features. Lower latent"):
+        bad = RAE(4, latent_penalty=30.0, **options).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        good = RAE(4, **options).fit(X)
+    error, variance = (np.square(X - r) for r in (good.reconstruct(X), X.mean(0)))
+    assert error.mean() < 0.5 * variance.mean()
+    assert np.square(X - bad.reconstruct(X)).mean() > 0.75 * variance.mean()
 
 
 def test_score_is_the_reconstruction_log_likelihood(X):

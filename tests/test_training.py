@@ -427,7 +427,8 @@ def test_callable_schedule_is_used(X):
 
 def test_closed_form_finds_the_scale_whatever_the_rate_of_the_networks():
     X = make_data(200, 6)
-    model = small(learning_rate=1e-12, max_epochs=40, kl_warmup=0.0).fit(X)
+    options = {"batch_size": 200, "max_epochs": 100, "kl_warmup": 0.0}
+    model = small(learning_rate=1e-12, **options).fit(X)
     q = model.module_.encode(torch.tensor(X))
     noise = np.random.default_rng(0).standard_normal((50, *q.mean.shape))
     Z = q.mean.detach().numpy() + q.variance.detach().sqrt().numpy() * noise

@@ -106,6 +106,14 @@ def test_divergence_of_the_loss_is_the_estimate(X, kernel):
     torch.testing.assert_close(terms["reconstruction"], -log_p)
 
 
+@pytest.mark.parametrize(("n_features", "weight"), [(4, 4.0), (150, 100.0)])
+def test_default_weight_is_one_for_each_feature_up_to_a_hundred(n_features, weight):
+    X = np.random.default_rng(0).normal(size=(40, n_features)).astype(np.float32)
+    default = WAE(2, max_epochs=2, **SMALL).fit(X).transform(X)
+    own = WAE(2, divergence_weight=weight, max_epochs=2, **SMALL).fit(X).transform(X)
+    np.testing.assert_array_equal(default, own)
+
+
 def test_a_batch_of_one_row_has_no_divergence(X):
     module = WAE(2, max_epochs=1, **SMALL).fit(X).module_
     terms = wae_mmd_loss(module, torch.from_numpy(X[:1]), generator=generator())

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 RandomState = int | np.random.RandomState | None
+_CHECKED_ENTRIES = 2**22
 
 
 def random_state_of(random_state: RandomState) -> np.random.RandomState:
@@ -77,6 +78,20 @@ def as_rows(X: ArrayLike | torch.Tensor, name: str, *, min_rows: int = 1) -> Flo
     X = X.reshape(len(X), int(np.prod(X.shape[1:])))
     _check_size(X, name, min_rows)
     _check_finite(X, name)
+    return X
+
+
+def as_real_rows(X: ArrayLike | torch.Tensor, name: str) -> NDArray[Any]:
+    """Read an array or tensor as finite rows, without a copy in another type."""
+    X = as_real(X, name)
+    if X.ndim < 2:
+        return as_rows(X, name)  # which refuses it
+    X = X.reshape(len(X), int(np.prod(X.shape[1:])))
+    _check_size(X, name, 1)
+    if X.dtype.kind == "f":
+        step = max(1, _CHECKED_ENTRIES // X.shape[1])
+        for start in range(0, len(X), step):
+            _check_finite(X[start : start + step], name, start)
     return X
 
 
@@ -176,12 +191,12 @@ def _check_size(X: FloatArray, name: str, min_rows: int) -> None:
         raise ValueError(f"{name} must have at least 1 feature, got shape {X.shape}.")
 
 
-def _check_finite(X: FloatArray, name: str) -> None:
+def _check_finite(X: FloatArray, name: str, first_row: int = 0) -> None:
     finite = np.isfinite(X)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         raise ValueError(
             f"{name} must be finite, but has {np.sum(~finite)} NaN or infinite values, "
-            f"the first ({X[row, column]}) in row {row}, column {column}. "
+            f"the first ({X[row, column]}) in row {first_row + row}, column {column}. "
             "Remove or impute those rows."
         )

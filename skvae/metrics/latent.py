@@ -245,9 +245,14 @@ def typical_set_gap(
     deviations = broadcast_deviations(standard_deviations, means)
     entropy = np.mean(0.5 * np.log(2 * np.pi * np.e * deviations**2), axis=1)
     noise = (Z - means) / deviations
-    gap = np.abs(np.mean(noise**2, axis=1) - 1) / 2
+    return entropy_gap((1 - np.mean(noise**2, axis=1)) / 2 - entropy, entropy)
+
+
+def entropy_gap(log_density: FloatArray, entropy: FloatArray) -> TypicalSetGap:
+    """Gap of log densities of draws, (n,), from entropies, (n,), both per component."""
+    gap = np.abs(log_density + entropy)
     defined = np.abs(entropy) > 1e-6
-    percent = np.full(len(Z), np.nan)
+    percent = np.full(len(gap), np.nan)
     percent[defined] = 100 * gap[defined] / np.abs(entropy[defined])
     value = float(np.median(percent[defined])) if defined.any() else np.nan
     return TypicalSetGap(value, percent, entropy)

@@ -1,20 +1,26 @@
 """The optimal decoder of a given encoder, a weighted mean of training rows."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from skvae.metrics._checks import (
     FloatArray,
     IntArray,
+    as_finite,
+    as_real_rows,
     as_rows,
     check_same_width,
 )
 from skvae.metrics._pairwise import row_blocks
 from skvae.metrics.latent import broadcast_deviations
+
+# By component j, the entries (k, (L_i^-1)_jk for all rows i) that are not zero.
+Whitening = list[list[tuple[int, FloatArray]]]
 
 # Columns of one tile, which stays in the cache over the loop on components.
 TILE_COLUMNS = 512
@@ -58,7 +64,8 @@ def optimal_decoder_weights(
     means : array-like or Tensor of shape (n, n_components)
         Posterior means of all training rows.
     standard_deviations : array-like or Tensor, broadcast to (n, n_components)
-        Their posterior standard deviations, above 0.
+        Their posterior standard deviations, above 0; or, of shape (n, n_components,
+        n_components), the Cholesky factors L of their covariances L L'.
     X_train : array-like or Tensor of shape (n, ...)
         The training rows.
     leave_out : array-like of int of shape (m,), default=None
@@ -76,8 +83,14 @@ def optimal_decoder_weights(
     Raises
     ------
     ValueError
-        If the arrays are not finite or do not fit, a deviation is not above 0, or
-        `leave_out` is not an index of a training row, or leaves none.
+        If the arrays are not finite or do not fit, a deviation is not above 0, a factor
+        is not lower triangular with a diagonal above 0, or `leave_out` is not an index
+        of a training row, or leaves none.
+
+    Notes
+    -----
+    Queries and training rows are taken in blocks: beside the arrays given, the codes in
+    float64 and what is returned, it needs about 130 MB, whatever their numbers.
 
     References
     ----------
@@ -95,18 +108,18 @@ def optimal_decoder_weights(
     """
     Z, means = as_rows(Z, "Z"), as_rows(means, "means")
     check_same_width(Z.shape[1], means.shape[1], ("Z", "means"))
-    deviations = broadcast_deviations(standard_deviations, means)
-    X = as_rows(X_train, "X_train")
+    whitening = _whitening(standard_deviations, means)
+    X = as_real_rows(X_train, "X_train")
     _check_same_length(means, X)
     excluded = _read_leave_out(leave_out, len(Z), len(X))
-    blocks = _log_weight_blocks(Z, means, deviations, excluded)
+    blocks = _log_weight_blocks(Z, means, whitening, excluded)
     parts = [_summarise(log_w, X, keep_weights) for log_w in blocks]
     summaries = (np.concatenate(part) for part in list(zip(*parts, strict=True))[:4])
     weights = np.vstack([part.weights for part in parts]) if keep_weights else None
     return OptimalDecoderWeights(*summaries, weights)
 
 
-def _check_same_length(means: FloatArray, X: FloatArray) -> None:
+def _check_same_length(means: FloatArray, X: NDArray[Any]) -> None:
     if len(means) != len(X):
         raise ValueError(
             "means and X_train must have the same number of rows, got "
@@ -134,40 +147,81 @@ def _read_leave_out(leave_out: ArrayLike | None, m: int, n: int) -> IntArray:
     return excluded
 
 
+def _whitening(
+    standard_deviations: ArrayLike | Tensor, means: FloatArray
+) -> tuple[Whitening, FloatArray]:
+    """Read the inverses of the posteriors' factors and their log determinants."""
+    d = means.shape[1]
+    if np.ndim(standard_deviations) < 3:
+        deviations = broadcast_deviations(standard_deviations, means)
+        precision = (1.0 / deviations).T.copy()
+        rows = [[(j, precision[j])] for j in range(d)]
+        return rows, -np.log(deviations).sum(axis=1)
+    factors = as_finite(standard_deviations, "standard_deviations")
+    diagonals = np.diagonal(factors, axis1=1, axis2=2)
+    if factors.shape != (*means.shape, d):
+        raise ValueError(
+            f"standard_deviations must fit means, got shapes {factors.shape} and "
+            f"{means.shape}."
+        )
+    if not (diagonals > 0).all() or np.triu(factors, 1).any():
+        raise ValueError(
+            "standard_deviations of 3 dimensions must be lower triangular factors with "
+            "diagonals > 0. Pass numpy.linalg.cholesky of the covariances."
+        )
+    identity = torch.eye(d, dtype=torch.float64).expand(len(means), d, d)
+    inverse = torch.linalg.solve_triangular(
+        torch.from_numpy(factors), identity, upper=False
+    )
+    inverse = inverse.permute(1, 2, 0).contiguous().numpy()
+    rows = [[(k, inverse[j, k]) for k in range(j + 1)] for j in range(d)]
+    return rows, -np.log(diagonals).sum(axis=1)
+
+
 def _log_weight_blocks(
-    Z: FloatArray, means: FloatArray, deviations: FloatArray, excluded: IntArray
+    Z: FloatArray,
+    means: FloatArray,
+    whitening: tuple[Whitening, FloatArray],
+    excluded: IntArray,
 ) -> Iterator[FloatArray]:
     """Unnormalised log weights of blocks of queries, (len(block), n)."""
-    mu, precision = means.T.copy(), (1.0 / deviations).T.copy()
-    log_scale = np.log(deviations).sum(axis=1)
+    mu, (inverse, log_det) = means.T.copy(), whitening
     for rows in row_blocks(len(Z), len(means)):
-        log_w = _scaled_distances(Z[rows], mu, precision)
+        log_w = _scaled_distances(Z[rows], mu, inverse)
         log_w *= -0.5
-        log_w -= log_scale
+        log_w += log_det
         (left,) = np.nonzero(excluded[rows] >= 0)
         log_w[left, excluded[rows][left]] = -np.inf
         yield log_w
 
 
-def _scaled_distances(
-    z: FloatArray, mu: FloatArray, precision: FloatArray
-) -> FloatArray:
-    """Compute ``sum_j ((z_j - mu_ij) / sigma_ij)^2`` from differences, (len(z), n)."""
+def _scaled_distances(z: FloatArray, mu: FloatArray, inverse: Whitening) -> FloatArray:
+    """Compute ``|L_i^-1 (z - mu_i)|^2`` from differences, (len(z), n)."""
     # Expanded into a matrix product it would cancel: sigma is often tiny.
     distances = np.zeros((len(z), mu.shape[1]))
     for start in range(0, mu.shape[1], TILE_COLUMNS):
         tile = slice(start, start + TILE_COLUMNS)
         total = distances[:, tile]
-        for z_j, mu_j, precision_j in zip(z.T, mu, precision, strict=True):
-            term = z_j[:, None] - mu_j[tile]
-            term *= precision_j[tile]
+        for row in inverse:
+            terms = (_scaled_difference(z, mu, k, a, tile) for k, a in row)
+            term = next(terms)
+            for other in terms:
+                term += other
             term *= term
             total += term
     return distances
 
 
+def _scaled_difference(
+    z: FloatArray, mu: FloatArray, k: int, scale: FloatArray, tile: slice
+) -> FloatArray:
+    difference = z[:, k, None] - mu[k, tile]
+    difference *= scale[tile]
+    return difference
+
+
 def _summarise(
-    log_w: FloatArray, X: FloatArray, keep_weights: bool
+    log_w: FloatArray, X: NDArray[Any], keep_weights: bool
 ) -> OptimalDecoderWeights:
     heaviest = log_w.argmax(axis=1)
     log_w -= log_w.max(axis=1, keepdims=True)
@@ -177,4 +231,15 @@ def _summarise(
     w /= total
     entropy = np.log(total[:, 0]) - np.einsum("ij,ij->i", w, log_w)
     kept = w if keep_weights else None
-    return OptimalDecoderWeights(np.exp(entropy), w.max(axis=1), heaviest, w @ X, kept)
+    averages = _average(w, X)
+    return OptimalDecoderWeights(
+        np.exp(entropy), w.max(axis=1), heaviest, averages, kept
+    )
+
+
+def _average(w: FloatArray, X: NDArray[Any]) -> FloatArray:
+    """Compute ``w @ X`` in float64, a block of rows of `X` at a time."""
+    averages = np.zeros((len(w), X.shape[1]))
+    for rows in row_blocks(*X.shape):
+        averages += w[:, rows] @ X[rows].astype(np.float64, copy=False)
+    return averages

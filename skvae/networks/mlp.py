@@ -22,8 +22,10 @@ class MLP(Network):
         tuple gives linear maps (with the Gaussian likelihood: probabilistic PCA).
     activation : str, default="silu"
         "relu", "leaky_relu", "elu", "gelu", "silu" or "tanh".
-    skip : bool, default=False
-        Concatenate the input to the last hidden layer (Dai & Wipf's second stage).
+    skip : bool, default=True
+        Add a linear map of the input to the output, or in other words concatenate the
+        input to the last hidden layer (Dai & Wipf's second stage). Training then starts
+        at a linear autoencoder, and hidden layers add what is not linear.
 
     Examples
     --------
@@ -37,7 +39,7 @@ class MLP(Network):
         self,
         hidden_layer_sizes: tuple[int, ...] = (256, 256),
         activation: str = "silu",
-        skip: bool = False,
+        skip: bool = True,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -85,6 +87,11 @@ class Perceptron(nn.Module):
         )
         n_last = widths[-1] + (n_in if self.skip else 0)
         self.output = make_linear(n_last, n_out, generator, gain=1.0)
+        if self.skip:
+            direct = make_linear(n_in, n_out, generator, gain=1.0)
+            with torch.no_grad():
+                self.output.weight[:, :n_in] = direct.weight
+                self.output.weight[:, n_in:] = 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output, shape (n, n_out)."""

@@ -1,0 +1,321 @@
+"""What every model must reach on real data, over several seeds.
+
+Three parts, run in turn for every seed, so that a run that is stopped has whole seeds:
+
+``tables``
+    At defaults: explained variance of held-out rows, minus that of PCA with the same
+    number of components (floors: -0.05 on digits, -0.10 on standardised tables).
+``images``
+    At defaults: squared reconstruction error of held-out images over PCA's (below 1).
+``samples``
+    Fréchet distance of 10,000 samples to the 10,000 test images, in the features of a
+    small classifier that is trained here: latents of the prior N(0, I), of one normal
+    density and of a mixture of ten fitted to the codes of the training rows. Of
+    ``TwoStageVAE``, whose first stage is the VAE, also the discrepancy of the codes of
+    both stages from N(0, I) (at least 3 times lower in the second), their singular
+    values, and the variance of pixels of samples over that of images (within 15 % with
+    the noise of p(x|z); decoder means have only what 16 components explain).
+
+    python benchmarks/quality_floors.py [--data FOLDER] [--seeds 5] [--parts tables ...]
+
+For FOLDER see `skvae.datasets.load_mnist`; tables need none.
+"""
+
+import argparse
+import functools
+import time
+import warnings
+from collections import defaultdict
+
+import numpy as np
+import torch
+from sklearn.datasets import (
+    fetch_california_housing,
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_wine,
+)
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
+from skvae.datasets import load_fashion_mnist, load_mnist
+from skvae.diagnostics import posterior_moments
+from skvae.metrics import aggregated_posterior_mmd, frechet_distance, latent_spectrum
+from skvae.networks import MLP
+
+MODELS = {"VAE": VAE, "IWAE": IWAE, "WAE": WAE, "RAE": RAE}
+LOADERS = {"mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
+N_COMPONENTS = 16
+N_SAMPLES = 10_000
+N_CODES = 5000
+
+
+# ----------------------------------------------------------------------------- tables
+
+
+def housing_like(n_samples=2_000):
+    """Nine correlated, skewed columns, for where California housing is not at hand."""
+    rng = np.random.default_rng(0)
+
+    def normal(scale=1.0):
+        return scale * rng.standard_normal(n_samples)
+
+    longitude = normal()
+    latitude = -0.9 * longitude + normal(0.4)
+    income = 3.5 * np.exp(normal(0.5))
+    age = np.clip(28 - 2 * income + normal(12), 1, 52)
+    rooms = 5.2 * (income / 3.5) ** 0.15 * np.exp(normal(0.25))
+    bedrooms = 0.2 * rooms * np.exp(normal(0.12))
+    population, occupancy = np.exp(7 + normal(0.7)), 2.9 * np.exp(normal(0.25))
+    value = 0.45 * income + 0.3 * np.cos(2 * longitude) + 0.2 * latitude + normal(0.3)
+    columns = (income, age, rooms, bedrooms, population, occupancy, latitude)
+    return np.column_stack([*columns, longitude, np.clip(value, 0.15, 5)])
+
+
+def load_tables():
+    try:
+        housing = fetch_california_housing(download_if_missing=False).data[::10]
+        label = "California housing"
+    except OSError:
+        housing, label = housing_like(), "housing-like"
+    cancer, wine, diabetes = (
+        load().data for load in (load_breast_cancer, load_wine, load_diabetes)
+    )
+    return {
+        "digits, 16": (load_digits().data, 16, -0.05),
+        "breast cancer, 4": (cancer, 4, -0.10),
+        "breast cancer, 16": (cancer, 16, -0.10),
+        "wine, 4": (wine, 4, -0.10),
+        "wine, 8": (wine, 8, -0.10),
+        "diabetes, 4": (diabetes, 4, -0.10),
+        f"{label}, 4": (housing, 4, -0.10),
+    }
+
+
+def explained_variance(X, reconstructed):
+    return 1 - np.square(X - reconstructed).sum() / np.square(X - X.mean(0)).sum()
+
+
+def measure_tables(seed, options):
+    for name, (X, d, floor) in load_tables().items():
+        train, test = train_test_split(X, random_state=seed)
+        if not name.startswith("digits"):
+            scaler = StandardScaler().fit(train)
+            train, test = scaler.transform(train), scaler.transform(test)
+        pca = PCA(d).fit(train)
+        best = explained_variance(test, pca.inverse_transform(pca.transform(test)))
+        yield f"{name}: PCA", best, ""
+        for label in options.table_models:
+            model, remark = fit(MODELS[label](d, random_state=seed), train)
+            value = explained_variance(test, model.reconstruct(test)) - best
+            yield f"{name}: {label} - PCA (>= {floor})", value, remark
+
+
+# ----------------------------------------------------------------------------- images
+
+
+def load_images(data, name, n_rows):
+    """Return so many training images and all test images, pixels in [0, 1]."""
+    parts = (LOADERS[name](subset=s, data_home=data).data for s in ("train", "test"))
+    train, test = (X.astype(np.float32) / 255 for X in parts)
+    return train[:n_rows], test
+
+
+def measure_images(seed, options):
+    for name in ("mnist", "fashion-mnist"):
+        train, test = load_images(options.data, name, options.rows)
+        pca = PCA(N_COMPONENTS, random_state=seed).fit(train)
+        best = np.square(test - pca.inverse_transform(pca.transform(test))).mean()
+        yield f"{name}: PCA, mean squared error", best, ""
+        for label in options.image_models:
+            model, remark = fit(MODELS[label](random_state=seed), train)
+            error = np.square(test - model.reconstruct(test)).mean()
+            yield f"{name}: {label} / PCA (< 1)", error / best, remark
+
+
+# ---------------------------------------------------------------------------- samples
+
+
+class Classifier(nn.Module):
+    """Two convolutions and a layer of 64, whose outputs are the features."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Unflatten(1, (1, 28, 28)),
+            nn.Conv2d(1, 16, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(32 * 49, 64),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(64, 10)
+
+    def transform(self, X):
+        with torch.no_grad():
+            blocks = torch.from_numpy(np.asarray(X, np.float32)).split(1000)
+            return torch.cat([self.features(x) for x in blocks]).double().numpy()
+
+
+def train_classifier(X, y, n_epochs=2):
+    """Train on labelled images, with a seed of its own that never changes."""
+    torch.manual_seed(0)
+    network = Classifier()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    x, y = torch.from_numpy(X), torch.from_numpy(y.astype(np.int64))
+    for _ in range(n_epochs):
+        for rows in torch.randperm(len(x)).split(128):
+            optimizer.zero_grad()
+            logits = network.head(network.features(x[rows]))
+            nn.functional.cross_entropy(logits, y[rows]).backward()
+            optimizer.step()
+    return network.eval()
+
+
+@functools.cache
+def load_classifier(data):
+    """Return the classifier and its features of the test images; print what it can."""
+    train, test = load_images(data, "mnist", None)
+    labels, expected = (
+        load_mnist(subset=subset, data_home=data).target for subset in ("train", "test")
+    )
+    network = train_classifier(train, labels)
+    reference = network.transform(test)
+    predicted = network.head(torch.from_numpy(reference).float()).argmax(1).numpy()
+    floor = frechet_distance(reference, network.transform(train[:N_SAMPLES]))
+    print(
+        f"classifier: accuracy {(predicted == expected).mean():.4f}; training images "
+        f"are at a Fréchet distance of {floor:.2f} from test images"
+    )
+    return network, reference
+
+
+def encoded_draws(model, X, seed):
+    """Draw z ~ q(z|x) once for every row."""
+    means, deviations = posterior_moments(model, X)
+    return means + deviations * np.random.default_rng(seed).normal(size=means.shape)
+
+
+def make_two_stage(options):
+    second = VAE(
+        N_COMPONENTS,
+        network=MLP(hidden_layer_sizes=(options.width,) * 3, skip=True),
+        max_epochs=options.second_epochs or 2 * options.epochs,
+    )
+    return TwoStageVAE(second_stage=second)
+
+
+def measure_samples(seed, options):
+    train, test = load_images(options.data, "mnist", options.rows)
+    network, reference = load_classifier(options.data)
+
+    def distance(X):
+        return frechet_distance(reference, network.transform(X))
+
+    models = {"VAE": make_two_stage(options)}  # whose first stage is the VAE
+    models |= {label: MODELS[label]() for label in ("IWAE", "WAE", "RAE")}
+    for label, model in models.items():
+        model.set_params(max_epochs=options.epochs, random_state=seed)
+        model, remark = fit(model, train)
+        yield f"{label}, reconstructions", distance(model.reconstruct(test)), remark
+        Z = encoded_draws(model, train, seed)
+        noise = np.random.default_rng(seed).normal(size=(N_SAMPLES, N_COMPONENTS))
+        yield f"{label}, N(0, I)", distance(model.inverse_transform(noise)), ""
+        for n in (1, 10):
+            density = GaussianMixture(n, max_iter=100, random_state=seed).fit(Z)
+            samples = model.inverse_transform(density.sample(N_SAMPLES)[0])
+            yield f"{label}, {n} normal", distance(samples), ""
+        if label == "VAE":
+            yield from measure_two_stages(model, test, distance, seed)
+
+
+def measure_two_stages(model, test, distance, seed):
+    Z = encoded_draws(model, test, seed)
+    U = encoded_draws(model.second_stage_, Z, seed + 1)
+    discrepancies = []
+    for stage, codes in (("first", Z), ("second", U)):
+        mmd = aggregated_posterior_mmd(codes[:N_CODES], random_state=seed).value
+        values = latent_spectrum(codes).singular_values
+        discrepancies.append(mmd)
+        yield f"{stage} stage: MMD", mmd, ""
+        yield f"{stage} stage: singular values, max / min", values[0] / values[-1], ""
+    yield "MMD first / second (>= 3)", discrepancies[0] / discrepancies[1], ""
+    samples = model.sample(N_SAMPLES, random_state=seed)
+    yield "TwoStageVAE", distance(samples), ""
+    rows = {
+        "samples with noise (0.85 to 1.15)": model.sample(
+            N_SAMPLES, mean=False, random_state=seed
+        ),
+        "samples": samples,
+        "reconstructions": model.reconstruct(test),
+    }
+    for label, X in rows.items():
+        yield f"variance of pixels, {label}", X.var(0).mean() / test.var(0).mean(), ""
+
+
+# ------------------------------------------------------------------------------ report
+
+
+def fit(model, X):
+    """Fit, and return with the model how long it took and what it warned of."""
+    start = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X)
+    remark = f"{time.perf_counter() - start:.0f} s, {len(model.active_components_)} of "
+    remark += f"{model.module_.n_components} active"
+    warned = {str(w.message).partition(":")[0] for w in caught}
+    return model, "; ".join([remark, *sorted(warned)])
+
+
+PARTS = {
+    "tables": measure_tables,
+    "images": measure_images,
+    "samples": measure_samples,
+}
+
+
+def report(results):
+    print("\nmean +- standard deviation (least to greatest), number of seeds")
+    for label, values in results.items():
+        spread = np.std(values, ddof=1) if len(values) > 1 else np.nan
+        print(
+            f"  {label:58s} {np.mean(values):9.4f} +- {spread:.4f} "
+            f"({min(values):.4f} to {max(values):.4f}), {len(values)}"
+        )
+    print(flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="folder of the images (default: as loaders)")
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=60_000, help="training images")
+    parser.add_argument("--table-models", nargs="*", default=MODELS, choices=MODELS)
+    parser.add_argument("--image-models", nargs="*", default=["VAE"], choices=MODELS)
+    parser.add_argument("--epochs", type=int, default=100, help="of ``samples``")
+    parser.add_argument("--second-epochs", type=int, help="default: twice as many")
+    parser.add_argument("--width", type=int, default=1024, help="of the second stage")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    results = defaultdict(list)
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
+        for part in options.parts:
+            for label, value, remark in PARTS[part](seed, options):
+                results[f"{part}: {label}"].append(float(value))
+                print(f"seed {seed}  {label:50s} {value:9.4f}  {remark}", flush=True)
+        report(results)
+
+
+if __name__ == "__main__":
+    main()
