@@ -58,7 +58,10 @@ split = held_out_class_split(
 nines = split.X_held_out
 
 # 2. Four models. On MNIST, likelihood, layers and latent dimension are the paper's.
-networks = {"1 layer": MLP(hidden[:1]), "3 layers": MLP(hidden)}
+networks = {
+    "1 layer": MLP(hidden[:1], skip=False),
+    "3 layers": MLP(hidden, skip=False),
+}
 data = {"no nines": split.X_without, "with nines": split.X_with}
 models, results = {}, {}
 for depth, network in networks.items():
