@@ -98,7 +98,12 @@ SHARED = {
 }
 MODELS = {
     "IWAE": IWAE(
-        2, n_importance_samples=10, network=dense(-2, -1), batch_size=100, **SHARED
+        2,
+        n_importance_samples=10,
+        gradient="dreg",
+        network=dense(-2, -1),
+        batch_size=100,
+        **SHARED,
     ),
     "VAE": VAE(2, kl_warmup=0, network=dense(-3, -2), batch_size=200, **SHARED),
 }
@@ -114,7 +119,7 @@ CHANGES = {
         "SiLU": {"network": dense(-2, -1, activation="silu")},
         "MLP": {"network": FOUR_LAYERS},
         "learning rate 1e-3": {"learning_rate": 1e-3},
-        "gradient dreg": {"gradient": "dreg"},
+        "gradient standard": {"gradient": "standard"},
     },
     "VAE": {
         "none": {},
