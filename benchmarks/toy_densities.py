@@ -177,8 +177,8 @@ def summarise(values):
     for (density, label), bits in values.items():
         spread = np.std(bits, ddof=1) if len(bits) > 1 else np.nan
         print(
-            f"{density:13s} {label:28s} {np.mean(bits):7.3f} +- {spread:.3f} (standard "
-            f"error {spread / len(bits) ** 0.5:.3f}, {len(bits)} seeds)"
+            f"{density:13s} {label:28s} {np.mean(bits):7.3f} +- {spread:.3f}, standard "
+            f"error {spread / len(bits) ** 0.5:.3f}, seeds: {len(bits)}"
         )
 
 
