@@ -130,7 +130,6 @@ CHANGES = {
         "SiLU": {"network": dense(-3, -2, activation="silu")},
         "MLP": {"network": FOUR_LAYERS},
         "learning rate 1e-3": {"learning_rate": 1e-3},
-        "posterior full": {"posterior": "full"},
     },
 }
 
