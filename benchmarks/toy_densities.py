@@ -110,7 +110,7 @@ MODELS = {
 N_STEPS = {"IWAE": 12_000, "VAE": 10_000}
 # What a network of the user starts with: an output layer like all others.
 USUAL = dense(0, 0, gain=None)
-FOUR_LAYERS = MLP((64, 64, 64, 64), activation="relu")
+FOUR_LAYERS = MLP((64, 64, 64, 64), activation="relu", skip=False)
 CHANGES = {
     "IWAE": {
         "none": {},
