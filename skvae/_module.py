@@ -193,7 +193,7 @@ def _to_numpy(tensor: Tensor) -> np.ndarray:
 
 def _from_numpy(array: np.ndarray, like: Tensor, device: torch.device) -> Tensor:
     tensor = torch.empty_like(like, device=device)  # with its order in memory
-    tensor.copy_(torch.tensor(array))
+    tensor.copy_(torch.tensor(array, device="cpu"))
     if isinstance(like, nn.Parameter):
         return nn.Parameter(tensor, requires_grad=like.requires_grad)
     return tensor

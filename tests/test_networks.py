@@ -309,7 +309,7 @@ def test_initial_weights_of_the_named_networks_are_their_papers():
 
 
 def test_initial_conv_net_keeps_the_variance_through_rectifiers():
-    network = ConvNet(channels=(64, 64, 64), hidden_layer_sizes=(64,))
+    network = ConvNet((64, 64, 64), hidden_layer_sizes=(64,), activation="relu")
     encoder, decoder = make(network, (3, 64, 64), 200, 200)
     x = torch.randn(16, 3 * 64 * 64, generator=generator(1))
     z = torch.randn(64, 200, generator=generator(2))
