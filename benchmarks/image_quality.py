@@ -16,14 +16,11 @@ test images. They are no FIDs and compare with nothing but each other.
 
     python benchmarks/image_quality.py --data FOLDER [--seeds 3] [--parts densities ...]
 
-FOLDER holds the four IDX files of MNIST in ``mnist/`` and of Fashion-MNIST in
-``fashion-mnist/``, gzipped or not.
+FOLDER holds the files of MNIST and Fashion-MNIST (see `skvae.datasets.load_mnist`).
 """
 
 import argparse
-import functools
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -31,10 +28,9 @@ from quality_floors import (
     N_SAMPLES,
     encoded_draws,
     fit,
+    load_classifier,
     load_images,
-    read_idx,
     report,
-    train_classifier,
 )
 from sklearn.mixture import GaussianMixture
 
@@ -55,28 +51,11 @@ MODELS = {
 }
 
 
-@functools.cache
-def features(data, name):
-    """Return a classifier of the images and its features of the test images."""
-    train, test = load_images(data, name, None)
-    labels = read_idx(Path(data) / name, "train-labels")
-    network = train_classifier(train, labels)
-    reference = network.transform(test)
-    predicted = network.head(torch.from_numpy(reference).float()).argmax(1).numpy()
-    right = predicted == read_idx(Path(data) / name, "t10k-labels")
-    floor = frechet_distance(reference, network.transform(train[:N_SAMPLES]))
-    print(
-        f"{name}: accuracy of the classifier {right.mean():.4f}; training images are "
-        f"at a distance of {floor:.2f}"
-    )
-    return network, reference
-
-
 class Judge:
     """Fréchet distance to the test images of one data set."""
 
     def __init__(self, options, name):
-        self.network, self.reference = features(options.data, name)
+        self.network, self.reference = load_classifier(options.data, name)
 
     def __call__(self, X):
         return frechet_distance(self.reference, self.network.transform(X))
@@ -134,10 +113,7 @@ def measure_stages(seed, options):
         yield f"{name}, both stages", both, ""
         yield f"{name}, both / first (<= 0.6)", both / first, ""
         learned = np.square(test - model.reconstruct(test)).mean()
-        means, deviations = encoded_moments(model, train)
-        draws = means + deviations * np.random.default_rng(seed).normal(
-            size=means.shape
-        )
+        draws = encoded_draws(model, train, seed)
         error = np.sqrt(np.square(train - model.inverse_transform(draws)).mean())
         scale = float(np.asarray(model.likelihood_.scale_).mean())
         yield f"{name}, learned scale / rms error of draws", scale / error, ""
@@ -145,12 +121,6 @@ def measure_stages(seed, options):
         one = np.square(test - fixed.reconstruct(test)).mean()
         yield f"{name}, squared error, scale 1", one, remark
         yield f"{name}, squared error, learned / scale 1 (< 1)", learned / one, ""
-
-
-def encoded_moments(model, X):
-    from skvae.diagnostics import posterior_moments
-
-    return posterior_moments(model, X)
 
 
 PARTS = {"densities": measure_densities, "stages": measure_stages}

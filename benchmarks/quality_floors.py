@@ -181,19 +181,20 @@ def train_classifier(X, y, n_epochs=2):
 
 
 @functools.cache
-def load_classifier(data):
+def load_classifier(data, name="mnist"):
     """Return the classifier and its features of the test images; print what it can."""
-    train, test = load_images(data, "mnist", None)
+    train, test = load_images(data, name, None)
     labels, expected = (
-        load_mnist(subset=subset, data_home=data).target for subset in ("train", "test")
+        LOADERS[name](subset=subset, data_home=data).target
+        for subset in ("train", "test")
     )
     network = train_classifier(train, labels)
     reference = network.transform(test)
     predicted = network.head(torch.from_numpy(reference).float()).argmax(1).numpy()
     floor = frechet_distance(reference, network.transform(train[:N_SAMPLES]))
     print(
-        f"classifier: accuracy {(predicted == expected).mean():.4f}; training images "
-        f"are at a Fréchet distance of {floor:.2f} from test images"
+        f"{name}: accuracy of the classifier {(predicted == expected).mean():.4f}; "
+        f"training images are at a Fréchet distance of {floor:.2f} from test images"
     )
     return network, reference
 
