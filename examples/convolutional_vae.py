@@ -30,7 +30,7 @@ from skvae.plotting import (
     SampleGridDisplay,
 )
 
-torch.set_num_threads(min(2, os.cpu_count()))
+torch.set_num_threads(1)
 SMALL = os.environ.get("SKVAE_EXAMPLE_SIZE") == "small"
 
 # 1. Images, (n, height, width), and what they show.

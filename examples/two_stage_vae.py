@@ -31,7 +31,7 @@ from skvae.metrics import aggregated_posterior_mmd, frechet_distance, latent_spe
 from skvae.networks import MLP, ConvNet
 from skvae.plotting import LatentSpectrumDisplay, SampleGridDisplay
 
-torch.set_num_threads(min(2, os.cpu_count()))
+torch.set_num_threads(1)
 SMALL = os.environ.get("SKVAE_EXAMPLE_SIZE") == "small"
 
 # 1. Images.
