@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
@@ -29,9 +28,6 @@ __all__ = [
     "PointPosterior",
     "Posterior",
 ]
-
-
-_LARGE_LOG_SCALE = 2.0
 
 
 class Posterior(BaseEstimator, nn.Module):
@@ -90,8 +86,7 @@ class DiagonalPosterior(Posterior):
 
     def forward(self, h: Tensor) -> DiagonalNormal:
         """Return N(mean, diag(scale^2)) from outputs of shape (n, 2 * n_components)."""
-        loc, log_scale = h.chunk(2, -1)
-        return DiagonalNormal(loc, _bounded(log_scale))
+        return DiagonalNormal(*h.chunk(2, -1))
 
 
 class IsotropicPosterior(Posterior):
@@ -115,7 +110,7 @@ class IsotropicPosterior(Posterior):
 
     def forward(self, h: Tensor) -> IsotropicNormal:
         """Return N(mean, scale^2 I) from outputs of shape (n, n_components + 1)."""
-        return IsotropicNormal(h[..., :-1], _bounded(h[..., -1:]))
+        return IsotropicNormal(h[..., :-1], h[..., -1:])
 
 
 class ConstantPosterior(Posterior):
@@ -190,7 +185,7 @@ class FullCovariancePosterior(Posterior):
         d = (math.isqrt(9 + 8 * h.shape[-1]) - 3) // 2
         loc, log_diagonal, rest = h.split([d, d, d * (d - 1) // 2], -1)
         row, column = torch.tril_indices(d, d, -1, device=h.device)
-        factor = torch.diag_embed(_bounded(log_diagonal).exp())
+        factor = torch.diag_embed(log_diagonal.exp())
         factor[..., row, column] = rest / math.sqrt(d)
         return FullNormal(loc, factor)
 
@@ -263,8 +258,7 @@ class FlowPosterior(Posterior):
     def forward(self, h: Tensor) -> FlowNormal:
         """Return the distribution of a row's draws after all flows."""
         d = self.n_components
-        base = DiagonalNormal(h[..., :d], _bounded(h[..., d : 2 * d]))
-        h = h[..., 2 * d :]
+        base, h = DiagonalNormal(h[..., :d], h[..., d : 2 * d]), h[..., 2 * d :]
         if self.kind == "planar":
             return FlowNormal(base, self._planar_flows(h))
         return FlowNormal(base, [partial(flow, context=h) for flow in self.flows])
@@ -315,16 +309,6 @@ _NAMES = {
     "full": FullCovariancePosterior,
     "flow": FlowPosterior,
 }
-
-
-def _bounded(log_scale: Tensor) -> Tensor:
-    """Return the logarithm of a scale, as it is up to 2, beyond with ever less slope.
-
-    Scales that large, of 7 of the prior's and more, are those of networks that have
-    hardly trained; exponential, those of few rows would swamp all others.
-    """
-    excess = F.relu(log_scale - _LARGE_LOG_SCALE)
-    return log_scale.clamp(max=_LARGE_LOG_SCALE) + torch.log1p(excess)
 
 
 def resolve_posterior(posterior: Any) -> Any:

@@ -25,6 +25,7 @@ _SHARED = (
     *("validation_fraction", "n_iter_no_change", "precision", "compile", "device"),
     "verbose",
 )
+_LARGEST_CODE = 30.0
 
 
 class TwoStageVAE(VAE):
@@ -323,7 +324,10 @@ class _SecondFit(Fit):
         d = self.first_stage.n_components
         noise = standard_normal(len(h), d, generator=generator, device=h.device)
         with torch.no_grad():
-            return self.first_stage.posterior(h).rsample(noise)
+            z = self.first_stage.posterior(h).rsample(noise)
+        # A first stage that has hardly trained gives a few rows scales of exp(5) and
+        # more, and their draws would swamp those of all others.
+        return z.clamp(-_LARGEST_CODE, _LARGEST_CODE)
 
 
 class _Relay:

@@ -144,19 +144,6 @@ def test_diagonal_head_is_mean_and_logarithm_of_the_standard_deviation():
     torch.testing.assert_close(q.variance, torch.tensor([[0.25, 9.0]]))
 
 
-@pytest.mark.parametrize("posterior", [DiagonalPosterior(), IsotropicPosterior()])
-def test_scales_are_exponential_up_to_7_and_linear_beyond(posterior):
-    def log_scale(raw):
-        h = torch.zeros(1, posterior.n_outputs(1))
-        h[:, 1:] = raw
-        return posterior(h).log_scale.item()
-
-    for raw in (-50.0, 0.0, 1.0, 2.0):
-        assert log_scale(raw) == raw
-    growth = math.exp(log_scale(102.0)) / math.exp(log_scale(52.0))
-    assert growth == pytest.approx(101 / 51, rel=1e-5)
-
-
 def test_isotropic_divergence_is_that_of_a_gaussian_channel():
     # Yu, section 4.3: with |mean|^2 / d + N = 1 it is -(d / 2) log N.
     N = 0.3
