@@ -256,8 +256,6 @@ class TwoStageVAE(VAE):
 class _TwoStageFit(Fit):
     """A fit of the first stage, then one of the second to what it encodes."""
 
-    latent_density = None  # its place is the second stage's
-
     def __init__(
         self, estimator: Any, X: np.ndarray, n_epochs: int, resume: bool
     ) -> None:
@@ -311,8 +309,6 @@ class _SecondFit(Fit):
         Its raw encodings of the training rows.
     """
 
-    latent_density = None  # its place is the second stage's
-
     def __init__(self, fit: _TwoStageFit, module: AutoencoderModule, H: Any) -> None:
         self.first_stage = module
         g = make_generator(fit.seed, SECOND_STAGE, fit.first_epoch, device=fit.device)
@@ -332,8 +328,6 @@ class _SecondFit(Fit):
 
 class _Relay:
     """Callbacks of the whole, told of the second stage's epochs."""
-
-    latent_density = None  # its place is the second stage's
 
     def __init__(
         self, callbacks: EpochCallbacks, attributes: Callable[[], dict[str, Any]]
