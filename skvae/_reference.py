@@ -39,7 +39,7 @@ class Reference:
     @cached_property
     def gaussian(self) -> Gaussian:
         """Moments about the mean row, for the Fréchet distance."""
-        return gaussian_of_rows(self.rows - self.origin)
+        return gaussian_of_rows(self.rows, self.origin)
 
     @cached_property
     def bandwidth(self) -> float:

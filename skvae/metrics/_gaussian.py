@@ -6,6 +6,10 @@ import numpy as np
 from scipy import linalg
 
 from skvae.metrics._checks import FloatArray
+from skvae.metrics._pairwise import row_blocks
+
+# Rows of a product that stay in the cache.
+_BLOCK = 1024
 
 
 class Gaussian(NamedTuple):
@@ -19,12 +23,11 @@ class Gaussian(NamedTuple):
     """Rows behind them."""
 
 
-def gaussian_of_rows(Z: FloatArray) -> Gaussian:
-    """Moments of rows, at full precision; overwrites `Z`."""
-    mean = Z.mean(axis=0)
-    Z -= mean
-    Z /= np.sqrt(len(Z) - 1)
-    return Gaussian(mean, _root_of_rows(Z), len(Z))
+def gaussian_of_rows(X: FloatArray, origin: FloatArray) -> Gaussian:
+    """Moments of rows, the mean relative to an origin, at full precision."""
+    centre = sum_of_rows(X) / len(X)  # rounded, where the origin of X is far
+    rest, root = _about(centre, X)
+    return Gaussian(centre - origin + rest, root, len(X))
 
 
 def squared_wasserstein(real: Gaussian, generated: Gaussian) -> float:
@@ -50,11 +53,29 @@ def root_of_covariance(sigma: FloatArray) -> FloatArray:
     return root
 
 
-def _root_of_rows(Z: FloatArray) -> FloatArray:
-    if len(Z) <= Z.shape[1]:
-        return Z
-    root = _cholesky(Z.T @ Z)
-    return np.linalg.qr(Z, mode="r") if root is None else root
+def sum_of_rows(X: FloatArray) -> FloatArray:
+    """Sum of all rows, as a product, which is twice as fast."""
+    return np.ones(len(X)) @ X
+
+
+def _about(centre: FloatArray, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean relative to a centre that is nearly it, and root of the covariance."""
+    n, d = X.shape
+    root = None
+    if n > d:
+        total, squares = np.zeros(d), np.zeros((d, d))
+        for rows in row_blocks(n, d, d * max(_BLOCK, 2 * d)):
+            Z = X[rows] - centre
+            total += sum_of_rows(Z)
+            squares += Z.T @ Z
+        rest = total / n
+        root = _cholesky((squares - np.outer(total, rest)) / (n - 1))
+    if root is None:
+        Z = X - centre
+        rest = Z.mean(axis=0)
+        Z = (Z - rest) / np.sqrt(n - 1)
+        root = Z if n <= d else np.linalg.qr(Z, mode="r")
+    return rest, root
 
 
 def _cholesky(sigma: FloatArray) -> FloatArray | None:

@@ -23,6 +23,7 @@ from skvae.metrics._gaussian import (
     gaussian_of_rows,
     root_of_covariance,
     squared_wasserstein,
+    sum_of_rows,
 )
 
 
@@ -202,7 +203,7 @@ def frechet_distance(
     check_same_width(_width(X_real), _width(X_generated), ("X_real", "X_generated"))
     _warn_if_small(X_real, "X_real")
     _warn_if_small(X_generated, "X_generated")
-    origin = _mean(X_real)
+    origin = _origin(X_real)
     return squared_wasserstein(
         _gaussian(X_real, origin), _gaussian(X_generated, origin)
     )
@@ -278,7 +279,7 @@ def frechet_distance_infinity(
     _warn_if_small(X_real, "X_real")
     _warn_if_small(X_generated[: sizes[0]], "The smallest subset of X_generated")
     rng = random_state_of(random_state)
-    origin = _mean(X_real)
+    origin = _origin(X_real)
     real = _gaussian(X_real, origin)
     subsets = (rng.choice(len(X_generated), n, replace=False) for n in sizes)
     distances = [
@@ -322,8 +323,9 @@ def _width(X: FloatArray | FrechetStatistics) -> int:
     return len(X.mu) if isinstance(X, FrechetStatistics) else X.shape[1]
 
 
-def _mean(X: FloatArray | FrechetStatistics) -> FloatArray:
-    return X.mu if isinstance(X, FrechetStatistics) else X.mean(axis=0)
+def _origin(X: FloatArray | FrechetStatistics) -> FloatArray:
+    """Return a point near the mean."""
+    return X.mu if isinstance(X, FrechetStatistics) else sum_of_rows(X) / len(X)
 
 
 def _warn_if_small(X: FloatArray | FrechetStatistics, name: str) -> None:
@@ -342,4 +344,4 @@ def _gaussian(X: FloatArray | FrechetStatistics, origin: FloatArray) -> Gaussian
     """Moments of `X` about `origin`, a point near the data."""
     if isinstance(X, FrechetStatistics):
         return Gaussian(X.mu - origin, root_of_covariance(X.sigma), X.n)
-    return gaussian_of_rows(X - origin)
+    return gaussian_of_rows(X, origin)

@@ -111,7 +111,7 @@ class Trial:
         _warn_if_few(min(len(real.rows), len(Y)), Y.shape[1])
         if len(Y) < 2 or Y.shape[1] != real.rows.shape[1]:
             return metrics.frechet_distance(real.rows, Y)  # which refuses it
-        return squared_wasserstein(real.gaussian, gaussian_of_rows(Y - real.origin))
+        return squared_wasserstein(real.gaussian, gaussian_of_rows(Y, real.origin))
 
     def kernel_distance(self) -> Any:
         """Kernel distance."""
