@@ -17,10 +17,10 @@ from skvae._data import extremes, summarise
 from skvae._distributions import Bernoulli, DiagonalNormal, IsotropicNormal
 from skvae.likelihoods import (
     BernoulliLikelihood,
-    ClosedFormScale,
     GaussianLikelihood,
     resolve_likelihood,
 )
+from skvae.likelihoods.scaled import ClosedFormScale
 
 GAUSSIANS = [v for v in LIKELIHOODS if isinstance(v, GaussianLikelihood)]
 

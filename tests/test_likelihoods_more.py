@@ -17,10 +17,10 @@ from skvae._observations import (
     log_integral_exp,
 )
 from skvae.likelihoods import (
-    ClosedFormScale,
     DiscretizedLogisticLikelihood,
     LaplaceLikelihood,
 )
+from skvae.likelihoods.scaled import ClosedFormScale
 from skvae.networks import MLP
 
 SMALL = {"network": MLP(hidden_layer_sizes=(16,)), "device": "cpu", "random_state": 0}

@@ -1,0 +1,46 @@
+"""Observation models p(x|z): what the decoder's raw output says about a row."""
+
+from typing import Any
+
+from skvae.likelihoods.base import Likelihood
+from skvae.likelihoods.bounded import (
+    BernoulliLikelihood,
+    ContinuousBernoulliLikelihood,
+    DiscretizedLogisticLikelihood,
+)
+from skvae.likelihoods.scaled import (
+    GaussianLikelihood,
+    LaplaceLikelihood,
+    ScaledLikelihood,
+)
+
+__all__ = [
+    "BernoulliLikelihood",
+    "ContinuousBernoulliLikelihood",
+    "DiscretizedLogisticLikelihood",
+    "GaussianLikelihood",
+    "LaplaceLikelihood",
+    "Likelihood",
+    "ScaledLikelihood",
+]
+
+_NAMES = {
+    "gaussian": GaussianLikelihood,
+    "laplace": LaplaceLikelihood,
+    "bernoulli": BernoulliLikelihood,
+    "continuous_bernoulli": ContinuousBernoulliLikelihood,
+    "discretized_logistic": DiscretizedLogisticLikelihood,
+}
+
+
+def resolve_likelihood(likelihood: Any) -> Any:
+    """Return a likelihood from its name, or the given one itself."""
+    if isinstance(likelihood, Likelihood):
+        return likelihood
+    if isinstance(likelihood, str) and likelihood in _NAMES:
+        return _NAMES[likelihood]()
+    names = ", ".join(map(repr, _NAMES))
+    raise ValueError(
+        f"The 'likelihood' parameter must be one of {names} or a Likelihood. "
+        f"Got {likelihood!r} instead."
+    )

@@ -1,0 +1,58 @@
+"""The base class of observation models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from skvae._data import DataSummary
+
+
+class Likelihood(BaseEstimator, nn.Module):
+    """Base class of observation models.
+
+    A likelihood is a parameter of an estimator, cloned in ``fit``; the clone is then
+    built for the training data and becomes ``likelihood_``. To write one, set
+    `outputs_per_feature`, and define `build` and `forward`.
+
+    Attributes
+    ----------
+    outputs_per_feature : int
+        Number of raw decoder outputs for every feature of X.
+    """
+
+    outputs_per_feature = 1
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+    def build(self, summary: DataSummary) -> Likelihood:
+        """Check parameters, create learned state from statistics of X; return self."""
+        raise NotImplementedError
+
+    def forward(self, h: Tensor) -> Any:
+        """Return p(x|z) from raw decoder outputs.
+
+        Parameters
+        ----------
+        h : Tensor of shape (..., outputs_per_feature * n_features)
+
+        Returns
+        -------
+        p : distribution with ``mean``, ``log_prob(x)`` and ``sample(generator)``
+        """
+        raise NotImplementedError
+
+    def check_support(self, X: np.ndarray) -> None:
+        """Raise ValueError if X leaves the support."""
+
+    def optimizers(self) -> list[Any]:
+        """Return optimizers for the parameters that gradient descent must not touch."""
+        return []
+
+    def monitor(self) -> dict[str, float]:
+        """Return figures worth a line in ``history_``."""
+        return {}

@@ -1,0 +1,188 @@
+"""Observation models with bounded support: values in [0, 1], or a few levels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import logit
+from sklearn.utils import assert_all_finite
+from torch import Tensor, nn
+
+from skvae._data import DataSummary, extremes, row_blocks
+from skvae._distributions import Bernoulli
+from skvae._observations import ContinuousBernoulli, DiscretizedLogistic
+from skvae._validation import check_integer, check_real
+from skvae.likelihoods.base import Likelihood
+from skvae.likelihoods.scaled import ScaledLikelihood
+
+
+class _UnitIntervalLikelihood(Likelihood):
+    """Base class of observation models for X in [0, 1] with a logit for every feature.
+
+    A subclass defines `_distribution`.
+    """
+
+    def build(self, summary: DataSummary) -> Likelihood:
+        """Create the constant part of the logits from the mean of X; return self."""
+        offset = logit(np.clip(summary.mean, 1e-3, 1 - 1e-3))
+        self.register_buffer("offset", torch.from_numpy(offset.astype(np.float32)))
+        return self
+
+    def forward(self, h: Tensor) -> Any:
+        """Return the distribution with logits offset + h; see `Likelihood.forward`."""
+        return self._distribution(self.offset + h)
+
+    def check_support(self, X: np.ndarray) -> None:
+        """Raise ValueError if a feature leaves [0, 1] by more than rounding."""
+        minimum, maximum = extremes(X)
+        excess = np.maximum(-minimum, maximum - 1)
+        feature = int(np.argmax(excess))
+        if excess[feature] <= 1e-6:
+            return
+        assert_all_finite(X, input_name="X")
+        low = -minimum[feature] >= maximum[feature] - 1
+        value = minimum[feature] if low else maximum[feature]
+        raise ValueError(
+            f"{type(self).__name__} needs X in [0, 1], but feature {feature} has the "
+            f"value {value:.6g}. Scale X with MinMaxScaler(clip=True), images of bytes "
+            "by X / np.float32(255), or use likelihood='gaussian'."
+        )
+
+
+class BernoulliLikelihood(_UnitIntervalLikelihood):
+    """Bernoulli observation model for X in [0, 1], p(x|z) = prod p^x (1 - p)^(1 - x).
+
+    Grey levels are accepted, as in the papers; the value is then minus a cross-entropy
+    and no longer the logarithm of a normalised probability.
+
+    References
+    ----------
+    Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014, appendix C.1.
+
+    Examples
+    --------
+    >>> from skvae import VAE
+    >>> VAE(likelihood="bernoulli").fit([[0, 2.0]])
+    Traceback (most recent call last):
+    ...
+    ValueError: BernoulliLikelihood needs X in [0, 1], but feature 1 has ...
+    """
+
+    _distribution = Bernoulli
+
+
+class ContinuousBernoulliLikelihood(_UnitIntervalLikelihood):
+    """Continuous Bernoulli observation model: a normalised density for X in [0, 1].
+
+    p(x|z) = prod C(p) p^x (1 - p)^(1 - x). It is the Bernoulli model with the constant
+    that makes grey levels a proper likelihood. Its mean is not p.
+
+    References
+    ----------
+    Loaiza-Ganem & Cunningham, "The continuous Bernoulli: fixing a pervasive error in
+    variational autoencoders", NeurIPS 2019, eq. 5 to 8.
+    https://arxiv.org/abs/1907.06845
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae import VAE
+    >>> X = np.random.default_rng(0).random((64, 3))
+    >>> vae = VAE(2, likelihood="continuous_bernoulli", max_epochs=2).fit(X)
+    >>> vae.sample(5).shape
+    (5, 3)
+    """
+
+    _distribution = ContinuousBernoulli
+
+
+class DiscretizedLogisticLikelihood(ScaledLikelihood):
+    """Logistic observation model for X on evenly spaced levels, such as 8-bit images.
+
+    The probability of a level is the integral of a logistic density over its cell; the
+    outermost cells reach to infinity. ``-score(X) / (n_features * log(2))`` is then a
+    number of bits per dimension.
+
+    Parameters
+    ----------
+    n_levels : int, default=256
+    low, high : float, default=0.0 and 1.0
+        The first and the last level, in the units of X.
+    scale : {"global", "feature", "predicted"} or float, default="global"
+        Scale of the logistic density, in the units of X; its standard deviation is
+        ``pi / sqrt(3)`` times as large. Learned by gradient, with a rate of 0.02.
+
+    Attributes
+    ----------
+    scale_ : float or ndarray of shape (n_features,)
+        The scale; not available for "predicted".
+
+    References
+    ----------
+    Salimans et al., "PixelCNN++", ICLR 2017, eq. 2. https://arxiv.org/abs/1701.05517
+    Yu, "A Tutorial on VAEs", arXiv 2006.10273, eq. 34.
+
+    Examples
+    --------
+    >>> from skvae import VAE
+    >>> VAE(likelihood="discretized_logistic").fit([[0.0, 0.3], [1.0, 0.5]])
+    Traceback (most recent call last):
+    ...
+    ValueError: DiscretizedLogisticLikelihood needs X on 256 even levels of [0, 1]...
+    """
+
+    _RATE = 0.02
+
+    def __init__(
+        self,
+        n_levels: int = 256,
+        low: float = 0.0,
+        high: float = 1.0,
+        scale: str | float = "global",
+    ) -> None:
+        super().__init__()
+        self.n_levels = n_levels
+        self.low = low
+        self.high = high
+        self.scale = scale
+
+    def check_support(self, X: np.ndarray) -> None:
+        """Raise ValueError if a value is not a level."""
+        self._check_parameters()
+        step = (self.high - self.low) / (self.n_levels - 1)
+        for rows in row_blocks(X):
+            level = (rows.astype(np.float64) - self.low) / step
+            nearest = np.clip(level.round(), 0, self.n_levels - 1)
+            off = np.abs(level - nearest) > 0.01
+            if off.any():
+                self._refuse(rows, np.argwhere(off)[0])
+
+    def optimizers(self) -> list[Any]:
+        """Return Adam with a rate of its own for a learned scale."""
+        scale = getattr(self, "log_scale", None)
+        learned = isinstance(scale, nn.Parameter)
+        return [torch.optim.Adam([scale], self._RATE, fused=True)] if learned else []
+
+    def _distribution(self, loc: Tensor, log_scale: Tensor) -> DiscretizedLogistic:
+        return DiscretizedLogistic(
+            loc, log_scale, float(self.low), float(self.high), self.n_levels
+        )
+
+    def _refuse(self, rows: np.ndarray, index: np.ndarray) -> None:
+        row, feature = index
+        assert_all_finite(rows, input_name="X")
+        raise ValueError(
+            f"DiscretizedLogisticLikelihood needs X on {self.n_levels} even levels of "
+            f"[{self.low:g}, {self.high:g}], but feature {feature} has the value "
+            f"{rows[row, feature]:.6g}. Round X to the levels, set n_levels, low and "
+            "high to those of X, or use likelihood='gaussian'."
+        )
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        name = type(self).__name__
+        check_integer(name, "n_levels", self.n_levels, 2)
+        check_real(name, "low", self.low, -np.inf)
+        check_real(name, "high", self.high, self.low)
