@@ -13,6 +13,7 @@ divergence estimated at draws.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -101,9 +102,13 @@ class DiagonalNormal:
         """Variance of every component, shape (..., d)."""
         return (2 * self.log_scale).exp().expand_as(self.loc)
 
+    @cached_property
+    def _scale(self) -> Tensor:
+        return self.log_scale.exp()
+
     def rsample(self, noise: Tensor) -> Tensor:
         """Map standard normal noise to draws, differentiably."""
-        return torch.addcmul(self.loc, self.log_scale.exp(), noise)
+        return torch.addcmul(self.loc, self._scale, noise)
 
     def rsample_with_log_prob(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return draws and their log density in nats, both of shape (..., n, d)."""
@@ -127,8 +132,8 @@ class DiagonalNormal:
 
     def kl_to_standard_normal(self) -> Tensor:
         """KL(self || N(0, I)) of every component in nats, shape (..., d)."""
-        variance = (2 * self.log_scale).exp()
-        return 0.5 * (self.loc.square() + variance - 1) - self.log_scale
+        square = self.loc * self.loc + self._scale * self._scale
+        return 0.5 * (square - 1) - self.log_scale
 
 
 class IsotropicNormal(DiagonalNormal):

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from skvae import _training
+from skvae._adam import FusedAdam
 from skvae._callbacks import EpochCallbacks
 from skvae._data import Batches, summarise
 from skvae._device import resolve_device
@@ -130,10 +131,9 @@ class Fit:
         special = [optimizer for part in parts for optimizer in part.optimizers()]
         taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
         parameters = [p for p in self.module.parameters() if p.requires_grad]
-        adam = torch.optim.Adam(
+        adam = FusedAdam(
             [p for p in parameters if id(p) not in taken],
             lr=self.estimator.learning_rate,
-            fused=True,
         )
         optimizers = [adam, *special]
         if self.resume and self.estimator._optimizer_state is not None:

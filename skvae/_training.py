@@ -49,7 +49,7 @@ class Step:
         average_gradients(self.parameters)
         for optimizer in self.optimizers:
             optimizer.step()
-        return torch.stack(means).detach()
+        return torch.stack([mean.detach() for mean in means])
 
 
 def minimize(
