@@ -14,13 +14,11 @@ from sklearn.base import (
     DensityMixin,
     TransformerMixin,
 )
-from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-import skvae
 from skvae import _fitting, _training
 from skvae._callbacks import (
     CallbackSupportMixin,
@@ -29,9 +27,10 @@ from skvae._callbacks import (
     with_callbacks,
 )
 from skvae._device import resolve_device
-from skvae._images import check_same_images, flatten_images
 from skvae._module import AutoencoderModule, blockwise
+from skvae._persistence import PersistenceMixin
 from skvae._random import child_seed, draw_seed, make_generator, row_normal
+from skvae._rows import RowsMixin
 from skvae._validation import (
     check_boolean,
     check_choice,
@@ -43,11 +42,6 @@ from skvae.losses import importance_weights
 
 __all__ = ["BaseAutoencoder"]
 
-# Types that reach the device as they are; any other becomes float32 at the door.
-_DTYPES = [
-    *(np.float32, np.float64, np.float16, np.uint8, np.bool_),
-    *(np.int8, np.int16, np.int32, np.int64),
-]
 _DECODED_BLOCKS = 8
 
 
@@ -65,6 +59,8 @@ class BaseAutoencoder(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     DensityMixin,
+    RowsMixin,
+    PersistenceMixin,
     BaseEstimator,
 ):
     """Base class of autoencoder estimators.
@@ -197,13 +193,7 @@ class BaseAutoencoder(
         X_original : ndarray of shape (n_samples, n_features)
         """
         module = self._fitted_module()
-        Z = check_array(_to_numpy(X), dtype=_DTYPES, input_name="X", estimator=self)
-        if Z.shape[1] != module.n_components:
-            raise ValueError(
-                f"X has {Z.shape[1]} columns, but {type(self).__name__} was fitted "
-                f"with n_components={module.n_components}. Pass latent variables, such "
-                "as the output of transform."
-            )
+        Z = self._validate_codes(X, module.n_components)
         # A decoder of the user's own may work in place.
         rows = module.blockwise(lambda z: module.decode(z).mean, Z.copy())
         return self._as_fitted(rows)
@@ -416,22 +406,6 @@ class BaseAutoencoder(
             + ", or let GaussianLikelihood(scale='global') learn the noise."
         )
 
-    def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
-        X, shape = flatten_images(_to_numpy(X))
-        if shape and not reset and self.image_shape_:
-            check_same_images(shape, self.image_shape_, type(self).__name__)
-        # Values are checked block by block, while they are in the processor's cache.
-        X = validate_data(
-            self, X, dtype=_DTYPES, order="C", ensure_all_finite=reset, reset=reset
-        )
-        if reset:
-            self._row_shape = shape or X.shape[1:]
-        return X
-
-    def _as_fitted(self, rows: np.ndarray) -> np.ndarray:
-        """Give rows the shape that they had in `fit`."""
-        return rows.reshape(len(rows), *self._row_shape)
-
     def _fitted_module(self) -> AutoencoderModule:
         check_is_fitted(self)
         return self.module_
@@ -452,42 +426,3 @@ class BaseAutoencoder(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        state.pop("_optimizer_state", None)
-        return {**state, "_versions": _versions()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        saved = state.pop("_versions", {})
-        for library, version in _versions().items():
-            if saved.get(library, version) != version:
-                message = (
-                    f"{type(self).__name__} was pickled with {library} "
-                    f"{saved[library]} and is loaded with {version}; its results may "
-                    "differ. Refit it, or install the version it was saved with."
-                )
-                warnings.warn(_OtherLibraryWarning(message), stacklevel=2)
-        super().__setstate__({**state, "_optimizer_state": None})
-
-
-class _OtherLibraryWarning(InconsistentVersionWarning):
-    """scikit-learn's warning, which knows only scikit-learn, with our own words."""
-
-    def __init__(self, message: str) -> None:
-        Warning.__init__(self, message)
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-def _versions() -> dict[str, str]:
-    return {"skvae": skvae.__version__, "torch": torch.__version__}
-
-
-def _to_numpy(X: Any) -> Any:
-    if not isinstance(X, Tensor):
-        return X
-    X = X.detach().cpu()
-    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()

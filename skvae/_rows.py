@@ -1,0 +1,55 @@
+"""Rows at the border of an estimator: checked on the way in, shaped on the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_array, validate_data
+from torch import Tensor
+
+from skvae._images import check_same_images, flatten_images
+
+# Types that reach the device as they are; any other becomes float32 at the door.
+_DTYPES = [
+    *(np.float32, np.float64, np.float16, np.uint8, np.bool_),
+    *(np.int8, np.int16, np.int32, np.int64),
+]
+
+
+class RowsMixin:
+    """Takes rows or images of any numeric type; gives them back as `fit` had them."""
+
+    def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
+        X, shape = flatten_images(_to_numpy(X))
+        if shape and not reset and self.image_shape_:
+            check_same_images(shape, self.image_shape_, type(self).__name__)
+        # Values are checked block by block, while they are in the processor's cache.
+        X = validate_data(
+            self, X, dtype=_DTYPES, order="C", ensure_all_finite=reset, reset=reset
+        )
+        if reset:
+            self._row_shape = shape or X.shape[1:]
+        return X
+
+    def _validate_codes(self, X: Any, n_components: int) -> np.ndarray:
+        Z = check_array(_to_numpy(X), dtype=_DTYPES, input_name="X", estimator=self)
+        if Z.shape[1] != n_components:
+            raise ValueError(
+                f"X has {Z.shape[1]} columns, but {type(self).__name__} was fitted "
+                f"with n_components={n_components}. Pass latent variables, such as the "
+                "output of transform."
+            )
+        return Z
+
+    def _as_fitted(self, rows: np.ndarray) -> np.ndarray:
+        """Give rows the shape that they had in `fit`."""
+        return rows.reshape(len(rows), *self._row_shape)
+
+
+def _to_numpy(X: Any) -> Any:
+    if not isinstance(X, Tensor):
+        return X
+    X = X.detach().cpu()
+    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
