@@ -26,7 +26,6 @@ import numpy as np
 import torch
 from quality_floors import (
     N_SAMPLES,
-    encoded_draws,
     fit,
     load_classifier,
     load_images,
@@ -35,6 +34,7 @@ from quality_floors import (
 from sklearn.mixture import GaussianMixture
 
 from skvae import RAE, VAE, WAE, TwoStageVAE
+from skvae.diagnostics import posterior_draws
 from skvae.likelihoods import GaussianLikelihood
 from skvae.metrics import frechet_distance
 from skvae.networks import MLP, ConvNet
@@ -74,7 +74,7 @@ def measure_densities(seed, options):
         )
         model, remark = fit(model, train)
         yield f"{label}, reconstructions", distance(model.reconstruct(test)), remark
-        Z = encoded_draws(model, train, seed)
+        Z = posterior_draws(model, train, random_state=seed)
         normal, mixture = (
             distance(model.inverse_transform(density.sample(N_SAMPLES)[0]))
             for density in (
@@ -113,7 +113,7 @@ def measure_stages(seed, options):
         yield f"{name}, both stages", both, ""
         yield f"{name}, both / first (<= 0.6)", both / first, ""
         learned = np.square(test - model.reconstruct(test)).mean()
-        draws = encoded_draws(model, train, seed)
+        draws = posterior_draws(model, train, random_state=seed)
         error = np.sqrt(np.square(train - model.inverse_transform(draws)).mean())
         scale = float(np.asarray(model.likelihood_.scale_).mean())
         yield f"{name}, learned scale / rms error of draws", scale / error, ""

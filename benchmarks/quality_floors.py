@@ -45,7 +45,7 @@ from torch import nn
 
 from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
 from skvae.datasets import load_fashion_mnist, load_mnist
-from skvae.diagnostics import posterior_moments
+from skvae.diagnostics import posterior_draws
 from skvae.metrics import aggregated_posterior_mmd, frechet_distance, latent_spectrum
 from skvae.networks import MLP
 
@@ -199,12 +199,6 @@ def load_classifier(data, name="mnist"):
     return network, reference
 
 
-def encoded_draws(model, X, seed):
-    """Draw z ~ q(z|x) once for every row."""
-    means, deviations = posterior_moments(model, X)
-    return means + deviations * np.random.default_rng(seed).normal(size=means.shape)
-
-
 def make_two_stage(options):
     second = VAE(
         N_COMPONENTS,
@@ -227,7 +221,7 @@ def measure_samples(seed, options):
         model.set_params(max_epochs=options.epochs, random_state=seed)
         model, remark = fit(model, train)
         yield f"{label}, reconstructions", distance(model.reconstruct(test)), remark
-        Z = encoded_draws(model, train, seed)
+        Z = posterior_draws(model, train, random_state=seed)
         noise = np.random.default_rng(seed).normal(size=(N_SAMPLES, N_COMPONENTS))
         yield f"{label}, N(0, I)", distance(model.inverse_transform(noise)), ""
         for n in (1, 10):
@@ -241,8 +235,8 @@ def measure_samples(seed, options):
 def measure_two_stages(model, train, test, distance, seed):
     order = np.random.default_rng(seed)
     for name, X in (("training", train), ("test", test)):
-        Z = encoded_draws(model, order.permutation(X)[:N_CODES], seed)
-        U = encoded_draws(model.second_stage_, Z, seed + 1)
+        Z = posterior_draws(model, order.permutation(X)[:N_CODES], random_state=seed)
+        U = posterior_draws(model.second_stage_, Z, random_state=seed + 1)
         discrepancies = []
         for stage, codes in (("first", Z), ("second", U)):
             mmd = aggregated_posterior_mmd(codes, random_state=seed).value

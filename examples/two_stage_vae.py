@@ -26,7 +26,7 @@ from sklearn.model_selection import train_test_split
 
 from skvae import VAE, TwoStageVAE
 from skvae.datasets import load_fashion_mnist
-from skvae.diagnostics import posterior_moments
+from skvae.diagnostics import posterior_draws
 from skvae.metrics import aggregated_posterior_mmd, frechet_distance, latent_spectrum
 from skvae.networks import MLP, ConvNet
 from skvae.plotting import LatentSpectrumDisplay, SampleGridDisplay
@@ -61,23 +61,16 @@ model = TwoStageVAE(
 ).fit(X_train)
 
 # 3. Codes of both stages: draws from their posteriors for held-out images.
-rng = np.random.default_rng(0)
-
-
-def draw_codes(stage, X):
-    means, deviations = posterior_moments(stage, X)
-    return means + deviations * rng.normal(size=means.shape)
-
-
-codes = {"first stage": draw_codes(model, X_test)}
-codes["second stage"] = draw_codes(model.second_stage_, codes["first stage"])
+Z = posterior_draws(model, X_test, random_state=0)
+U = posterior_draws(model.second_stage_, Z, random_state=1)
+codes = {"first stage": Z, "second stage": U}
 
 # 4. Samples: of the first stage alone, of both, and of a mixture fitted to the codes.
 mixture = GaussianMixture(10, reg_covar=1e-4, random_state=0)
-mixture.fit(draw_codes(model, X_train))
-Z = rng.normal(size=(len(X_test), n_components))
+mixture.fit(posterior_draws(model, X_train, random_state=2))
+noise = np.random.default_rng(0).normal(size=(len(X_test), n_components))
 samples = {
-    "first stage": model.inverse_transform(Z),
+    "first stage": model.inverse_transform(noise),
     "second stage": model.sample(len(X_test), random_state=0),
     "mixture": model.inverse_transform(mixture.sample(len(X_test))[0]),
 }

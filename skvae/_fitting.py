@@ -310,14 +310,7 @@ def _encoded_draws(module: AutoencoderModule, X: np.ndarray, seed: int) -> np.nd
     n_draws = min(10, -(-_MIN_ENCODED // len(X)))
     n_draws = 1 if module.posterior.deterministic else n_draws
     generator = make_generator(seed, ENCODE, device=module.device)
-
-    def draw(x: Tensor) -> Tensor:
-        q = module.encode(x)
-        shape = (n_draws, *q.mean.shape)
-        noise = standard_normal(*shape, generator=generator, device=x.device)
-        return q.rsample(noise).transpose(0, 1)
-
-    Z = module.blockwise(draw, X)
+    Z = module.draw_codes(X, generator, n_draws)
     return Z.reshape(-1, module.n_components).astype(np.float64)
 
 

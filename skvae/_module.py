@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skvae._data import DataSummary, row_blocks, to_float32
+from skvae._random import standard_normal
 from skvae._threads import limited_threads
 
 # Rows of one inference block. A row's last bits depend on the shape of the matrix
@@ -84,6 +85,19 @@ class AutoencoderModule(nn.Module):
             return self.likelihood(self.decoder(z).float())
         h = self.decoder(z.reshape(-1, self.n_components)).float()
         return self.likelihood(h.reshape(*z.shape[:-1], -1))
+
+    def draw_codes(
+        self, X: np.ndarray, generator: torch.Generator, n_draws: int = 1
+    ) -> np.ndarray:
+        """Draw z ~ q(z|x) for every row: shape (n_samples, n_draws, n_components)."""
+
+        def draw(x: Tensor) -> Tensor:
+            q = self.encode(x)
+            shape = (n_draws, *q.mean.shape)
+            noise = standard_normal(*shape, generator=generator, device=x.device)
+            return q.rsample(noise).transpose(0, 1)
+
+        return self.blockwise(draw, X)
 
     def blockwise(
         self, function: Callable[[Tensor], Tensor], X: np.ndarray

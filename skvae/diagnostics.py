@@ -33,6 +33,7 @@ __all__ = [
     "decoding_scores",
     "latent_diagnostics",
     "optimal_decoder",
+    "posterior_draws",
     "posterior_moments",
     "reconstruction_matching",
 ]
@@ -361,6 +362,41 @@ def posterior_moments(
 
     means, deviations = module.blockwise(moments, X).swapaxes(0, 1)
     return means.astype(np.float64), deviations.astype(np.float64)
+
+
+def posterior_draws(
+    estimator: BaseAutoencoder, X: Any, *, random_state: Any = None
+) -> NDArray[np.float64]:
+    """Draw one code z ~ q(z|x) for every row.
+
+    Draws, not means, are what a latent density should resemble: together they are the
+    aggregated posterior.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Fitted, with any posterior.
+    X : array-like or Tensor of shape (n_samples, n_features)
+    random_state : int, RandomState instance or None, default=None
+
+    Returns
+    -------
+    Z : ndarray of shape (n_samples, n_components)
+        The means, where the encoder is deterministic.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae import VAE
+    >>> from skvae.diagnostics import posterior_draws
+    >>> X = np.random.default_rng(0).normal(size=(64, 3))
+    >>> vae = VAE(2, max_epochs=2, random_state=0).fit(X)
+    >>> posterior_draws(vae, X, random_state=0).shape
+    (64, 2)
+    """
+    module, X = estimator._fitted_module(), estimator._validate(X)
+    generator = make_generator(draw_seed(random_state), 0, device=module.device)
+    return module.draw_codes(X, generator)[:, 0].astype(np.float64)
 
 
 def _refuse(estimator: BaseAutoencoder, what: str) -> None:

@@ -13,6 +13,7 @@ from skvae.diagnostics import (
     decoding_scores,
     latent_diagnostics,
     optimal_decoder,
+    posterior_draws,
     posterior_moments,
     reconstruction_matching,
 )
@@ -105,6 +106,26 @@ MODELS = {
         for name in ("isotropic", "constant", "full", "flow")
     },
 }
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_posterior_draws_are_those_of_the_posterior(model, X):
+    model, n = clone(model).fit(X), 4000
+    copies = np.tile(X[:1], (n, 1))
+    Z = posterior_draws(model, copies, random_state=0)
+    np.testing.assert_array_equal(Z, posterior_draws(model, copies, random_state=0))
+    if model.module_.posterior.deterministic:
+        np.testing.assert_array_equal(Z, model.transform(copies))
+        return
+    with torch.no_grad():
+        q = model.module_.encode(torch.tensor(X[:1], dtype=torch.float32))
+        noise = torch.randn((n, 1, 2), generator=torch.Generator().manual_seed(1))
+        expected = q.rsample(noise)[:, 0].double().numpy()
+    std = expected.std(0)
+    error = 5 * np.sqrt(2 / n)
+    assert (np.abs(Z.mean(0) - expected.mean(0)) < error * std).all()
+    gap = np.abs(np.cov(Z.T) - np.cov(expected.T))
+    assert (gap < 2 * error * np.outer(std, std)).all()
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)

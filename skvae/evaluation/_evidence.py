@@ -20,9 +20,9 @@ from skvae._abilities import (
     reconstruct,
     to_last_step,
 )
-from skvae._random import make_generator, standard_normal
 from skvae._reference import feature_rows
 from skvae.densities import sample_density
+from skvae.diagnostics import posterior_draws
 from skvae.metrics._checks import FloatArray, as_rows
 
 _N_PERMUTATIONS = 99
@@ -167,7 +167,9 @@ def measure_latents(
         return
     seeds = rng.randint(2**31 - 1, size=3)
     test, train = (
-        posterior_draws(last, to_last_step(evidence.estimator, X), int(seed))
+        posterior_draws(
+            last, to_last_step(evidence.estimator, X), random_state=int(seed)
+        )
         for X, seed in zip((sets.test, sets.train_part), seeds[:2], strict=True)
     )
     prior = sample_density(last.latent_density_, len(test), int(seeds[2]))
@@ -197,20 +199,6 @@ def measure_latents(
         "lower",
         "as frechet_distance, of decoded codes of training rows",
     )
-
-
-def posterior_draws(estimator: Any, X: Any, seed: int) -> FloatArray:
-    """Draw z ~ q(z|x), once for every row, in float64."""
-    module = estimator.module_
-    generator = make_generator(seed, device=module.device)
-
-    def draw(x: Any) -> Any:
-        q = module.encode(x)
-        shape, device = q.mean.shape, x.device
-        return q.rsample(standard_normal(*shape, generator=generator, device=device))
-
-    X = as_rows(X, "X").astype(np.float32)
-    return module.blockwise(draw, X).astype(np.float64)
 
 
 def _add_mismatch(

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skvae._random import draw_seed
-from skvae.diagnostics import posterior_moments
+from skvae.diagnostics import posterior_draws
 from skvae.metrics import latent_spectrum
 from skvae.plotting._axes import (
     axes_for,
@@ -97,7 +96,7 @@ class LatentSpectrumDisplay:
         Parameters
         ----------
         estimator : BaseAutoencoder or Pipeline that ends in one
-            Fitted, with normal posteriors of independent components, or points.
+            Fitted, with any posterior.
         X : array-like or Tensor of shape (n_samples, ...)
             Rows in the estimator's units; more than components.
         random_state : int, RandomState instance or None, default=None
@@ -115,16 +114,13 @@ class LatentSpectrumDisplay:
         Raises
         ------
         TypeError
-            If the estimator is no autoencoder of skvae, or its posterior is neither
-            normal with independent components nor a point.
+            If the estimator is no autoencoder of skvae.
         ImportError
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         autoencoder, (rows,) = autoencoder_and_rows(cls.__name__, estimator, X)
-        means, deviations = posterior_moments(autoencoder, rows)
-        rng = np.random.default_rng(draw_seed(random_state))
-        Z = means + deviations * rng.standard_normal(means.shape)
+        Z = posterior_draws(autoencoder, rows, random_state=random_state)
         name = name_of(estimator) if name is None else name
         return cls.from_predictions(Z, name=name, ax=ax, line_kw=line_kw)
 
