@@ -682,6 +682,32 @@ def test_perplexities_are_those_of_the_optimal_decoder(vae, digits):
     np.testing.assert_allclose([bar.get_x() for bar in display.patches_], edges[:-1])
 
 
+def test_perplexities_of_any_origin(vae, digits):
+    train, test = digits[0][:N_TRAIN], digits[0][N_TRAIN:]
+    expected = PerplexityDisplay.from_estimator(vae, test, train)
+    display = PerplexityDisplay.from_predictions(
+        torch.from_numpy(expected.perplexity), N_TRAIN
+    )
+    heights = [[p.get_xy() for p in d.patches_] for d in (display, expected)]
+    np.testing.assert_array_equal(*heights)
+    with pytest.raises(ValueError, match=r"shape \(n_samples,\).*got \(0,\)"):
+        PerplexityDisplay.from_predictions([], 5)
+    with pytest.raises(ValueError, match=r"n_train.* Got 0"):
+        PerplexityDisplay.from_predictions([1.0], 0)
+
+
+def test_paths_of_any_origin(vae, digits):
+    X = digits[0]
+    expected = InterpolationDisplay.from_estimator(vae, X, n_paths=3, n_steps=4)
+    steps = torch.from_numpy(expected.steps.reshape(3, 4, 64))
+    display = InterpolationDisplay.from_predictions(X[:6:2], X[1:6:2], steps)
+    np.testing.assert_array_equal(display.im_.get_array(), expected.im_.get_array())
+    with pytest.raises(ValueError, match=r"as many starts as ends.* 3, 3 and 2"):
+        InterpolationDisplay.from_predictions(X[:3], X[:3], steps[:2])
+    with pytest.raises(ValueError, match="each other one must have as many images"):
+        InterpolationDisplay.from_predictions(X[:2], X[:2], [steps[0], steps[1][:2]])
+
+
 def test_perplexities_leave_rows_out(vae, digits):
     train = digits[0][:N_TRAIN]
     own = np.arange(N_TRAIN)

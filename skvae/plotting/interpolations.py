@@ -150,6 +150,55 @@ class InterpolationDisplay:
         )
         return display.plot(ax, im_kw=im_kw)
 
+    @classmethod
+    def from_predictions(
+        cls,
+        starts: Any,
+        ends: Any,
+        steps: Any,
+        *,
+        image_shape: Sequence[int] | None = None,
+        value_range: tuple[float, float] | None = None,
+        ax: Any = None,
+        im_kw: dict[str, Any] | None = None,
+    ) -> InterpolationDisplay:
+        """Draw decoded paths between images, whatever made them.
+
+        Parameters
+        ----------
+        starts, ends : array-like or Tensor of n_paths images, flattened or not
+        steps : array-like or Tensor of shape (n_paths, n_steps, ...)
+            Decoded codes on the paths, images like the ends.
+        image_shape, value_range, ax, im_kw
+            As in `from_estimator`.
+
+        Returns
+        -------
+        display : InterpolationDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are not as many ends and paths as starts, or they are not images
+            of one shape.
+        """
+        owner = cls.__name__
+        check_matplotlib(f"{owner}.from_predictions")
+        if not len(starts) == len(ends) == len(steps):
+            raise ValueError(
+                f"{owner} needs as many starts as ends and steps, got {len(starts)}, "
+                f"{len(ends)} and {len(steps)}. Pass one of each for every path."
+            )
+        starts = read_images(starts, image_shape, "starts")
+        ends = read_images(ends, image_shape, "ends")
+        paths = [read_images(path, image_shape, "steps") for path in steps]
+        check_alike(starts, ends, ("starts", "ends"))
+        check_alike(starts[:1], paths[0][:1], ("starts", "steps"))
+        for path in paths:
+            check_alike(paths[0], path, ("the first path", "each other one"))
+        display = cls(starts, ends, np.stack(paths), value_range=value_range)
+        return display.plot(ax, im_kw=im_kw)
+
     def plot(
         self, ax: Any = None, *, im_kw: dict[str, Any] | None = None
     ) -> InterpolationDisplay:

@@ -8,6 +8,7 @@ import numpy as np
 
 from skvae._validation import check_integer
 from skvae.diagnostics import optimal_decoder
+from skvae.metrics._checks import as_finite
 from skvae.plotting._axes import (
     axes_for,
     check_matplotlib,
@@ -123,6 +124,48 @@ class PerplexityDisplay:
         autoencoder, rows = autoencoder_and_rows(cls.__name__, estimator, X, X_train)
         best = optimal_decoder(autoencoder, *rows, leave_out=leave_out)
         display = cls(best.perplexity, len(X_train), name=name)
+        return display.plot(ax, n_bins=n_bins, hist_kw=hist_kw)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        perplexity: Any,
+        n_train: int,
+        *,
+        name: str | None = None,
+        ax: Any = None,
+        n_bins: int = 40,
+        hist_kw: dict[str, Any] | None = None,
+    ) -> PerplexityDisplay:
+        """Draw perplexities, such as `skvae.metrics.optimal_decoder_weights` returns.
+
+        Parameters
+        ----------
+        perplexity : array-like of shape (n_samples,)
+        n_train : int
+            Number of training rows.
+        name, ax, n_bins, hist_kw
+            As in `from_estimator`.
+
+        Returns
+        -------
+        display : PerplexityDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are no perplexities, or they are not finite.
+        """
+        owner = cls.__name__
+        check_matplotlib(f"{owner}.from_predictions")
+        check_integer(owner, "n_train", n_train, 1)
+        perplexity = as_finite(perplexity, "perplexity")
+        if perplexity.ndim != 1 or not len(perplexity):
+            raise ValueError(
+                "perplexity must have shape (n_samples,) with at least one sample, got "
+                f"{perplexity.shape}. Pass one number for each row."
+            )
+        display = cls(perplexity, n_train, name=name)
         return display.plot(ax, n_bins=n_bins, hist_kw=hist_kw)
 
     def plot(
