@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from torch import Tensor, nn
+from torch import Tensor
 
 from skvae import metrics
 from skvae.metrics._checks import FloatArray, as_rows
@@ -23,12 +23,14 @@ class Reference:
     Parameters
     ----------
     X : ndarray of shape (n_samples, ...)
-    features : None, callable or transformer
+    features : FeatureMap or None
     name : str, default="X"
         For error messages.
     """
 
-    def __init__(self, X: np.ndarray, features: Any, name: str = "X") -> None:
+    def __init__(
+        self, X: np.ndarray, features: metrics.FeatureMap | None, name: str = "X"
+    ) -> None:
         self.rows = feature_rows(X, features, name)
 
     @cached_property
@@ -52,11 +54,11 @@ class ReferenceCache:
 
     Parameters
     ----------
-    features : None, callable or transformer
+    features : FeatureMap or None
     max_cached : int
     """
 
-    def __init__(self, features: Any, max_cached: int) -> None:
+    def __init__(self, features: metrics.FeatureMap | None, max_cached: int) -> None:
         self.features, self.max_cached = features, max_cached
         self._lock = threading.Lock()
         self._references: OrderedDict[Any, Reference] = OrderedDict()
@@ -79,34 +81,20 @@ class ReferenceCache:
         return reference
 
 
-def feature_rows(X: np.ndarray, features: Any, name: str) -> FloatArray:
+def feature_rows(
+    X: np.ndarray, features: metrics.FeatureMap | None, name: str
+) -> FloatArray:
     """Map rows to features, finite float64 of shape (n, any); a map gets an array."""
     if features is None:
         return as_rows(X, name)
     X = to_array(X)
     as_rows(X, name)
-    F = features.transform(X) if hasattr(features, "transform") else features(X)
-    F = as_rows(F, f"features({name})")
-    if len(F) != len(X):
-        raise ValueError(
-            f"features must return one row for each of the {len(X)} rows of {name}, "
-            f"got {len(F)}. Let it return shape (n_samples, n_features)."
-        )
-    return F
+    return features(X)
 
 
-def resolve_features(features: Any) -> Any:
-    """Check a feature map; turn the name of a network, or a network, into its map."""
-    if isinstance(features, str | nn.Module):
-        return metrics.resolve_features(features)
-    usable = hasattr(features, "transform") or callable(features)
-    if features is None or (usable and not isinstance(features, type)):
-        return features
-    raise TypeError(
-        "features must be None, a callable or a fitted transformer, got "
-        f"{features!r} (a {type(features).__name__}). Pass for example "
-        "PCA(10).fit(X_other)."
-    )
+def resolve_features(features: Any) -> metrics.FeatureMap | None:
+    """Check a feature map; None stays None, the rows themselves."""
+    return None if features is None else metrics.resolve_features(features)
 
 
 def to_array(X: Any) -> np.ndarray:

@@ -318,7 +318,7 @@ class TestFeatures:
         assert np.isfinite(scorer(MIXTURE, X_TEST))
 
     def test_of_another_kind_are_refused(self):
-        with pytest.raises(TypeError, match=r"fitted transformer, got 3 \(a int\)"):
+        with pytest.raises(TypeError, match=r"or a callable, got 3 \(a int\)"):
             make_sample_scorer("coverage", features=3)
 
 

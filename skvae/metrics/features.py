@@ -226,7 +226,7 @@ class FeatureMap:
         if len(h) != n:
             raise ValueError(
                 f"features must return one row for each of the {n} rows of its input, "
-                f"got {len(h)}."
+                f"got {len(h)}. Let it return shape (n_samples, n_features)."
             )
         return h
 
@@ -281,7 +281,8 @@ def resolve_features(features: Any) -> FeatureMap:
         return FeatureMap(features)
     raise TypeError(
         "features must be None, 'efficientnet-lite0', 'inception', an nn.Module, a "
-        f"fitted transformer or a callable, got {features!r}."
+        f"fitted transformer or a callable, got {features!r} (a "
+        f"{type(features).__name__}). Pass for example PCA(10).fit(X_other)."
     )
 
 
