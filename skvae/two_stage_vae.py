@@ -50,7 +50,7 @@ class TwoStageVAE(VAE):
         each row) or "flow". See `skvae.posteriors`.
     beta : float, default=1.0
         Weight of the KL divergence. Only 1 bounds the log-likelihood.
-    kl_warmup : float, default=0.1
+    kl_warmup : float, default=0.15
         Share of `max_epochs` over which the KL weight rises from 0 to `beta`, so that
         the encoder is used before the prior pulls on it.
     n_samples : int, default=1
@@ -161,7 +161,7 @@ class TwoStageVAE(VAE):
         likelihood: Any = "gaussian",
         posterior: Any = "diagonal",
         beta: float = 1.0,
-        kl_warmup: float = 0.1,
+        kl_warmup: float = 0.15,
         n_samples: int = 1,
         free_bits: float = 0.0,
         second_stage: Any = None,

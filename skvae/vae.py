@@ -46,7 +46,7 @@ class VAE(BaseAutoencoder):
         ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
     beta : float, default=1.0
         Weight of the KL divergence. Only 1 bounds the log-likelihood.
-    kl_warmup : float, default=0.1
+    kl_warmup : float, default=0.15
         Share of `max_epochs` over which the KL weight rises from 0 to `beta`, so that
         the encoder is used before the prior pulls on it.
     n_samples : int, default=1
@@ -144,7 +144,7 @@ class VAE(BaseAutoencoder):
         posterior: Any = "diagonal",
         latent_density: Any = None,
         beta: float = 1.0,
-        kl_warmup: float = 0.1,
+        kl_warmup: float = 0.15,
         n_samples: int = 1,
         free_bits: float = 0.0,
         learning_rate: float = 1e-3,
