@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,6 +35,7 @@ DIAGNOSE, SECOND_STAGE = 9, 10
 _MAX_DIAGNOSED = 4096
 _MIN_ENCODED, _MAX_ENCODED = 10_000, 200_000
 _ACTIVE_VARIANCE = 0.01
+_ADDRESS = re.compile(" at 0x[0-9a-f]+")  # other after unpickling
 _DIAGNOSTIC_DRAWS = 16
 
 
@@ -92,6 +94,7 @@ class Fit:
             **self._diagnosis(module),
             "image_shape_": self._image_shape(),
             "_row_shape": self.row_shape,
+            "_parts": self._parts(),
             "_seed": self.seed,
             "_optimizer_state": self._optimizer_state(),
         }
@@ -121,7 +124,29 @@ class Fit:
             shape = self.row_shape
         return shape and image_shape_of(shape, type(self.network).__name__)
 
+    def _parts(self) -> dict[str, str]:
+        """Describe what the module is made of, by the parameters that say so."""
+        estimator = self.estimator
+        parts = {
+            "n_components": estimator.n_components,
+            "network": self.network,
+            "likelihood": resolve_likelihood(estimator.likelihood),
+            "posterior": estimator._make_posterior(),
+        }
+        return {name: _ADDRESS.sub("", repr(part)) for name, part in parts.items()}
+
+    def _check_parts(self) -> None:
+        before = self.estimator._parts
+        for name, now in self._parts().items():
+            if now != before[name]:
+                raise ValueError(
+                    "warm_start and partial_fit go on with the networks that are "
+                    f"there, but {name} has changed: {now} instead of {before[name]}. "
+                    "Set it back, or fit a clone with warm_start=False."
+                )
+
     def _resumed_module(self) -> AutoencoderModule:
+        self._check_parts()
         module = copy.deepcopy(self.estimator.module_)
         module.likelihood.check_support(self.X)
         return module.to(self.device).train()

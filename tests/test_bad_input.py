@@ -1,5 +1,6 @@
 """Wrong data and parameters are refused in words, before any training."""
 
+import pickle
 import re
 import warnings
 
@@ -701,6 +702,27 @@ def test_failed_continuation_leaves_the_optimizer_unchanged(case):
     model.set_params(**params).set_callbacks()
     expected = small(warm_start=True).fit(BASIC).fit(BASIC)
     assert_same(outputs(model.fit(BASIC), BASIC), outputs(expected, BASIC))
+
+
+@pytest.mark.parametrize("continues", ["partial_fit", "fit"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_components", 3),
+        ("network", MLP((9,))),
+        ("likelihood", "laplace"),
+        ("likelihood", GaussianLikelihood(scale=0.5)),
+        ("posterior", "full"),
+    ],
+)
+def test_continuation_with_other_networks_is_refused(name, value, continues):
+    model = small(warm_start=True).fit(BASIC)
+    before, old = outputs(model, BASIC), model.get_params(deep=False)[name]
+    model.set_params(**{name: value})
+    with pytest.raises(ValueError, match=rf"go on with .* but {name} has changed"):
+        getattr(model, continues)(BASIC)
+    assert_same(outputs(model, BASIC), before)
+    pickle.loads(pickle.dumps(model.set_params(**{name: old}))).partial_fit(BASIC)
 
 
 def test_failed_fit_does_not_keep_feature_names():
