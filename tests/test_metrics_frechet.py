@@ -99,6 +99,13 @@ def test_statistics_have_the_moments_of_numpy():
     assert statistics.n == 20
 
 
+def test_rows_of_several_blocks_agree_with_statistics():
+    rng = np.random.default_rng(0)
+    X, Y = (rng.normal(size=(n, 3)) @ rng.normal(size=(3, 3)) for n in (2500, 1025))
+    statistics = [FrechetStatistics(A.mean(0), np.cov(A.T), len(A)) for A in (X, Y)]
+    assert frechet_distance(X, Y) == pytest.approx(frechet_distance(*statistics))
+
+
 def test_a_far_origin_changes_nothing():
     X, Y = two_sets(4, 50, 60, 3)
     X, Y = np.round(X, 3) * 1024, np.round(Y, 3) * 1024  # exact after the shift
