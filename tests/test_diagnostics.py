@@ -110,7 +110,7 @@ MODELS = {
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_posterior_draws_are_those_of_the_posterior(model, X):
-    model, n = clone(model).fit(X), 4000
+    model, n = clone(model).fit(X), 20_000
     copies = np.tile(X[:1], (n, 1))
     Z = posterior_draws(model, copies, random_state=0)
     np.testing.assert_array_equal(Z, posterior_draws(model, copies, random_state=0))
