@@ -11,8 +11,10 @@ the digits of 8 x 8 pixels that ship with scikit-learn. Prints one table and wri
 two_stage_vae.png.
 
 What to look for: the singular values of the codes, 1 for draws of N(0, I), become more
-equal; the discrepancy from N(0, I) falls, and with it the distance of samples from real
-images. A mixture of ten normals, fitted to the same codes in seconds, is the rival.
+equal; the discrepancy from N(0, I) falls, and on Fashion-MNIST with it the distance of
+samples from real images, by half. On the digits there is less to mend: 1,347 images are
+few for a second stage, and its samples are no better. A mixture of ten normals, fitted
+to the same codes in seconds, is the rival.
 """
 
 import os
@@ -68,11 +70,13 @@ codes = {"first stage": Z, "second stage": U}
 # 4. Samples: of the first stage alone, of both, and of a mixture fitted to the codes.
 mixture = GaussianMixture(10, reg_covar=1e-4, random_state=0)
 mixture.fit(posterior_draws(model, X_train, random_state=2))
-noise = np.random.default_rng(0).normal(size=(len(X_test), n_components))
+rng = np.random.default_rng(0)
+noise = rng.normal(size=(len(X_test), n_components))
+drawn = rng.permutation(mixture.sample(len(X_test))[0])  # they come by component
 samples = {
     "first stage": model.inverse_transform(noise),
     "second stage": model.sample(len(X_test), random_state=0),
-    "mixture": model.inverse_transform(mixture.sample(len(X_test))[0]),
+    "mixture": model.inverse_transform(drawn),
 }
 
 
@@ -93,8 +97,8 @@ for label, X in samples.items():
     print(line)
 
 # 5. The picture: samples above, spectra of the codes below.
-figure = Figure(figsize=(8, 6), layout="constrained")
-above, below = figure.subplots(2, 1, height_ratios=(3, 2))
+figure = Figure(figsize=(8, 5), layout="constrained")
+above, below = figure.subplots(2, 1, height_ratios=(2, 3))
 shown = {"real": X_test, **samples}
 SampleGridDisplay.from_predictions(
     np.concatenate([X[:16] for X in shown.values()]),
