@@ -133,7 +133,7 @@ class Fit:
             "likelihood": resolve_likelihood(estimator.likelihood),
             "posterior": estimator._make_posterior(),
         }
-        return {name: _ADDRESS.sub("", repr(part)) for name, part in parts.items()}
+        return {name: _described(part) for name, part in parts.items()}
 
     def _check_parts(self) -> None:
         before = self.estimator._parts
@@ -337,6 +337,19 @@ def _encoded_draws(module: AutoencoderModule, X: np.ndarray, seed: int) -> np.nd
     generator = make_generator(seed, ENCODE, device=module.device)
     Z = module.draw_codes(X, generator, n_draws)
     return Z.reshape(-1, module.n_components).astype(np.float64)
+
+
+def _described(part: Any) -> str:
+    """Spell out a part with all its parameters, in the same words in every process.
+
+    The `repr` of scikit-learn leaves out what is at its default, if its configuration
+    says so, and the middle of what is long.
+    """
+    if not hasattr(part, "get_params"):
+        return repr(part)
+    parameters = part.get_params(deep=False).items()
+    text = ", ".join(f"{name}={value!r}" for name, value in parameters)
+    return f"{type(part).__name__}({_ADDRESS.sub('', text)})"
 
 
 def _with_state(optimizers: list[Any]) -> list[Any]:
