@@ -20,16 +20,14 @@ FOLDER holds the files of MNIST and Fashion-MNIST (see `skvae.datasets.load_mnis
 """
 
 import argparse
-from collections import defaultdict
 
 import numpy as np
-import torch
 from quality_floors import (
     N_SAMPLES,
     fit,
     load_classifier,
     load_images,
-    report,
+    run,
 )
 from sklearn.mixture import GaussianMixture
 
@@ -136,14 +134,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=5, help="twice that for stages")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    results = defaultdict(list)
-    for seed in range(options.first_seed, options.first_seed + options.seeds):
-        for part in options.parts:
-            for label, value, remark in PARTS[part](seed, options):
-                results[f"{part}: {label}"].append(float(value))
-                print(f"seed {seed}  {label:50s} {value:9.4f}  {remark}", flush=True)
-        report(results)
+    run(PARTS, options)
 
 
 if __name__ == "__main__":

@@ -282,6 +282,18 @@ PARTS = {
 }
 
 
+def run(parts, options):
+    """Run the chosen parts for every seed, and report after each."""
+    torch.set_num_threads(options.threads)
+    results = defaultdict(list)
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
+        for part in options.parts:
+            for label, value, remark in parts[part](seed, options):
+                results[f"{part}: {label}"].append(float(value))
+                print(f"seed {seed}  {label:50s} {value:9.4f}  {remark}", flush=True)
+        report(results)
+
+
 def report(results):
     print("\nmean +- standard deviation (least to greatest), number of seeds")
     for label, values in results.items():
@@ -307,14 +319,7 @@ def main():
     parser.add_argument("--width", type=int, default=1024, help="of the second stage")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    results = defaultdict(list)
-    for seed in range(options.first_seed, options.first_seed + options.seeds):
-        for part in options.parts:
-            for label, value, remark in PARTS[part](seed, options):
-                results[f"{part}: {label}"].append(float(value))
-                print(f"seed {seed}  {label:50s} {value:9.4f}  {remark}", flush=True)
-        report(results)
+    run(PARTS, options)
 
 
 if __name__ == "__main__":
