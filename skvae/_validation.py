@@ -52,6 +52,21 @@ def check_choice(
         raise ValueError(_message(owner, name, rule, value))
 
 
+def resolve_named(
+    name: str, value: Any, base: type, choices: dict[str, type], example: str = ""
+) -> Any:
+    """Return an instance of `base`, also from its name; else raise ValueError."""
+    if isinstance(value, base):
+        return value
+    if isinstance(value, str) and value in choices:
+        return choices[value]()
+    names = ", ".join(map(repr, choices))
+    raise ValueError(
+        f"The {name!r} parameter must be one of {names} or a {base.__name__}{example}. "
+        f"Got {value!r} instead."
+    )
+
+
 def _message(owner: str, name: str, rule: str, value: Any) -> str:
     return (
         f"The {name!r} parameter of {owner} must be {rule}. Got {value!r} "

@@ -17,7 +17,12 @@ from skvae._distributions import (
     PointMass,
 )
 from skvae._flows import FlowNormal, InverseAutoregressiveFlow, planar_flow
-from skvae._validation import check_choice, check_integer, check_real
+from skvae._validation import (
+    check_choice,
+    check_integer,
+    check_real,
+    resolve_named,
+)
 
 __all__ = [
     "ConstantPosterior",
@@ -313,18 +318,10 @@ _NAMES = {
 
 def resolve_posterior(posterior: Any) -> Any:
     """Return a posterior from its name, or the given one itself."""
-    if isinstance(posterior, Posterior):
-        if posterior.deterministic:
-            raise ValueError(
-                "The 'posterior' parameter must have a finite KL divergence from "
-                f"N(0, I). Got {posterior!r} instead, whose divergence is infinite: "
-                "use RAE or WAE, whose encoders are deterministic."
-            )
-        return posterior
-    if isinstance(posterior, str) and posterior in _NAMES:
-        return _NAMES[posterior]()
-    names = ", ".join(map(repr, _NAMES))
-    raise ValueError(
-        f"The 'posterior' parameter must be one of {names} or a Posterior. "
-        f"Got {posterior!r} instead."
-    )
+    if isinstance(posterior, Posterior) and posterior.deterministic:
+        raise ValueError(
+            "The 'posterior' parameter must have a finite KL divergence from "
+            f"N(0, I). Got {posterior!r} instead, whose divergence is infinite: "
+            "use RAE or WAE, whose encoders are deterministic."
+        )
+    return resolve_named("posterior", posterior, Posterior, _NAMES)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from skvae._validation import resolve_named
 from skvae.likelihoods.base import Likelihood
 from skvae.likelihoods.bounded import (
     BernoulliLikelihood,
@@ -35,12 +36,4 @@ _NAMES = {
 
 def resolve_likelihood(likelihood: Any) -> Any:
     """Return a likelihood from its name, or the given one itself."""
-    if isinstance(likelihood, Likelihood):
-        return likelihood
-    if isinstance(likelihood, str) and likelihood in _NAMES:
-        return _NAMES[likelihood]()
-    names = ", ".join(map(repr, _NAMES))
-    raise ValueError(
-        f"The 'likelihood' parameter must be one of {names} or a Likelihood. "
-        f"Got {likelihood!r} instead."
-    )
+    return resolve_named("likelihood", likelihood, Likelihood, _NAMES)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from skvae._validation import resolve_named
 from skvae.networks._layers import make_linear as make_linear
 from skvae.networks.base import ImageNetwork, Network
 from skvae.networks.convnet import ConvNet
@@ -27,12 +28,5 @@ _NAMES = {"mlp": MLP, "convnet": ConvNet}
 
 def resolve_network(network: Any) -> Network:
     """Return a network from its name, or the given one itself."""
-    if isinstance(network, Network):
-        return network
-    if isinstance(network, str) and network in _NAMES:
-        return _NAMES[network]()
-    names = ", ".join(map(repr, _NAMES))
-    raise ValueError(
-        f"The 'network' parameter must be one of {names} or a Network, such as "
-        f"MLP(hidden_layer_sizes=(256, 256)). Got {network!r} instead."
-    )
+    example = ", such as MLP(hidden_layer_sizes=(256, 256))"
+    return resolve_named("network", network, Network, _NAMES, example)
