@@ -100,7 +100,8 @@ def measure_stages(seed, options):
 
         second = VAE(
             64,
-            network=MLP(hidden_layer_sizes=(512,) * 3, skip=True),
+            network=MLP(hidden_layer_sizes=(512,) * 3, skip=False),
+            kl_warmup=0.0,
             max_epochs=6 * options.epochs,
         )
         model, remark = fit(make(TwoStageVAE, second_stage=second), train)

@@ -202,7 +202,8 @@ def load_classifier(data, name="mnist"):
 def make_two_stage(options):
     second = VAE(
         N_COMPONENTS,
-        network=MLP(hidden_layer_sizes=(options.width,) * 3, skip=True),
+        network=MLP(hidden_layer_sizes=(options.width,) * 3, skip=False),
+        kl_warmup=0.0,
         max_epochs=options.second_epochs or 2 * options.epochs,
     )
     return TwoStageVAE(second_stage=second)

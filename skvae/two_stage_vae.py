@@ -59,9 +59,10 @@ class TwoStageVAE(VAE):
         Bits of every latent component and row that cost nothing.
     second_stage : VAE, IWAE or None, default=None
         Model of the codes z, trained on draws z ~ q(z|x) that are fresh in every batch.
-        None is the paper's VAE: as many components, ``MLP((1024, 1024, 1024),
-        skip=True)``, a learned scale and twice `max_epochs`; what concerns training it
-        has from the first stage.
+        None is the paper's VAE without its linear path: as many components,
+        ``MLP((1024, 1024, 1024), skip=False)``, a learned scale, no KL warm-up and
+        twice `max_epochs`; what concerns training it has from the first stage. A VAE
+        given here is best without both, too (see Notes).
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
@@ -130,6 +131,12 @@ class TwoStageVAE(VAE):
     An interrupt from the keyboard ends the stage that trains at its last complete
     epoch, with a warning; during the first stage, the second one then still trains.
     Callbacks are told of the epochs of both stages.
+
+    The paper's second stage adds its input to the last hidden layer, a linear path
+    (``MLP(..., skip=True)``). Between spaces of equal dimension it makes copying the
+    code easy; without it fewer components are active, and samples are better. So they
+    are without a warm-up of the KL divergence, which the codes, near the prior already,
+    do not need.
 
     The attributes describe the first stage, `second_stage_` those of the second. The
     paper's gamma is a variance; ``likelihood_.scale_`` is its root, as in the authors'
@@ -235,7 +242,8 @@ class TwoStageVAE(VAE):
             return clone(self.second_stage)
         return VAE(
             self.n_components,
-            network=MLP(hidden_layer_sizes=(1024, 1024, 1024), skip=True),
+            network=MLP(hidden_layer_sizes=(1024, 1024, 1024), skip=False),
+            kl_warmup=0.0,
             max_epochs=2 * self.max_epochs,
             **{name: getattr(self, name) for name in _SHARED},
         )

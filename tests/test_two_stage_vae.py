@@ -51,11 +51,11 @@ def test_first_stage_is_a_vae_that_the_second_does_not_touch(model, X):
     assert model.likelihood_.scale_ == vae.likelihood_.scale_
 
 
-def test_default_second_stage_is_the_papers():
+def test_default_second_stage_is_the_papers_without_its_linear_path():
     model = TwoStageVAE(5, max_epochs=1, batch_size=32, random_state=0, device="cpu")
     second = model.fit(np.random.default_rng(0).normal(size=(40, 6))).second_stage_
     assert second.network.hidden_layer_sizes == (1024, 1024, 1024)
-    assert second.network.skip
+    assert second.kl_warmup == 0
     assert second.n_components == 5
     assert second.n_epochs_ == 2
     assert second.batch_size == 32
@@ -63,7 +63,8 @@ def test_default_second_stage_is_the_papers():
     module = second.module_
     for network, n_in in ((module.encoder, 5), (module.decoder, 5)):
         assert isinstance(network, Perceptron)
-        assert network.output.in_features == 1024 + n_in
+        assert [layer.in_features for layer in network.hidden] == [n_in, 1024, 1024]
+        assert network.output.in_features == 1024
 
 
 def test_second_stage_sees_fresh_draws_of_the_posterior_in_every_batch(X, monkeypatch):
