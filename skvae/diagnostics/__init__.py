@@ -1,0 +1,27 @@
+"""What a fitted estimator has learned: its latent space and its optimal decoder."""
+
+from skvae.diagnostics.codes import (
+    LatentDiagnostics,
+    latent_diagnostics,
+    posterior_draws,
+    posterior_moments,
+)
+from skvae.diagnostics.decoding import (
+    DecodingScores,
+    ReconstructionMatching,
+    decoding_scores,
+    optimal_decoder,
+    reconstruction_matching,
+)
+
+__all__ = [
+    "DecodingScores",
+    "LatentDiagnostics",
+    "ReconstructionMatching",
+    "decoding_scores",
+    "latent_diagnostics",
+    "optimal_decoder",
+    "posterior_draws",
+    "posterior_moments",
+    "reconstruction_matching",
+]
