@@ -151,8 +151,10 @@ class TwoStageVAE(VAE):
     --------
     >>> import numpy as np
     >>> from skvae import VAE, TwoStageVAE
+    >>> from skvae.networks import MLP
     >>> X = np.random.default_rng(0).normal(size=(64, 3))
-    >>> second = VAE(2, network="mlp", max_epochs=2)
+    >>> network = MLP(hidden_layer_sizes=(64, 64), skip=False)
+    >>> second = VAE(2, network=network, kl_warmup=0, max_epochs=2)
     >>> model = TwoStageVAE(2, second_stage=second, max_epochs=2, random_state=0).fit(X)
     >>> model.sample(5, random_state=0).shape
     (5, 3)
