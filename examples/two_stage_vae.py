@@ -117,5 +117,5 @@ SampleGridDisplay.from_predictions(
 )
 for label, Z in codes.items():
     LatentSpectrumDisplay.from_predictions(Z, name=label, ax=below)
-figure.savefig("two_stage_vae.png", dpi=110)
+figure.savefig("two_stage_vae.png", dpi=110, bbox_inches="tight")
 print("\nThe picture is in two_stage_vae.png.")
