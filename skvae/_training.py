@@ -42,14 +42,14 @@ class Step:
         """Take the step; return the mean of every term, without synchronising."""
         terms = self.terms(x)
         self.names = list(terms)
-        means = [term.mean() for term in terms.values()]
+        means = _means(list(terms.values()))
         for p in self.parameters:
             p.grad = None
-        sum(means[1:], means[0]).backward()
+        means.sum().backward()
         average_gradients(self.parameters)
         for optimizer in self.optimizers:
             optimizer.step()
-        return torch.stack([mean.detach() for mean in means])
+        return means.detach()
 
 
 def minimize(
@@ -138,6 +138,12 @@ def minimize(
     if best is not None:
         module.load_state_dict(best)
     return records
+
+
+def _means(terms: list[Tensor]) -> Tensor:
+    if all(term.ndim == 1 for term in terms):  # by row: fewer operations
+        return torch.stack(terms).mean(1)
+    return torch.stack([term.mean() for term in terms])
 
 
 def average_gradients(parameters: list[Tensor]) -> None:
