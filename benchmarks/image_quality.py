@@ -27,6 +27,7 @@ from quality_floors import (
     fit,
     load_classifier,
     load_images,
+    make_second_stage,
     run,
 )
 from sklearn.mixture import GaussianMixture
@@ -35,7 +36,7 @@ from skvae import RAE, VAE, WAE, TwoStageVAE
 from skvae.diagnostics import posterior_draws
 from skvae.likelihoods import GaussianLikelihood
 from skvae.metrics import frechet_distance
-from skvae.networks import MLP, ConvNet
+from skvae.networks import ConvNet
 
 SHAPE = (28, 28)
 MODELS = {
@@ -98,12 +99,7 @@ def measure_stages(seed, options):
                 **parameters,
             )
 
-        second = VAE(
-            64,
-            network=MLP(hidden_layer_sizes=(512,) * 3, skip=False),
-            kl_warmup=0.0,
-            max_epochs=6 * options.epochs,
-        )
+        second = make_second_stage(64, 512, 6 * options.epochs)
         model, remark = fit(make(TwoStageVAE, second_stage=second), train)
         noise = np.random.default_rng(seed).normal(size=(N_SAMPLES, 64))
         first = distance(model.inverse_transform(noise))

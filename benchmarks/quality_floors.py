@@ -199,14 +199,10 @@ def load_classifier(data, name="mnist"):
     return network, reference
 
 
-def make_two_stage(options):
-    second = VAE(
-        N_COMPONENTS,
-        network=MLP(hidden_layer_sizes=(options.width,) * 3, skip=False),
-        kl_warmup=0.0,
-        max_epochs=options.second_epochs or 2 * options.epochs,
-    )
-    return TwoStageVAE(second_stage=second)
+def make_second_stage(n_components, width, max_epochs):
+    """Return the default's form with other sizes."""
+    network = MLP(hidden_layer_sizes=(width,) * 3, skip=False)
+    return VAE(n_components, network=network, kl_warmup=0.0, max_epochs=max_epochs)
 
 
 def measure_samples(seed, options):
@@ -216,7 +212,9 @@ def measure_samples(seed, options):
     def distance(X):
         return frechet_distance(reference, network.transform(X))
 
-    models = {"VAE": make_two_stage(options)}  # whose first stage is the VAE
+    n_epochs = options.second_epochs or 2 * options.epochs
+    second = make_second_stage(N_COMPONENTS, options.width, n_epochs)
+    models = {"VAE": TwoStageVAE(second_stage=second)}  # whose first stage is the VAE
     models |= {label: MODELS[label]() for label in ("IWAE", "WAE", "RAE")}
     for label, model in models.items():
         model.set_params(max_epochs=options.epochs, random_state=seed)
