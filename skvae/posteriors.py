@@ -17,12 +17,7 @@ from skvae._distributions import (
     PointMass,
 )
 from skvae._flows import FlowNormal, InverseAutoregressiveFlow, planar_flow
-from skvae._validation import (
-    check_choice,
-    check_integer,
-    check_real,
-    resolve_named,
-)
+from skvae._validation import check_choice, check_integer, check_real, resolve_named
 
 __all__ = [
     "ConstantPosterior",

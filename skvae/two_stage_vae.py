@@ -132,11 +132,11 @@ class TwoStageVAE(VAE):
     epoch, with a warning; during the first stage, the second one then still trains.
     Callbacks are told of the epochs of both stages.
 
-    The paper's second stage adds its input to the last hidden layer, a linear path
-    (``MLP(..., skip=True)``). Between spaces of equal dimension it makes copying the
-    code easy; without it fewer components are active, and samples are better. So they
-    are without a warm-up of the KL divergence, which the codes, near the prior already,
-    do not need.
+    The paper's second stage concatenates its input to the last hidden layer, a linear
+    path (``MLP(..., skip=True)``). Between spaces of equal dimension it makes copying
+    the code easy; without it fewer components are active, and samples are better. So
+    they are without a warm-up of the KL divergence, which the codes, near the prior
+    already, do not need.
 
     The attributes describe the first stage, `second_stage_` those of the second. The
     paper's gamma is a variance; ``likelihood_.scale_`` is its root, as in the authors'
