@@ -10,7 +10,7 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator, DensityMixin, clone
 
-from skvae._random import draw_seed
+from skvae._utils.random import draw_seed
 
 __all__ = ["StandardNormal"]
 

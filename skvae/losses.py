@@ -9,14 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skvae._distributions import (
+from skvae._distributions.mmd import (
+    imq_kernel,
+    mmd_squared,
+    rbf_kernel,
+    squared_distances,
+)
+from skvae._distributions.normal import (
     rsample_with_kl,
     rsample_with_log_prob,
     standard_normal_log_prob,
 )
-from skvae._kernels import imq_kernel, mmd_squared, rbf_kernel, squared_distances
-from skvae._module import AutoencoderModule
-from skvae._random import standard_normal
+from skvae._utils.random import standard_normal
+from skvae.module import AutoencoderModule
 
 __all__ = [
     "gradient_penalty",

@@ -10,14 +10,23 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from skvae._distributions import (
+from skvae._distributions.flows import (
+    FlowNormal,
+    InverseAutoregressiveFlow,
+    planar_flow,
+)
+from skvae._distributions.normal import (
     DiagonalNormal,
     FullNormal,
     IsotropicNormal,
     PointMass,
 )
-from skvae._flows import FlowNormal, InverseAutoregressiveFlow, planar_flow
-from skvae._validation import check_choice, check_integer, check_real, resolve_named
+from skvae._utils.validation import (
+    check_choice,
+    check_integer,
+    check_real,
+    resolve_named,
+)
 
 __all__ = [
     "ConstantPosterior",

@@ -30,7 +30,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 from torch import nn
 
-from skvae import _training
+from skvae._training import loop
 from skvae.likelihoods import GaussianLikelihood
 from skvae.networks import MLP, CustomNetwork
 from skvae.posteriors import ConstantPosterior, PointPosterior
@@ -45,7 +45,7 @@ def no_training(monkeypatch):
     def refuse(self, x):
         raise AssertionError("training had begun before the error was found")
 
-    monkeypatch.setattr(_training.Step, "__call__", refuse)
+    monkeypatch.setattr(loop.Step, "__call__", refuse)
 
 
 def with_value(value, dtype=np.float64):
@@ -741,7 +741,7 @@ def test_interrupt_in_the_first_epoch_is_passed_on(monkeypatch):
         raise KeyboardInterrupt
 
     model = small(network=dropout_network())
-    monkeypatch.setattr(_training.Step, "__call__", step)
+    monkeypatch.setattr(loop.Step, "__call__", step)
     with pytest.raises(KeyboardInterrupt):
         model.fit(BASIC)
     assert _attributes(model) == set()

@@ -8,7 +8,7 @@ import torch
 from sklearn.base import clone
 
 from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
-from skvae._distributions import rsample_with_log_prob
+from skvae._distributions.normal import rsample_with_log_prob
 from skvae.diagnostics import (
     decoding_scores,
     latent_diagnostics,

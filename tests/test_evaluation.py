@@ -13,7 +13,8 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from skvae import VAE, _intervals, evaluate, metrics
+from skvae import VAE, evaluate, metrics
+from skvae._utils import intervals
 from skvae.networks import MLP
 
 X_TRAIN, X_TEST = train_test_split(
@@ -252,7 +253,7 @@ class TestIntervals:
     def test_of_half_samples_spread_as_the_whole_does(self):
         rng = np.random.RandomState(0)
         X = rng.normal(size=400)
-        low, high = _intervals.by_half_samples(
+        low, high = intervals.by_half_samples(
             lambda A: np.array([A.mean()]), np.array([X.mean()]), (X,), 2000, rng
         )
         expected = 2 * 1.96 * X.std() / np.sqrt(400)
@@ -268,7 +269,7 @@ class TestIntervals:
         for _ in range(30):
             X, Y = rng.normal(size=(2, 200, 3)) + np.array([[[0]], [[1]]])
             values.append(coverage(X, Y)[0])
-            ends = _intervals.by_half_samples(
+            ends = intervals.by_half_samples(
                 coverage, np.array(values[-1:]), (X, Y), 30, rng
             )
             widths.append(ends[1][0] - ends[0][0])
@@ -276,12 +277,12 @@ class TestIntervals:
 
     def test_of_means_and_shares_agree(self):
         hits = np.repeat([1.0, 0.0], [30, 70])
-        of_mean = _intervals.of_mean(hits, np.random.RandomState(0))
-        assert of_mean == pytest.approx(_intervals.of_share(0.3, 100), abs=0.02)
+        of_mean = intervals.of_mean(hits, np.random.RandomState(0))
+        assert of_mean == pytest.approx(intervals.of_share(0.3, 100), abs=0.02)
 
     def test_are_absent_for_few_rows(self):
         few = np.zeros((10, 2))
-        low, _ = _intervals.by_half_samples(len, np.zeros(1), (few,), 9, None)
+        low, _ = intervals.by_half_samples(len, np.zeros(1), (few,), 9, None)
         assert np.isnan(low).all()
 
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 from torch import nn
 
 from skvae import evaluate, make_sample_scorer, sample_pipeline
-from skvae._data import is_memory_mapped
+from skvae._utils.rows import is_memory_mapped
 from skvae.diagnostics import (
     decoding_scores,
     latent_diagnostics,

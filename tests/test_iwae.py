@@ -8,7 +8,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from skvae import IWAE, VAE
-from skvae._random import standard_normal
+from skvae._utils.random import standard_normal
 from skvae.losses import iwae_loss
 from skvae.networks import MLP
 from skvae.posteriors import DiagonalPosterior

@@ -10,7 +10,7 @@ from torch.distributions import ContinuousBernoulli as TorchContinuousBernoulli
 from torch.distributions import Laplace as TorchLaplace
 
 from skvae import VAE
-from skvae._observations import (
+from skvae._distributions.observations import (
     ContinuousBernoulli,
     DiscretizedLogistic,
     Laplace,

@@ -12,11 +12,11 @@ from sklearn.decomposition import PCA, FactorAnalysis
 from sklearn.mixture import GaussianMixture
 from torch import nn
 
-from skvae._data import DataSummary
-from skvae._module import AutoencoderModule
+from skvae._utils.rows import DataSummary
 from skvae.densities import StandardNormal
 from skvae.likelihoods import GaussianLikelihood
 from skvae.losses import importance_weights, vae_loss
+from skvae.module import AutoencoderModule
 from skvae.networks import MLP
 from skvae.posteriors import DiagonalPosterior
 

@@ -12,7 +12,6 @@ from sklearn.base import clone
 from torch import nn
 
 from skvae import RAE, VAE
-from skvae._spectral import SpectrallyNormalised
 from skvae.networks import (
     MLP,
     ConvNet,
@@ -24,6 +23,7 @@ from skvae.networks import (
 )
 from skvae.networks._layers import Layers
 from skvae.networks._normalisation import BatchNorm, WeightNormalised
+from skvae.networks._spectral import SpectrallyNormalised
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (1, 32, 32), (3, 32, 32), (1, 64, 64), (3, 64, 64)]
 

@@ -180,7 +180,7 @@ def test_file_is_hardly_larger_than_the_parameters(dump, width):
 @pytest.mark.parametrize("library", ["skvae", "torch"])
 def test_another_version_warns_with_both_versions(library, fitted, monkeypatch):
     dumped = pickle.dumps(fitted)
-    module = {"skvae": skvae, "torch": torch}[library]
+    module = {"skvae": skvae._version, "torch": torch}[library]
     saved = module.__version__
     monkeypatch.setattr(module, "__version__", "99.0")
     with pytest.warns(InconsistentVersionWarning) as record:

@@ -24,8 +24,8 @@ from sklearn.preprocessing import (
 )
 
 from skvae import VAE, sample_pipeline
-from skvae._inversion import check_invertible, invert
 from skvae.networks import MLP
+from skvae.pipeline._inversion import check_invertible, invert
 
 
 class Replay(BaseEstimator):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Independent, Normal, kl_divergence
 
-from skvae._distributions import DiagonalNormal, rsample_with_log_prob
+from skvae._distributions.normal import DiagonalNormal, rsample_with_log_prob
 from skvae.posteriors import (
     ConstantPosterior,
     DiagonalPosterior,

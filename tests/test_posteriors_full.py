@@ -9,8 +9,12 @@ import pytest
 import torch
 
 from skvae import VAE
-from skvae._distributions import DiagonalNormal, rsample_with_kl, rsample_with_log_prob
-from skvae._flows import InverseAutoregressiveFlow, planar_flow
+from skvae._distributions.flows import InverseAutoregressiveFlow, planar_flow
+from skvae._distributions.normal import (
+    DiagonalNormal,
+    rsample_with_kl,
+    rsample_with_log_prob,
+)
 from skvae.likelihoods import GaussianLikelihood
 from skvae.losses import vae_loss
 from skvae.networks import MLP

@@ -12,11 +12,11 @@ from sklearn.mixture import GaussianMixture
 from torch import nn
 
 from skvae import RAE
-from skvae._spectral import SpectrallyNormalised, normalise_spectrally
 from skvae.densities import StandardNormal
 from skvae.likelihoods import GaussianLikelihood
 from skvae.losses import gradient_penalty, rae_loss, squared_weights, vae_loss
 from skvae.networks import MLP, CustomNetwork
+from skvae.networks._spectral import SpectrallyNormalised, normalise_spectrally
 
 TANH = MLP(hidden_layer_sizes=(12,), activation="tanh")
 SMALL = {"network": TANH, "device": "cpu", "random_state": 0}

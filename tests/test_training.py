@@ -27,9 +27,11 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from skvae import _training, losses, vae
-from skvae._adam import FusedAdam
-from skvae._training import Step, minimize
+from skvae import losses
+from skvae._training import loop
+from skvae._training.adam import FusedAdam
+from skvae._training.loop import Step, minimize
+from skvae.estimators import vae
 from skvae.likelihoods import GaussianLikelihood
 from skvae.networks import CustomNetwork
 
@@ -726,7 +728,7 @@ import sys
 sys.path.insert(0, {tests!r})
 import torch
 from torch import distributed
-from skvae._training import Step, minimize, average_gradients
+from skvae._training.loop import Step, minimize, average_gradients
 
 rank = int(sys.argv[1])
 distributed.init_process_group(
@@ -774,7 +776,7 @@ def test_two_processes_average_their_gradients(tmp_path):
 def test_without_processes_gradients_stay_as_they_are():
     p = torch.zeros(3, requires_grad=True)
     p.grad = torch.tensor([1.0, 2.0, 3.0])
-    _training.average_gradients([p])
+    loop.average_gradients([p])
     assert torch.equal(p.grad, torch.tensor([1.0, 2.0, 3.0]))
 
 

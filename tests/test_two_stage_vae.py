@@ -9,7 +9,7 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from skvae import IWAE, RAE, VAE, TwoStageVAE
-from skvae._kernels import imq_kernel, mmd_squared
+from skvae._distributions.mmd import imq_kernel, mmd_squared
 from skvae.networks import MLP
 from skvae.networks.mlp import Perceptron
 from skvae.posteriors import FlowPosterior

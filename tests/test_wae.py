@@ -9,10 +9,10 @@ from sklearn.datasets import make_moons
 from sklearn.metrics.pairwise import rbf_kernel as sklearn_rbf_kernel
 
 from skvae import WAE
-from skvae._discriminator import Discriminator
-from skvae._kernels import IMQ_SCALES, imq_kernel, mmd_squared, rbf_kernel
+from skvae._distributions.mmd import IMQ_SCALES, imq_kernel, mmd_squared, rbf_kernel
 from skvae.losses import wae_gan_loss, wae_mmd_loss
 from skvae.networks import MLP
+from skvae.networks._discriminator import Discriminator
 
 SMALL = {"network": MLP(hidden_layer_sizes=(32,)), "device": "cpu", "random_state": 0}
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn import datasets
 from sklearn.utils import Bunch
 
-from skvae._validation import check_boolean, check_choice
+from skvae._utils.validation import check_boolean, check_choice
 
 VARIABLE = "SKVAE_DATA_HOME"
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 
-from skvae._random import draw_seed
+from skvae._utils.random import draw_seed
 
 
 class HeldOutClassSplit(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from skvae._random import draw_seed
+from skvae._utils.random import draw_seed
 
 FloatArray = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skvae._distributions import DiagonalNormal, rsample_with_log_prob
-from skvae._random import child_seed, draw_seed, make_generator, standard_normal
-from skvae.base import BaseAutoencoder
+from skvae._distributions.normal import DiagonalNormal, rsample_with_log_prob
+from skvae._utils.random import child_seed, draw_seed, make_generator, standard_normal
+from skvae.estimators.base import BaseAutoencoder
 from skvae.metrics import (
     LatentSpectrum,
     MaximumMeanDiscrepancy,

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skvae._distributions import DiagonalNormal, FullNormal
-from skvae._random import draw_seed
-from skvae.base import BaseAutoencoder
+from skvae._distributions.normal import DiagonalNormal, FullNormal
+from skvae._utils.random import draw_seed
 from skvae.diagnostics.codes import refuse_posterior
+from skvae.estimators.base import BaseAutoencoder
 from skvae.metrics import (
     OptimalDecoderWeights,
     frechet_distance,

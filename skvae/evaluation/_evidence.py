@@ -10,8 +10,12 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.decomposition import PCA
 
-from skvae import _intervals, metrics
-from skvae._abilities import (
+from skvae import metrics
+from skvae._utils import intervals
+from skvae.densities import sample_density
+from skvae.diagnostics import posterior_draws
+from skvae.metrics._checks import FloatArray, as_rows
+from skvae.pipeline._abilities import (
     can_reconstruct,
     can_score,
     is_discrete,
@@ -20,10 +24,7 @@ from skvae._abilities import (
     reconstruct,
     to_last_step,
 )
-from skvae._reference import feature_rows
-from skvae.densities import sample_density
-from skvae.diagnostics import posterior_draws
-from skvae.metrics._checks import FloatArray, as_rows
+from skvae.scorers._reference import feature_rows
 
 _N_PERMUTATIONS = 99
 
@@ -105,7 +106,7 @@ def measure_reconstruction(
     test = squared_errors(sets.test)
     mean = as_rows(sets.train, "X_train").mean(axis=0)
     evidence.spread = _root_mean_square(as_rows(sets.test, "X_test") - mean)
-    low, high = _intervals.of_mean(test, rng)
+    low, high = intervals.of_mean(test, rng)
     evidence.add(
         "reconstruction_error",
         np.sqrt(test.mean()),
@@ -135,7 +136,7 @@ def measure_likelihood(
     evidence.add(
         "log_likelihood",
         test.mean(),
-        _intervals.of_mean(test, rng),
+        intervals.of_mean(test, rng),
         train.mean(),
         "higher",
         f"mean over held-out rows, nats, {units}",
@@ -221,7 +222,7 @@ def _add_mismatch(
         test, prior, n_permutations=_N_PERMUTATIONS, random_state=rng, **options
     )
     value = np.array([whole.value])
-    low, high = _intervals.by_half_samples(
+    low, high = intervals.by_half_samples(
         discrepancy, value, (test, prior), n_bootstrap, rng
     )
     evidence.latent_p_value = whole.p_value

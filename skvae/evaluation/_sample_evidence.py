@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from skvae import _intervals, metrics
-from skvae._reference import Reference, feature_rows
+from skvae import metrics
+from skvae._utils import intervals
 from skvae.evaluation._evidence import Evidence, Sets
 from skvae.metrics._checks import FloatArray
+from skvae.scorers._reference import Reference, feature_rows
 
 # Held-out rows with such a ratio of distances to the two nearest training rows, or a
 # smaller one, are as many as this.
@@ -51,7 +52,7 @@ def measure_samples(
     with warnings.catch_warnings():  # of few rows: once is enough
         warnings.simplefilter("ignore", UserWarning)
         floors = figures(real.rows, train)
-        low, high = _intervals.by_half_samples(
+        low, high = intervals.by_half_samples(
             figures, values, (real.rows, generated), n_bootstrap, rng
         )
     # Of the halves' spread, laid around a share near its end.
@@ -82,7 +83,7 @@ def measure_copying(
     evidence.add(
         "closer_to_train",
         near.closer_to_train,
-        _intervals.of_mean(closer, rng),
+        intervals.of_mean(closer, rng),
         0.5,
         "0.5",
         "samples nearer to a training than to a held-out row",
@@ -93,7 +94,7 @@ def measure_copying(
     evidence.add(
         "near_copies",
         share,
-        _intervals.of_share(share, len(generated)),
+        intervals.of_share(share, len(generated)),
         np.mean(held_out <= limit),
         "lower",
         "samples far nearer to one training row than to the next",
@@ -102,7 +103,7 @@ def measure_copying(
     evidence.add(
         "authenticity",
         authentic.value,
-        _intervals.of_share(authentic.value, len(generated)),
+        intervals.of_share(authentic.value, len(generated)),
         authentic.floor,
         "floor",
         "samples that no training row seems to be the source of",

@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skvae._abilities import (
+from skvae._utils.validation import check_integer
+from skvae.metrics import bits_per_dimension
+from skvae.metrics._checks import as_rows
+from skvae.pipeline._abilities import (
     can_score,
     is_discrete,
     last_step,
     log_likelihood,
 )
-from skvae._validation import check_integer
-from skvae.metrics import bits_per_dimension
-from skvae.metrics._checks import as_rows
 
 
 class LikelihoodEvaluation(NamedTuple):

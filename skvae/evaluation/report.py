@@ -11,15 +11,15 @@ import numpy as np
 from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
-from skvae._abilities import can_sample, last_step
-from skvae._random import draw_seed
-from skvae._reference import resolve_features, to_array
-from skvae._validation import check_boolean, check_integer
+from skvae._utils.random import draw_seed
+from skvae._utils.validation import check_boolean, check_integer
 from skvae.evaluation import _evidence, _sample_evidence
 from skvae.evaluation._evidence import EvaluationRow, Evidence, Sets
 from skvae.evaluation._findings import findings
 from skvae.metrics._checks import as_pair
-from skvae.pipeline import sample_rows
+from skvae.pipeline._abilities import can_sample, last_step
+from skvae.pipeline.sampling import sample_rows
+from skvae.scorers._reference import resolve_features, to_array
 
 _OWNER = "evaluate"
 _MAX_SAMPLES = 2000

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from skvae._validation import resolve_named
+from skvae._utils.validation import resolve_named
 from skvae.likelihoods.base import Likelihood
 from skvae.likelihoods.bounded import (
     BernoulliLikelihood,

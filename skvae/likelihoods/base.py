@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from skvae._data import DataSummary
+from skvae._utils.rows import DataSummary
 
 
 class Likelihood(BaseEstimator, nn.Module):

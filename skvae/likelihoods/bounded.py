@@ -10,10 +10,10 @@ from scipy.special import logit
 from sklearn.utils import assert_all_finite
 from torch import Tensor, nn
 
-from skvae._data import DataSummary, extremes, row_blocks
-from skvae._distributions import Bernoulli
-from skvae._observations import ContinuousBernoulli, DiscretizedLogistic
-from skvae._validation import check_integer, check_real
+from skvae._distributions.normal import Bernoulli
+from skvae._distributions.observations import ContinuousBernoulli, DiscretizedLogistic
+from skvae._utils.rows import DataSummary, extremes, row_blocks
+from skvae._utils.validation import check_integer, check_real
 from skvae.likelihoods.base import Likelihood
 from skvae.likelihoods.scaled import ScaledLikelihood
 

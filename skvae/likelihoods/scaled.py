@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skvae._data import DataSummary
-from skvae._distributions import DiagonalNormal, IsotropicNormal
-from skvae._observations import Laplace
+from skvae._distributions.normal import DiagonalNormal, IsotropicNormal
+from skvae._distributions.observations import Laplace
+from skvae._utils.rows import DataSummary
 from skvae.likelihoods.base import Likelihood
 
 # The decoder's scale starts at exp(-1) of the data's own: at the data's scale the

@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skvae._device import resolve_device
-from skvae._threads import limited_threads
+from skvae._utils.device import resolve_device
+from skvae._utils.threads import limited_threads
 from skvae.metrics._checks import FloatArray, as_rows, check_integer, check_option
 from skvae.metrics._images import as_images, check_image_shape, pixel_range, to_levels
 from skvae.metrics.efficientnet import load_efficientnet_lite0

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from skvae._validation import resolve_named
+from skvae._utils.validation import resolve_named
 from skvae.networks._layers import make_linear as make_linear
 from skvae.networks.base import ImageNetwork, Network
 from skvae.networks.convnet import ConvNet

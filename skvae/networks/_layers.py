@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skvae._spectral import SpectrallyNormalised
 from skvae.networks._normalisation import BatchNorm, WeightNormalised
+from skvae.networks._spectral import SpectrallyNormalised
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,

@@ -13,7 +13,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from skvae._images import image_shape_of
+from skvae._utils.images import image_shape_of
 
 
 class Network(BaseEstimator):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from skvae._validation import check_choice, check_integer
+from skvae._utils.validation import check_choice, check_integer
 from skvae.networks._layers import ACTIVATIONS, NORMALIZATIONS, Layers, halvings
 from skvae.networks.base import ImageNetwork, check_sizes
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from skvae._images import image_shape_of
-from skvae._random import forked_global_rng
+from skvae._utils.images import image_shape_of
+from skvae._utils.random import forked_global_rng
 from skvae.networks.base import Network, check_one_image, with_image_shape
 
 

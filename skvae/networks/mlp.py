@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from skvae._validation import check_choice
+from skvae._utils.validation import check_choice
 from skvae.networks._layers import ACTIVATIONS, make_linear
 from skvae.networks.base import Network, check_sizes
 

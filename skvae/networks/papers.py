@@ -7,8 +7,12 @@ from functools import partial
 import torch
 from torch import nn
 
-from skvae._spectral import normalise_spectrally
-from skvae._validation import check_boolean, check_choice, check_integer, check_real
+from skvae._utils.validation import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_real,
+)
 from skvae.networks._layers import (
     Layers,
     SmallNormal,
@@ -16,6 +20,7 @@ from skvae.networks._layers import (
     halved,
     halvings,
 )
+from skvae.networks._spectral import normalise_spectrally
 from skvae.networks.base import ImageNetwork
 from skvae.networks.convnet import check_halvings
 

@@ -8,16 +8,16 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skvae._abilities import (
+from skvae._utils.validation import check_integer
+from skvae.estimators.base import BaseAutoencoder
+from skvae.pipeline._abilities import (
     can_reconstruct,
     can_sample,
     last_step,
     reconstruct,
     to_last_step,
 )
-from skvae._validation import check_integer
-from skvae.base import BaseAutoencoder
-from skvae.pipeline import sample_rows
+from skvae.pipeline.sampling import sample_rows
 
 
 def name_of(estimator: Any) -> str:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from skvae import _intervals
-from skvae._random import draw_seed
-from skvae._validation import check_choice
+from skvae._utils.random import draw_seed
+from skvae._utils.validation import check_choice
 from skvae.evaluation import Evaluation
 from skvae.metrics._checks import as_finite
 from skvae.plotting._axes import (
@@ -130,7 +129,7 @@ class ModelComparisonDisplay:
             meaning = "mean ± standard deviation"
         else:
             rng = np.random.RandomState(draw_seed(random_state))
-            intervals = [_intervals.of_mean(s, rng) for s in sets.values()]
+            intervals = [intervals.of_mean(s, rng) for s in sets.values()]
             meaning = "mean, 95 % interval"
         values = np.array([s.mean() for s in sets.values()])
         display = cls(

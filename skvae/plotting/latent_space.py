@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from skvae._random import draw_seed
-from skvae._validation import check_integer
+from skvae._utils.random import draw_seed
+from skvae._utils.validation import check_integer
 from skvae.diagnostics import posterior_moments
 from skvae.metrics._checks import as_rows
 from skvae.metrics.latent import broadcast_deviations

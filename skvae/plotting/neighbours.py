@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from skvae._reference import feature_rows, resolve_features, to_array
-from skvae._validation import check_integer
+from skvae._utils.validation import check_integer
 from skvae.metrics._checks import as_pair
 from skvae.plotting._axes import axes_for, check_matplotlib
 from skvae.plotting._models import draw_samples
@@ -21,6 +20,7 @@ from skvae.plotting._mosaic import (
     interleaved,
     read_images,
 )
+from skvae.scorers._reference import feature_rows, resolve_features, to_array
 
 __all__ = ["NearestNeighbourDisplay"]
 

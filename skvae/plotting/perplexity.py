@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skvae._validation import check_integer
+from skvae._utils.validation import check_integer
 from skvae.diagnostics import optimal_decoder
 from skvae.metrics._checks import as_finite
 from skvae.plotting._axes import (

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skvae._random import draw_seed
-from skvae._reference import feature_rows, resolve_features, to_array
+from skvae._utils.random import draw_seed
 from skvae.metrics import precision_recall_distribution
 from skvae.metrics._checks import at_most
 from skvae.plotting._axes import (
@@ -19,6 +18,7 @@ from skvae.plotting._axes import (
     next_colour,
 )
 from skvae.plotting._models import draw_samples, name_of
+from skvae.scorers._reference import feature_rows, resolve_features, to_array
 
 __all__ = ["PrecisionRecallDistributionDisplay"]
 

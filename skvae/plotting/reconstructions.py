@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skvae._validation import check_integer
+from skvae._utils.validation import check_integer
 from skvae.plotting._axes import axes_for, check_matplotlib
 from skvae.plotting._models import reconstruct_rows
 from skvae.plotting._mosaic import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skvae._validation import check_integer
+from skvae._utils.validation import check_integer
 from skvae.plotting._axes import axes_for, check_matplotlib
 from skvae.plotting._models import draw_samples, name_of
 from skvae.plotting._mosaic import Mosaic, grey_levels, read_images

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skvae._abilities import last_step
+from skvae.pipeline._abilities import last_step
 from skvae.plotting._axes import (
     COLOURS,
     check_matplotlib,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from skvae import metrics as _metrics
-from skvae._abilities import log_likelihood
-from skvae._validation import check_choice, check_integer
+from skvae._utils.validation import check_choice, check_integer
+from skvae.pipeline._abilities import log_likelihood
 from skvae.scorers._figures import FIGURES
 
 _OWNER = "make_sample_scorer"

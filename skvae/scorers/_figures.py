@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skvae import metrics
-from skvae._abilities import (
+from skvae._utils.random import child_seed
+from skvae.metrics._checks import FloatArray, as_rows, at_most
+from skvae.metrics._gaussian import gaussian_of_rows, squared_wasserstein
+from skvae.pipeline._abilities import (
     can_reconstruct,
     can_sample,
     can_score,
@@ -20,11 +23,8 @@ from skvae._abilities import (
     log_likelihood,
     reconstruct,
 )
-from skvae._random import child_seed
-from skvae._reference import Reference, feature_rows
-from skvae.metrics._checks import FloatArray, as_rows, at_most
-from skvae.metrics._gaussian import gaussian_of_rows, squared_wasserstein
-from skvae.pipeline import sample_rows
+from skvae.pipeline.sampling import sample_rows
+from skvae.scorers._reference import Reference, feature_rows
 
 
 class Trial:

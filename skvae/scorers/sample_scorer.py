@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from skvae._random import draw_seed
-from skvae._reference import ReferenceCache, resolve_features, to_array
-from skvae._validation import check_boolean, check_choice, check_integer
+from skvae._utils.random import draw_seed
+from skvae._utils.validation import check_boolean, check_choice, check_integer
 from skvae.scorers._checks import check_metric_params, check_names, check_random_state
 from skvae.scorers._figures import FIGURES, Trial, check_ability
+from skvae.scorers._reference import ReferenceCache, resolve_features, to_array
 
 SCORERS: Mapping[str, str] = MappingProxyType(
     {name: figure.meaning for name, figure in FIGURES.items()}

@@ -9,7 +9,7 @@ import torch
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
-from skvae._images import check_same_images, flatten_images
+from skvae._utils.images import check_same_images, flatten_images
 
 # Types that reach the device as they are; any other becomes float32 at the door.
 _DTYPES = [

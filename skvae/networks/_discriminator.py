@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skvae.networks import make_linear
+from skvae.networks._layers import make_linear
 
 
 class Discriminator(nn.Module):

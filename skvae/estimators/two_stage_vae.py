@@ -10,13 +10,13 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from skvae._callbacks import EpochCallbacks
-from skvae._fitting import SECOND_STAGE, Fit
-from skvae._module import AutoencoderModule, blockwise
-from skvae._random import child_seed, make_generator, standard_normal
-from skvae.iwae import IWAE
+from skvae._training.callbacks import EpochCallbacks
+from skvae._training.fit import SECOND_STAGE, Fit
+from skvae._utils.random import child_seed, make_generator, standard_normal
+from skvae.estimators.iwae import IWAE
+from skvae.estimators.vae import VAE
+from skvae.module import AutoencoderModule, blockwise
 from skvae.networks import MLP
-from skvae.vae import VAE
 
 __all__ = ["TwoStageVAE"]
 

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skvae._data import DataSummary, row_blocks, to_float32
-from skvae._random import standard_normal
-from skvae._threads import limited_threads
+from skvae._utils.random import standard_normal
+from skvae._utils.rows import DataSummary, row_blocks, to_float32
+from skvae._utils.threads import limited_threads
+
+__all__ = ["AutoencoderModule"]
 
 # Rows of one inference block. A row's last bits depend on the shape of the matrix
 # product it stands in, so all blocks have the same shape, the last one padded.

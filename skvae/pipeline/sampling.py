@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skvae._inversion import active_steps, check_invertible, invert
-from skvae._random import draw_seed
-from skvae._validation import check_integer
+from skvae._utils.random import draw_seed
+from skvae._utils.validation import check_integer
 from skvae.densities import sample_density
+from skvae.pipeline._inversion import active_steps, check_invertible, invert
 
 __all__ = ["sample_pipeline"]
 

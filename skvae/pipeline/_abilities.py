@@ -17,7 +17,7 @@ from sklearn.preprocessing import (
 )
 
 from skvae.likelihoods import BernoulliLikelihood, DiscretizedLogisticLikelihood
-from skvae.pipeline import steps_before_last
+from skvae.pipeline.sampling import steps_before_last
 
 FloatArray = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from sklearn.exceptions import InconsistentVersionWarning
 
-import skvae
+from skvae import _version
 
 
 class PersistenceMixin:
@@ -44,4 +44,4 @@ class _OtherLibraryWarning(InconsistentVersionWarning):
 
 
 def _versions() -> dict[str, str]:
-    return {"skvae": skvae.__version__, "torch": torch.__version__}
+    return {"skvae": _version.__version__, "torch": torch.__version__}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, distributed
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from skvae._threads import limited_threads
+from skvae._utils.threads import limited_threads
 
 Terms = Callable[[Tensor], dict[str, Tensor]]
 _MAX_RECOVERIES = 3

@@ -19,26 +19,27 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skvae import _fitting, _training
-from skvae._callbacks import (
+from skvae._training.callbacks import (
     CallbackSupportMixin,
     EpochCallbacks,
     callback_state,
     with_callbacks,
 )
-from skvae._device import resolve_device
-from skvae._module import AutoencoderModule, blockwise
-from skvae._persistence import PersistenceMixin
-from skvae._random import child_seed, draw_seed, make_generator, row_normal
-from skvae._rows import RowsMixin
-from skvae._validation import (
+from skvae._training.fit import SCORE, Fit, fit_latent_density
+from skvae._training.loop import training_context
+from skvae._utils.device import resolve_device
+from skvae._utils.random import child_seed, draw_seed, make_generator, row_normal
+from skvae._utils.validation import (
     check_boolean,
     check_choice,
     check_integer,
     check_real,
 )
 from skvae.densities import check_density, sample_density, score_density
+from skvae.estimators._persistence import PersistenceMixin
+from skvae.estimators._rows import RowsMixin
 from skvae.losses import importance_weights
+from skvae.module import AutoencoderModule, blockwise
 
 __all__ = ["BaseAutoencoder"]
 
@@ -161,7 +162,7 @@ class BaseAutoencoder(
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
         check_density(self.latent_density)
-        density = _fitting.fit_latent_density(self, module, X, self._seed)
+        density = fit_latent_density(self, module, X, self._seed)
         self.latent_density_ = density
         return self
 
@@ -278,7 +279,7 @@ class BaseAutoencoder(
         check_integer(
             type(self).__name__ + ".score_samples", "n_importance_samples", k, 1
         )
-        density, seed = self._scoring_density(), child_seed(self._seed, _fitting.SCORE)
+        density, seed = self._scoring_density(), child_seed(self._seed, SCORE)
 
         def bound(x: Tensor) -> Tensor:
             noise = row_normal(x, k, module.n_components, seed).to(module.device)
@@ -372,7 +373,7 @@ class BaseAutoencoder(
                 X, reset=not (resume and self.__sklearn_is_fitted__())
             )
             device = resolve_device(self.device)
-            with _training.training_context(device, self.precision):
+            with training_context(device, self.precision):
                 fit = self._make_fit(rows, n_epochs, resume)
                 callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)
                 fit.run(callbacks)
@@ -388,8 +389,8 @@ class BaseAutoencoder(
             warnings.warn(message, UserWarning, stacklevel=4)  # the line of fit
         return self
 
-    def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> _fitting.Fit:
-        return _fitting.Fit(self, X, n_epochs, resume)
+    def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> Fit:
+        return Fit(self, X, n_epochs, resume)
 
     def _find_collapse(self) -> str | None:
         """Return a warning if the fitted codes carry too little information."""

@@ -15,17 +15,17 @@ from sklearn.base import clone
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from skvae import _training
-from skvae._adam import FusedAdam
-from skvae._callbacks import EpochCallbacks
-from skvae._data import Batches, summarise
-from skvae._device import resolve_device
-from skvae._distributions import rsample_with_kl
-from skvae._images import image_shape_of
-from skvae._module import AutoencoderModule
-from skvae._random import child_seed, draw_seed, make_generator, standard_normal
+from skvae._distributions.normal import rsample_with_kl
+from skvae._training.adam import FusedAdam
+from skvae._training.callbacks import EpochCallbacks
+from skvae._training.loop import Step, minimize
+from skvae._utils.device import resolve_device
+from skvae._utils.images import image_shape_of
+from skvae._utils.random import child_seed, draw_seed, make_generator, standard_normal
+from skvae._utils.rows import Batches, summarise
 from skvae.densities import fit_density
 from skvae.likelihoods import resolve_likelihood
+from skvae.module import AutoencoderModule
 from skvae.networks import resolve_network
 
 # One purpose, one stream of random numbers.
@@ -220,8 +220,8 @@ class Fit:
             return callbacks.end_epoch(self.attributes)
 
         with self._compiled():
-            _training.minimize(
-                _training.Step(terms, self.optimizers),
+            minimize(
+                Step(terms, self.optimizers),
                 self.module,
                 range(self.first_epoch, self.first_epoch + self.n_epochs),
                 epoch_batches,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skvae.base import BaseAutoencoder
+from skvae.estimators.base import BaseAutoencoder
 from skvae.posteriors import PointPosterior
 
 

@@ -1,28 +1,27 @@
-"""Regularised autoencoders."""
+"""The variational autoencoder."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from sklearn.mixture import GaussianMixture
+from sklearn.base import clone
 from torch import Tensor
 
-from skvae._deterministic import DeterministicAutoencoder
-from skvae._module import AutoencoderModule
-from skvae._spectral import normalise_spectrally
-from skvae._validation import check_choice, check_real
-from skvae.losses import rae_loss
+from skvae._utils.validation import check_integer, check_real
+from skvae.estimators.base import BaseAutoencoder
+from skvae.losses import vae_loss
+from skvae.module import AutoencoderModule
+from skvae.posteriors import resolve_posterior
 
-__all__ = ["RAE"]
-
-_ROWS_PER_DIMENSION = 20
-_PENALTIES = {"spectral_norm": 0.01}
-_PENALTY = 0.1
+__all__ = ["VAE"]
 
 
-class RAE(DeterministicAutoencoder):
-    """Regularised autoencoder: a deterministic encoder and a smooth decoder.
+class VAE(BaseAutoencoder):
+    """Variational autoencoder.
+
+    Fits a latent variable model p(x) = E_{z ~ N(0, I)} p(x|z), whose encoder q(z|x) and
+    decoder p(x|z) are networks, by maximising the evidence lower bound.
 
     Parameters
     ----------
@@ -37,21 +36,23 @@ class RAE(DeterministicAutoencoder):
         Observation model p(x|z): "gaussian" and "laplace" learn one noise scale for all
         features; "bernoulli" and "continuous_bernoulli" are for X in [0, 1],
         "discretized_logistic" for 8-bit levels. See `skvae.likelihoods`.
+    posterior : str or Posterior, default="diagonal"
+        Family of q(z|x): "diagonal", "isotropic" (one variance for each row),
+        "constant" (one fixed variance, the CV-VAE), "full" (a covariance matrix for
+        each row) or "flow". See `skvae.posteriors`.
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
-        Density from which `sample` draws latents, fitted on the codes after training.
-        None is ``GaussianMixture(10)``, with fewer components where
-        they would have less than 20 rows for each latent dimension.
-    latent_penalty : float or None, default=None
-        Weight of ||z||^2 / 2; the paper's beta in nats. 0 leaves the codes free. None
-        is 0.1, and 0.01 for "spectral_norm", whose decoder cannot stretch codes that
-        are held together.
-    regularizer : {"l2", "gradient_penalty", "spectral_norm"} or None, default="l2"
-        Of the decoder: "l2" penalises its squared weights, "gradient_penalty" the
-        squared Frobenius norm of its Jacobian with respect to z, and "spectral_norm"
-        divides the weight of every linear and convolutional layer by its largest
-        singular value.
-    regularizer_weight : float, default=1e-2
-        Weight of the penalty of the decoder, in nats; "spectral_norm" has none.
+        Density from which `sample` draws latents and under which `score_samples`
+        scores. None is the prior N(0, I); any other, such as
+        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
+    beta : float, default=1.0
+        Weight of the KL divergence. Only 1 bounds the log-likelihood.
+    kl_warmup : float, default=0.15
+        Share of `max_epochs` over which the KL weight rises from 0 to `beta`, so that
+        the encoder is used before the prior pulls on it.
+    n_samples : int, default=1
+        Draws z ~ q(z|x) for each row and training step.
+    free_bits : float, default=0.0
+        Bits of every latent component and row that cost nothing.
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
@@ -108,41 +109,30 @@ class RAE(DeterministicAutoencoder):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of features, where X has names that are strings.
 
-    Notes
-    -----
-    The objective is -log p(x|z) + latent_penalty ||z||^2 / 2 + regularizer_weight R, in
-    nats, for z = encoder(x). The paper's is ||x - D(z)||^2 + beta ||z||^2 / 2 +
-    lambda R. With ``likelihood=GaussianLikelihood(scale=0.5**0.5)`` the two differ by a
-    constant and `latent_penalty` is beta. With another scale s, fixed or learned, beta
-    is 2 s^2 `latent_penalty`, and lambda likewise: the default, a learned scale, keeps
-    the balance of the terms whatever the units of X and the quality of the
-    reconstruction are. The Jacobian of "gradient_penalty" is that of
-    (D(z) - mean) / spread, the units of the encoder's input, and is estimated with one
-    random direction a row.
-
-    The authors' code averages where the paper sums. Its settings for MNIST (16
-    components) are, in the paper's sums: beta 0.064 for RAE; beta 0.0128 and lambda
-    1.02e-4 for RAE-L2; beta 0.0128 for RAE-GP; beta 1.152 for RAE-SN. It also
-    normalises the encoder; here, as in the paper, the decoder alone. There, batch
-    normalisation between the layers undoes the bound, and codes can be short; here the
-    decoder keeps it, codes must be as long as the data are wide, and beta must be far
-    smaller. A plain autoencoder is ``RAE(latent_penalty=0, regularizer=None)``.
-
-    `score` is a reconstruction log-likelihood; see `score_samples`.
+    See Also
+    --------
+    sklearn.decomposition.PCA : The linear model with the same likelihood.
 
     References
     ----------
-    Ghosh, Sajjadi, Vergari, Black & Schoelkopf, "From Variational to Deterministic
-    Autoencoders", ICLR 2020, sections 3 to 5. https://arxiv.org/abs/1903.12436
+    Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+    Dai & Wipf, "Diagnosing and Enhancing VAE Models", ICLR 2019, for the learned scale.
+    Higgins et al., "beta-VAE", ICLR 2017.
+    Burda et al., "Importance Weighted Autoencoders", ICLR 2016, section 5, for active
+    components.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from skvae import RAE
-    >>> X = np.random.default_rng(0).normal(size=(64, 3))
-    >>> rae = RAE(2, max_epochs=2, random_state=0).fit(X)
-    >>> rae.sample(5, random_state=0).shape
-    (5, 3)
+    >>> from sklearn.datasets import load_digits
+    >>> from skvae import VAE
+    >>> X = load_digits().data
+    >>> vae = VAE(n_components=8, max_epochs=2, random_state=0).fit(X)
+    >>> vae.transform(X).shape
+    (1797, 8)
+    >>> vae.sample(5, random_state=0).shape
+    (5, 64)
+    >>> bool(vae.score(X) > vae.score(X + 5))
+    True
     """
 
     def __init__(
@@ -151,10 +141,12 @@ class RAE(DeterministicAutoencoder):
         *,
         network: Any = "mlp",
         likelihood: Any = "gaussian",
+        posterior: Any = "diagonal",
         latent_density: Any = None,
-        latent_penalty: float | None = None,
-        regularizer: str | None = "l2",
-        regularizer_weight: float = 1e-2,
+        beta: float = 1.0,
+        kl_warmup: float = 0.15,
+        n_samples: int = 1,
+        free_bits: float = 0.0,
         learning_rate: float = 1e-3,
         lr_schedule: Any = "constant",
         batch_size: int = 128,
@@ -172,10 +164,12 @@ class RAE(DeterministicAutoencoder):
         self.n_components = n_components
         self.network = network
         self.likelihood = likelihood
+        self.posterior = posterior
         self.latent_density = latent_density
-        self.latent_penalty = latent_penalty
-        self.regularizer = regularizer
-        self.regularizer_weight = regularizer_weight
+        self.beta = beta
+        self.kl_warmup = kl_warmup
+        self.n_samples = n_samples
+        self.free_bits = free_bits
         self.learning_rate = learning_rate
         self.lr_schedule = lr_schedule
         self.batch_size = batch_size
@@ -190,6 +184,9 @@ class RAE(DeterministicAutoencoder):
         self.verbose = verbose
         self.random_state = random_state
 
+    def _make_posterior(self) -> Any:
+        return clone(resolve_posterior(self.posterior))
+
     def _loss(
         self,
         module: AutoencoderModule,
@@ -197,51 +194,30 @@ class RAE(DeterministicAutoencoder):
         generator: torch.Generator,
         annealing: float | Tensor,
     ) -> dict[str, Tensor]:
-        penalty = self.latent_penalty
-        if penalty is None:
-            penalty = _PENALTIES.get(self.regularizer, _PENALTY)
-        return rae_loss(
+        return vae_loss(
             module,
             x,
             generator=generator,
-            latent_penalty=penalty,
-            regularizer=self.regularizer,
-            regularizer_weight=self.regularizer_weight,
+            beta=self.beta * annealing,
+            n_samples=self.n_samples,
+            free_bits=self.free_bits,
         )
 
-    def _finish_module(
-        self, module: AutoencoderModule, generator: torch.Generator
-    ) -> AutoencoderModule:
-        if self.regularizer == "spectral_norm":
-            module.decoder = normalise_spectrally(module.decoder, generator)
-        return module
-
-    def _make_latent_density(self, n_samples: int) -> Any:
-        if self.latent_density is not None:
-            return self.latent_density
-        n_mixed = n_samples // (_ROWS_PER_DIMENSION * self.n_components)
-        return GaussianMixture(min(10, max(1, n_mixed)), max_iter=100)
+    def _annealing(self, progress: float) -> float:
+        return min(1.0, progress / self.kl_warmup) if self.kl_warmup else 1.0
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        names = ("l2", "gradient_penalty", "spectral_norm", None)
-        check_choice("RAE", "regularizer", self.regularizer, names)
+        owner = type(self).__name__
+        check_real(owner, "beta", self.beta, low_included=True)
         check_real(
-            "RAE", "regularizer_weight", self.regularizer_weight, low_included=True
+            owner,
+            "kl_warmup",
+            self.kl_warmup,
+            0,
+            1,
+            low_included=True,
+            high_included=True,
         )
-        penalty = self.latent_penalty
-        if penalty is not None:
-            check_real("RAE", "latent_penalty", penalty, low_included=True)
-
-    def _find_collapse(self) -> str | None:
-        squared_norm = 2 * float(self.kl_per_component_.sum())  # E ||z||^2
-        n_features = self.module_.n_features  # total variance of X / spread
-        bounded = self.regularizer == "spectral_norm"
-        scaled = hasattr(self.likelihood_, "spread")
-        if not (bounded and scaled and 4 * squared_norm < n_features):
-            return super()._find_collapse()
-        return (
-            "Posterior collapse: the spectrally normalised decoder cannot stretch, and "
-            f"codes of mean squared norm {squared_norm:.3g} are too short for the "
-            f"spread of {n_features} features. Lower latent_penalty."
-        )
+        check_integer(owner, "n_samples", self.n_samples, 1)
+        check_real(owner, "free_bits", self.free_bits, low_included=True)

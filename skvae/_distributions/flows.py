@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skvae._distributions import LOG_2PI, DiagonalNormal
+from skvae._distributions.normal import LOG_2PI, DiagonalNormal
 
 Flow = Callable[[Tensor], tuple[Tensor, Tensor]]
 

@@ -1,0 +1,1 @@
+"""Distributions of tensors, drawn from explicit noise, and their discrepancies."""

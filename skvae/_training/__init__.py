@@ -1,0 +1,1 @@
+"""One fit: batches, optimizers, the training loop, and what an estimator keeps."""

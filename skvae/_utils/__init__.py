@@ -1,0 +1,1 @@
+"""Checks of parameters, random numbers, devices, and rows of arrays."""
