@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skvae._utils.rows import Batches, even_batch_size
+from skvae._training.batches import Batches, even_batch_size
 
 
 def batches(n_rows, batch_size, rows=None):

@@ -17,12 +17,13 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from skvae._distributions.normal import rsample_with_kl
 from skvae._training.adam import FusedAdam
+from skvae._training.batches import Batches
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.loop import Step, minimize
 from skvae._utils.device import resolve_device
 from skvae._utils.images import image_shape_of
 from skvae._utils.random import child_seed, draw_seed, make_generator, standard_normal
-from skvae._utils.rows import Batches, summarise
+from skvae._utils.rows import summarise
 from skvae.densities import fit_density
 from skvae.likelihoods import resolve_likelihood
 from skvae.module import AutoencoderModule

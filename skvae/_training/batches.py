@@ -1,0 +1,84 @@
+"""Mini-batches of rows in float32 on the device."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skvae._utils.rows import is_memory_mapped, to_float32
+
+
+class Batches:
+    """Mini-batches of rows in float32 on the device.
+
+    An array in memory is put on the device once, as float32 or, if its type is smaller,
+    as it is; a memory-mapped array, or one that does not fit, is read batch by batch.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    batch_size : int
+        At most; batches are even.
+    device : torch.device
+    rows : Tensor of int, optional
+        The rows to visit; all by default.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        batch_size: int,
+        device: torch.device,
+        rows: Tensor | None = None,
+    ) -> None:
+        self.X, self.device = X, device
+        self.rows = torch.arange(len(X), device="cpu") if rows is None else rows
+        self.batch_size = even_batch_size(len(self.rows), batch_size)
+        self.resident = self._place(X)
+
+    def __len__(self) -> int:
+        """Return the number of batches in one pass."""
+        return -(-len(self.rows) // self.batch_size)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Return the given rows of X (indices where the data are)."""
+        if self.resident is None:
+            return to_float32(self.X[rows.numpy()]).to(self.device)
+        return self.resident.index_select(0, rows).float()
+
+    def shuffled(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield all rows once in random order, by batches."""
+        order = torch.randperm(len(self.rows), generator=generator, device="cpu")
+        yield from self._batches(self.rows[order])
+
+    def ordered(self) -> Iterator[Tensor]:
+        """Yield all rows once in their order, by batches."""
+        yield from self._batches(self.rows)
+
+    def _batches(self, rows: Tensor) -> Iterator[Tensor]:
+        rows = rows if self.resident is None else rows.to(self.device)
+        yield from map(self, rows.split(self.batch_size))
+
+    def _place(self, X: np.ndarray) -> Tensor | None:
+        if is_memory_mapped(X) or not self._fits(X):
+            return None
+        if X.dtype.itemsize < 4:
+            return torch.tensor(X, device=self.device)
+        return to_float32(X).to(self.device)
+
+    def _fits(self, X: np.ndarray) -> bool:
+        if self.device.type != "cuda":
+            return True
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return X.size * min(4, X.dtype.itemsize) < free / 2
+
+
+def even_batch_size(n_rows: int, largest: int) -> int:
+    """Return the least size of as many batches as batches of the largest size make.
+
+    Of 133 rows, the last batch of 128 would have 5, and its gradient, which is mostly
+    noise, the same say as that of all others.
+    """
+    n_batches = max(1, -(-n_rows // largest))
+    return max(1, -(-n_rows // n_batches))
