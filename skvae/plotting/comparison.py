@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from skvae._utils.intervals import of_mean as interval_of_mean
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_choice
 from skvae.evaluation import Evaluation
@@ -129,7 +130,7 @@ class ModelComparisonDisplay:
             meaning = "mean ± standard deviation"
         else:
             rng = np.random.RandomState(draw_seed(random_state))
-            intervals = [intervals.of_mean(s, rng) for s in sets.values()]
+            intervals = [interval_of_mean(s, rng) for s in sets.values()]
             meaning = "mean, 95 % interval"
         values = np.array([s.mean() for s in sets.values()])
         display = cls(
