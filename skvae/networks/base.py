@@ -14,15 +14,30 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skvae._utils.images import image_shape_of
+from skvae._utils.random import forked_global_rng
 
 
 class Network(BaseEstimator):
     """Base class of network architectures: a recipe for an encoder and a decoder.
 
     A network is a parameter of an estimator and holds no weights. To write one, define
-    `make_encoder` and `make_decoder`; every random draw takes the generator. Modules
-    see flattened rows, also where X are images; see `ImageNetwork`.
+    `make_encoder` and `make_decoder`; initial weights are drawn from the generator.
+    Modules see flattened rows, also where X are images; see `ImageNetwork`.
+
+    Attributes
+    ----------
+    uses_global_rng : bool
+        Whether anything is drawn from torch's global generator, as dropout does. Fits
+        then run under a copy of that generator which `random_state` seeds, one at a
+        time. True, which is always safe, unless the class itself sets it to False; a
+        subclass, which may add such layers, must do so again.
     """
+
+    uses_global_rng = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.uses_global_rng = vars(cls).get("uses_global_rng", True)
 
     def make_encoder(
         self, n_features: int, n_outputs: int, generator: torch.Generator
@@ -47,10 +62,12 @@ class Network(BaseEstimator):
 
     def rng_context(self, seed: int) -> AbstractContextManager:
         """Return the context in which the modules of this network are built and run."""
-        return nullcontext()
+        return forked_global_rng(seed) if self.uses_global_rng else nullcontext()
 
     def reseed(self, seed: int) -> None:
         """Seed what the modules draw from, inside `rng_context`, before an epoch."""
+        if self.uses_global_rng:
+            torch.manual_seed(seed)
 
 
 class ImageNetwork(Network):

@@ -57,6 +57,8 @@ class ConvNet(ImageNetwork):
     (5, 1, 12, 12)
     """
 
+    uses_global_rng = False
+
     def __init__(
         self,
         channels: tuple[int, ...] = (16, 32),

@@ -1,17 +1,15 @@
-"""The door for modules of the user's own."""
+"""Networks from modules of the user's own."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import nn
 
 from skvae._utils.images import image_shape_of
-from skvae._utils.random import forked_global_rng
 from skvae.networks.base import Network, check_one_image, with_image_shape
 
 
@@ -93,14 +91,6 @@ class CustomNetwork(Network):
             If `image_shape` says otherwise.
         """
         return with_image_shape(self, shape)
-
-    def rng_context(self, seed: int) -> AbstractContextManager:
-        """Return a locked copy of torch's global generator, seeded."""
-        return forked_global_rng(seed)
-
-    def reseed(self, seed: int) -> None:
-        """Seed the copy of torch's global generator."""
-        torch.manual_seed(seed)
 
     def _make(self, name: str, n_in: int, n_out: int) -> nn.Module:
         recipe = getattr(self, name)

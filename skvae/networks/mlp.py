@@ -35,6 +35,8 @@ class MLP(Network):
     'silu'
     """
 
+    uses_global_rng = False
+
     def __init__(
         self,
         hidden_layer_sizes: tuple[int, ...] = (256, 256),

@@ -69,6 +69,8 @@ class InfoGANNet(ImageNetwork):
     >>> model = TwoStageVAE(64, network=InfoGANNet(), batch_size=64, learning_rate=1e-4)
     """
 
+    uses_global_rng = False
+
     def __init__(
         self,
         base_channels: int = 64,
@@ -168,6 +170,8 @@ class WAENet(ImageNetwork):
     >>> model = WAE(8, network=WAENet(), batch_size=100)
     """
 
+    uses_global_rng = False
+
     def __init__(
         self,
         base_channels: int = 128,
@@ -247,6 +251,8 @@ class RAENet(ImageNetwork):
     >>> from skvae.networks import RAENet
     >>> model = RAE(16, network=RAENet(), batch_size=100, lr_schedule="plateau")
     """
+
+    uses_global_rng = False
 
     def __init__(
         self,

@@ -66,6 +66,8 @@ class ResNet(ImageNetwork):
     >>> model = TwoStageVAE(64, network=ResNet(base_channels=32, n_blocks=2))
     """
 
+    uses_global_rng = False
+
     def __init__(
         self,
         base_channels: int = 16,
