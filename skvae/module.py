@@ -57,9 +57,7 @@ class AutoencoderModule(nn.Module):
         self.encoder, self.posterior = encoder, posterior
         self.decoder, self.likelihood = decoder, likelihood
         self.n_features, self.n_components = summary.n_features, n_components
-        spread = np.float32(summary.total_scale)
-        if hasattr(likelihood, "spread"):
-            spread = likelihood.spread.numpy()
+        spread = np.float32(likelihood.encoder_scale(summary))
         factor = np.broadcast_to(1 / spread, summary.mean.shape).astype(np.float32)
         shift = (-summary.mean * factor).astype(np.float32)
         self.register_buffer("factor", torch.from_numpy(factor))

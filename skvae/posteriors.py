@@ -21,6 +21,7 @@ from skvae._distributions.normal import (
     IsotropicNormal,
     PointMass,
 )
+from skvae._utils.optimizers import HasOptimizers
 from skvae._utils.validation import (
     check_choice,
     check_integer,
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 
-class Posterior(BaseEstimator, nn.Module):
+class Posterior(BaseEstimator, HasOptimizers, nn.Module):
     """Base class of approximate posteriors.
 
     To write one, define `n_outputs` and `forward`. The distribution that `forward`

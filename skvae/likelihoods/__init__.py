@@ -8,6 +8,7 @@ from skvae.likelihoods.bounded import (
     BernoulliLikelihood,
     ContinuousBernoulliLikelihood,
     DiscretizedLogisticLikelihood,
+    UnitIntervalLikelihood,
 )
 from skvae.likelihoods.scaled import (
     GaussianLikelihood,
@@ -23,6 +24,7 @@ __all__ = [
     "LaplaceLikelihood",
     "Likelihood",
     "ScaledLikelihood",
+    "UnitIntervalLikelihood",
 ]
 
 _NAMES = {

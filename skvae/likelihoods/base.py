@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._utils.optimizers import HasOptimizers
 from skvae._utils.rows import DataSummary
 
 
-class Likelihood(BaseEstimator, nn.Module):
+class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
     """Base class of observation models.
 
     A likelihood is a parameter of an estimator, cloned in ``fit``; the clone is then
@@ -49,10 +50,20 @@ class Likelihood(BaseEstimator, nn.Module):
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if X leaves the support."""
 
-    def optimizers(self) -> list[Any]:
-        """Return optimizers for the parameters that gradient descent must not touch."""
-        return []
+    def encoder_scale(self, summary: DataSummary) -> float | np.ndarray:
+        """Return the scale that the encoder's input is divided by.
+
+        Parameters
+        ----------
+        summary : DataSummary
+
+        Returns
+        -------
+        scale : float or ndarray of shape (n_features,)
+            In the units of X; the root mean variance of all features by default.
+        """
+        return summary.total_scale
 
     def monitor(self) -> dict[str, float]:
-        """Return figures worth a line in ``history_``."""
+        """Return quantities to record in ``history_`` after each epoch."""
         return {}

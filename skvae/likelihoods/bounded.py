@@ -18,10 +18,10 @@ from skvae.likelihoods.base import Likelihood
 from skvae.likelihoods.scaled import ScaledLikelihood
 
 
-class _UnitIntervalLikelihood(Likelihood):
+class UnitIntervalLikelihood(Likelihood):
     """Base class of observation models for X in [0, 1] with a logit for every feature.
 
-    A subclass defines `_distribution`.
+    A subclass defines `distribution`, a class or method that takes the logits.
     """
 
     def build(self, summary: DataSummary) -> Likelihood:
@@ -32,7 +32,7 @@ class _UnitIntervalLikelihood(Likelihood):
 
     def forward(self, h: Tensor) -> Any:
         """Return the distribution with logits offset + h; see `Likelihood.forward`."""
-        return self._distribution(self.offset + h)
+        return self.distribution(self.offset + h)
 
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if a feature leaves [0, 1] by more than rounding."""
@@ -51,7 +51,7 @@ class _UnitIntervalLikelihood(Likelihood):
         )
 
 
-class BernoulliLikelihood(_UnitIntervalLikelihood):
+class BernoulliLikelihood(UnitIntervalLikelihood):
     """Bernoulli observation model for X in [0, 1], p(x|z) = prod p^x (1 - p)^(1 - x).
 
     Grey levels are accepted, as in the papers; the value is then minus a cross-entropy
@@ -70,10 +70,10 @@ class BernoulliLikelihood(_UnitIntervalLikelihood):
     ValueError: BernoulliLikelihood needs X in [0, 1], but feature 1 has ...
     """
 
-    _distribution = Bernoulli
+    distribution = Bernoulli
 
 
-class ContinuousBernoulliLikelihood(_UnitIntervalLikelihood):
+class ContinuousBernoulliLikelihood(UnitIntervalLikelihood):
     """Continuous Bernoulli observation model: a normalised density for X in [0, 1].
 
     p(x|z) = prod C(p) p^x (1 - p)^(1 - x). It is the Bernoulli model with the constant
@@ -95,7 +95,7 @@ class ContinuousBernoulliLikelihood(_UnitIntervalLikelihood):
     (5, 3)
     """
 
-    _distribution = ContinuousBernoulli
+    distribution = ContinuousBernoulli
 
 
 class DiscretizedLogisticLikelihood(ScaledLikelihood):
@@ -150,7 +150,7 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
 
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if a value is not a level."""
-        self._check_parameters()
+        self.check_parameters()
         step = (self.high - self.low) / (self.n_levels - 1)
         for rows in row_blocks(X):
             level = (rows.astype(np.float64) - self.low) / step
@@ -165,7 +165,8 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
         learned = isinstance(scale, nn.Parameter)
         return [torch.optim.Adam([scale], self._RATE, fused=True)] if learned else []
 
-    def _distribution(self, loc: Tensor, log_scale: Tensor) -> DiscretizedLogistic:
+    def distribution(self, loc: Tensor, log_scale: Tensor) -> DiscretizedLogistic:
+        """Return the distribution of levels; see `ScaledLikelihood.distribution`."""
         return DiscretizedLogistic(
             loc, log_scale, float(self.low), float(self.high), self.n_levels
         )
@@ -180,8 +181,9 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
             "high to those of X, or use likelihood='gaussian'."
         )
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        """Raise TypeError or ValueError for parameters that are not valid."""
+        super().check_parameters()
         name = type(self).__name__
         check_integer(name, "n_levels", self.n_levels, 2)
         check_real(name, "low", self.low, -np.inf)

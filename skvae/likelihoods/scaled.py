@@ -26,12 +26,19 @@ _LOWEST_LOG_SCALE, _LOWEST_FEATURE_LOG_SCALE = np.log([1e-4, 1e-2])
 class ScaledLikelihood(Likelihood):
     """Base class of observation models with a location and a scale of their noise.
 
-    A subclass has the parameters `scale` and `update`, defines `_distribution`, and the
-    `_power` p for which its negative log density is error / (p scale^p) + log scale.
+    A subclass has the parameters `scale` and, if the scale can be learned in closed
+    form, `update`, and defines `distribution`; see `GaussianLikelihood`.
+
+    Attributes
+    ----------
+    power : int
+        The p for which the negative log density of a feature is
+        ``error / (p * scale**p) + log(scale)``: 2 for a squared error, 1 for an
+        absolute one. Only closed-form updates use it.
     """
 
     update = "gradient"
-    _power = 2
+    power = 2
 
     @property
     def outputs_per_feature(self) -> int:
@@ -46,7 +53,7 @@ class ScaledLikelihood(Likelihood):
 
     def build(self, summary: DataSummary) -> ScaledLikelihood:
         """Check parameters, create learned state from statistics of X; return self."""
-        self._check_parameters()
+        self.check_parameters()
         by_feature = self._is("feature") or self._is("predicted")
         spread = summary.feature_scale if by_feature else summary.total_scale
         self.register_buffer("location", _float32(summary.mean))
@@ -65,10 +72,10 @@ class ScaledLikelihood(Likelihood):
     def forward(self, h: Tensor) -> Any:
         """Return p(x|z); see `Likelihood.forward`."""
         if not self._is("predicted"):
-            return self._distribution(self._location(h), self.log_scale)
+            return self.distribution(self._location(h), self.log_scale)
         h, r = h.chunk(2, -1)
         log_scale = torch.maximum(self.initial_log_scale + r, self.lowest)
-        return self._distribution(self._location(h), log_scale)
+        return self.distribution(self._location(h), log_scale)
 
     def optimizers(self) -> list[Any]:
         """Return the closed-form update of a learned scale, if it is asked for."""
@@ -77,7 +84,7 @@ class ScaledLikelihood(Likelihood):
             return []
         n_features = len(self.location)
         count = n_features if self.log_scale.ndim == 0 else 1
-        return [ClosedFormScale(self.log_scale, count, self.lowest, self._power)]
+        return [ClosedFormScale(self.log_scale, count, self.lowest, self.power)]
 
     def monitor(self) -> dict[str, float]:
         """Return the scale (for one by feature: its root mean square)."""
@@ -85,7 +92,22 @@ class ScaledLikelihood(Likelihood):
             return {}
         return {"scale": float((2 * self.log_scale.detach()).exp().mean().sqrt())}
 
-    def _distribution(self, loc: Tensor, log_scale: Tensor) -> Any:
+    def encoder_scale(self, summary: DataSummary) -> np.ndarray:
+        """Return the scale of the data that the decoder's location has, too."""
+        return self.spread.numpy()
+
+    def distribution(self, loc: Tensor, log_scale: Tensor) -> Any:
+        """Return the distribution with this location and this logarithm of its scale.
+
+        Parameters
+        ----------
+        loc : Tensor of shape (..., n_features)
+        log_scale : Tensor of shape (), (n_features,) or (..., n_features)
+
+        Returns
+        -------
+        p : distribution with ``mean``, ``log_prob(x)`` and ``sample(generator)``
+        """
         raise NotImplementedError
 
     def _location(self, h: Tensor) -> Tensor:
@@ -94,7 +116,8 @@ class ScaledLikelihood(Likelihood):
     def _is(self, scale: str) -> bool:
         return isinstance(self.scale, str) and self.scale == scale
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Raise TypeError or ValueError for parameters that are not valid."""
         names = ("global", "feature", "predicted")
         number = isinstance(self.scale, Real) and not isinstance(self.scale, bool)
         if not (number and 0 < self.scale < np.inf) and self.scale not in names:
@@ -152,7 +175,8 @@ class GaussianLikelihood(ScaledLikelihood):
         self.scale = scale
         self.update = update
 
-    def _distribution(self, loc: Tensor, log_scale: Tensor) -> DiagonalNormal:
+    def distribution(self, loc: Tensor, log_scale: Tensor) -> DiagonalNormal:
+        """Return the normal distribution; see `ScaledLikelihood.distribution`."""
         one_for_all = log_scale.ndim == 0
         return (IsotropicNormal if one_for_all else DiagonalNormal)(loc, log_scale)
 
@@ -186,7 +210,7 @@ class LaplaceLikelihood(ScaledLikelihood):
     True
     """
 
-    _power = 1
+    power = 1
 
     def __init__(
         self, scale: str | float = "global", update: str = "closed_form"
@@ -195,7 +219,8 @@ class LaplaceLikelihood(ScaledLikelihood):
         self.scale = scale
         self.update = update
 
-    def _distribution(self, loc: Tensor, log_scale: Tensor) -> Laplace:
+    def distribution(self, loc: Tensor, log_scale: Tensor) -> Laplace:
+        """Return the Laplace distribution; see `ScaledLikelihood.distribution`."""
         return Laplace(loc, log_scale)
 
 
@@ -230,6 +255,13 @@ class ClosedFormScale:
         (log_scale,) = group["params"]
         shift = torch.log1p(log_scale.grad * (-group["lr"] / self.count))
         log_scale.add_(shift, alpha=1 / self.power).clamp_(min=self.lowest)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state, of which there is none beside the log scale."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
 
 
 def _float32(values: Any) -> Tensor:

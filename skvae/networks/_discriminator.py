@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skvae._utils.optimizers import HasOptimizers
 from skvae.networks._layers import make_linear
 
 
-class Discriminator(nn.Module):
+class Discriminator(HasOptimizers, nn.Module):
     """Perceptron from a latent point to the logit that the prior drew it.
 
     It trains with an optimizer of its own, in the steps of the autoencoder.
