@@ -404,7 +404,7 @@ def test_best_weights_come_back_with_their_averages():
 
 def test_an_undone_epoch_leaves_no_trace_in_the_averages(monkeypatch):
     network = ConvNet(**TINY, normalization="batch")
-    seen, original = [], VAE._loss
+    seen, original = [], VAE.loss
 
     def poisoned(self, module, x, generator, annealing):
         terms = original(self, module, x, generator, annealing)
@@ -414,7 +414,7 @@ def test_an_undone_epoch_leaves_no_trace_in_the_averages(monkeypatch):
             terms["kl"] = terms["kl"] * float("nan")
         return terms
 
-    monkeypatch.setattr(VAE, "_loss", poisoned)
+    monkeypatch.setattr(VAE, "loss", poisoned)
     options = {**SMALL, "max_epochs": 2}
     with pytest.warns(RuntimeWarning, match="undone"):
         VAE(2, network=network, **options).fit(images())

@@ -68,14 +68,14 @@ def test_default_second_stage_is_the_papers_without_its_linear_path():
 
 
 def test_second_stage_sees_fresh_draws_of_the_posterior_in_every_batch(X, monkeypatch):
-    seen, original = [], VAE._loss
+    seen, original = [], VAE.loss
 
     def spy(self, module, x, generator, annealing):
         if module.n_features == 2:
             seen.append(x.clone())
         return original(self, module, x, generator, annealing)
 
-    monkeypatch.setattr(VAE, "_loss", spy)
+    monkeypatch.setattr(VAE, "loss", spy)
     model = two_stage(second_stage(batch_size=600, max_epochs=40)).fit(X)
     assert len(seen) == 40
     q = model.module_.encode(torch.from_numpy(X))

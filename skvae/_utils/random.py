@@ -1,8 +1,9 @@
-"""The one door of randomness: explicit generators from one seed, no global state."""
+"""Random numbers: generators derived from one seed; no global state."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from hashlib import blake2b
 from typing import Any
 
@@ -12,6 +13,42 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 _GLOBAL_RNG_LOCK = threading.RLock()
+
+
+class Stream(IntEnum):
+    """Keys of the independent random streams of one fit.
+
+    Do not renumber them: fitted models depend on them.
+    """
+
+    INIT = 0
+    SHUFFLE = 1
+    NOISE = 2
+    SPLIT = 3
+    VALIDATE = 4
+    ENCODE = 5
+    DENSITY = 6
+    SCORE = 7
+    FOREIGN = 8
+    DIAGNOSE = 9
+    SECOND_STAGE = 10
+
+
+class SampleStream(IntEnum):
+    """Keys of the streams of one call that draws from a fitted model.
+
+    Such a call has a seed of its own, so that these are numbered from 0 again.
+    """
+
+    CODES = 0
+    OBSERVATIONS = 1
+
+
+class DiagnosticStream(IntEnum):
+    """Keys of the streams of one call that measures a fitted model."""
+
+    CODES = 0
+    PRIOR = 1
 
 
 def draw_seed(random_state: Any) -> int:
@@ -37,6 +74,11 @@ def child_seed(seed: int, *path: int) -> int:
     """Return an independent 63-bit seed for the purpose that `path` names."""
     state = np.random.SeedSequence([seed, *path]).generate_state(1, np.uint64)
     return int(state[0] >> 1)
+
+
+def numpy_seed(seed: int, *path: int) -> int:
+    """Return a seed for one purpose in the range of `random_state`, below 2**31."""
+    return child_seed(seed, *path) % 2**31
 
 
 def make_generator(

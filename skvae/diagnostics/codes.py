@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skvae._distributions.normal import DiagonalNormal, rsample_with_log_prob
-from skvae._utils.random import child_seed, draw_seed, make_generator, standard_normal
+from skvae._utils.random import (
+    DiagnosticStream,
+    draw_seed,
+    make_generator,
+    numpy_seed,
+    standard_normal,
+)
 from skvae.estimators.base import BaseAutoencoder
 from skvae.metrics import (
     LatentSpectrum,
@@ -76,7 +82,7 @@ def latent_diagnostics(
     """
     module, X = estimator._fitted_module(), estimator._validate(X)
     seed, d = draw_seed(random_state), module.n_components
-    generator = make_generator(seed, 0, device=module.device)
+    generator = make_generator(seed, DiagnosticStream.CODES, device=module.device)
 
     def draw(x: Tensor) -> Tensor:
         q, shape = module.encode(x), (_ENTROPY_DRAWS, len(x), d)
@@ -92,7 +98,9 @@ def latent_diagnostics(
     drawn = module.blockwise(draw, X).astype(np.float64)
     Z, by_row = drawn[:, :d], drawn[:, d:] / d
     return LatentDiagnostics(
-        aggregated_posterior_mmd(Z, random_state=child_seed(seed, 1) % 2**31),
+        aggregated_posterior_mmd(
+            Z, random_state=numpy_seed(seed, DiagnosticStream.PRIOR)
+        ),
         latent_spectrum(Z),
         entropy_gap(*by_row.T) if by_row.size else None,
     )
@@ -161,7 +169,9 @@ def posterior_draws(
     (64, 2)
     """
     module, X = estimator._fitted_module(), estimator._validate(X)
-    generator = make_generator(draw_seed(random_state), 0, device=module.device)
+    generator = make_generator(
+        draw_seed(random_state), DiagnosticStream.CODES, device=module.device
+    )
     return module.draw_codes(X, generator)[:, 0].astype(np.float64)
 
 

@@ -39,5 +39,6 @@ class DeterministicAutoencoder(BaseAutoencoder):
 
         return module.blockwise(log_likelihood, X)
 
-    def _make_posterior(self) -> Any:
+    def make_posterior(self) -> Any:
+        """Return a new, unbuilt `Posterior` for one fit."""
         return PointPosterior()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from sklearn.base import clone
 from torch import Tensor
 
 from skvae._utils.validation import check_choice, check_integer
+from skvae.estimators._parameters import SharedParameters
 from skvae.estimators.base import BaseAutoencoder
 from skvae.losses import iwae_loss
 from skvae.module import AutoencoderModule
@@ -129,57 +130,28 @@ class IWAE(BaseAutoencoder):
         self,
         n_components: int = 16,
         *,
-        network: Any = "mlp",
-        likelihood: Any = "gaussian",
         posterior: Any = "diagonal",
-        latent_density: Any = None,
         n_importance_samples: int = 5,
         gradient: str = "standard",
-        learning_rate: float = 1e-3,
-        lr_schedule: Any = "constant",
-        batch_size: int = 128,
-        max_epochs: int = 100,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        precision: str = "float32",
-        compile: bool = False,
-        device: Any = "auto",
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state: Any = None,
+        **parameters: Unpack[SharedParameters],
     ) -> None:
-        self.n_components = n_components
-        self.network = network
-        self.likelihood = likelihood
+        super().__init__(n_components, **parameters)
         self.posterior = posterior
-        self.latent_density = latent_density
         self.n_importance_samples = n_importance_samples
         self.gradient = gradient
-        self.learning_rate = learning_rate
-        self.lr_schedule = lr_schedule
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.precision = precision
-        self.compile = compile
-        self.device = device
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
-    def _make_posterior(self) -> Any:
+    def make_posterior(self) -> Any:
+        """Return a new, unbuilt `Posterior` for one fit."""
         return clone(resolve_posterior(self.posterior))
 
-    def _loss(
+    def loss(
         self,
         module: AutoencoderModule,
         x: Tensor,
         generator: torch.Generator,
         annealing: float | Tensor,
     ) -> dict[str, Tensor]:
+        """Return the terms of `iwae_loss`."""
         return iwae_loss(
             module,
             x,
@@ -188,8 +160,9 @@ class IWAE(BaseAutoencoder):
             gradient=self.gradient,
         )
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        """Raise TypeError or ValueError for parameters that are not valid."""
+        super().check_parameters()
         k = self.n_importance_samples
         check_integer("IWAE", "n_importance_samples", k, 1)
         check_choice("IWAE", "gradient", self.gradient, ("standard", "dreg"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from sklearn.mixture import GaussianMixture
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from skvae._utils.validation import check_choice, check_real
 from skvae.estimators._deterministic import DeterministicAutoencoder
+from skvae.estimators._parameters import SharedParameters
+from skvae.likelihoods import ScaledLikelihood
 from skvae.losses import rae_loss
 from skvae.module import AutoencoderModule
 from skvae.networks._spectral import normalise_spectrally
@@ -149,54 +151,24 @@ class RAE(DeterministicAutoencoder):
         self,
         n_components: int = 16,
         *,
-        network: Any = "mlp",
-        likelihood: Any = "gaussian",
-        latent_density: Any = None,
         latent_penalty: float | None = None,
         regularizer: str | None = "l2",
         regularizer_weight: float = 1e-2,
-        learning_rate: float = 1e-3,
-        lr_schedule: Any = "constant",
-        batch_size: int = 128,
-        max_epochs: int = 100,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        precision: str = "float32",
-        compile: bool = False,
-        device: Any = "auto",
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state: Any = None,
+        **parameters: Unpack[SharedParameters],
     ) -> None:
-        self.n_components = n_components
-        self.network = network
-        self.likelihood = likelihood
-        self.latent_density = latent_density
+        super().__init__(n_components, **parameters)
         self.latent_penalty = latent_penalty
         self.regularizer = regularizer
         self.regularizer_weight = regularizer_weight
-        self.learning_rate = learning_rate
-        self.lr_schedule = lr_schedule
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.precision = precision
-        self.compile = compile
-        self.device = device
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
-    def _loss(
+    def loss(
         self,
         module: AutoencoderModule,
         x: Tensor,
         generator: torch.Generator,
         annealing: float | Tensor,
     ) -> dict[str, Tensor]:
+        """Return the terms of `rae_loss`."""
         penalty = self.latent_penalty
         if penalty is None:
             penalty = _PENALTIES.get(self.regularizer, _PENALTY)
@@ -209,21 +181,24 @@ class RAE(DeterministicAutoencoder):
             regularizer_weight=self.regularizer_weight,
         )
 
-    def _finish_module(
+    def finish_module(
         self, module: AutoencoderModule, generator: torch.Generator
     ) -> AutoencoderModule:
+        """Normalise the decoder spectrally, if the regularizer says so."""
         if self.regularizer == "spectral_norm":
             module.decoder = normalise_spectrally(module.decoder, generator)
         return module
 
-    def _make_latent_density(self, n_samples: int) -> Any:
+    def make_latent_density(self, n_samples: int) -> Any:
+        """Return `latent_density`; for None, a mixture that suits `n_samples` rows."""
         if self.latent_density is not None:
             return self.latent_density
         n_mixed = n_samples // (_ROWS_PER_DIMENSION * self.n_components)
         return GaussianMixture(min(10, max(1, n_mixed)), max_iter=100)
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        """Raise TypeError or ValueError for parameters that are not valid."""
+        super().check_parameters()
         names = ("l2", "gradient_penalty", "spectral_norm", None)
         check_choice("RAE", "regularizer", self.regularizer, names)
         check_real(
@@ -237,7 +212,7 @@ class RAE(DeterministicAutoencoder):
         squared_norm = 2 * float(self.kl_per_component_.sum())  # E ||z||^2
         n_features = self.module_.n_features  # total variance of X / spread
         bounded = self.regularizer == "spectral_norm"
-        scaled = hasattr(self.likelihood_, "spread")
+        scaled = isinstance(self.likelihood_, ScaledLikelihood)
         if not (bounded and scaled and 4 * squared_norm < n_features):
             return super()._find_collapse()
         return (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Self, Unpack
 
 import numpy as np
 import torch
@@ -11,8 +10,9 @@ from sklearn.base import clone
 from torch import Tensor
 
 from skvae._training.callbacks import EpochCallbacks
-from skvae._training.fit import SECOND_STAGE, Fit
-from skvae._utils.random import child_seed, make_generator, standard_normal
+from skvae._training.fit import Fit
+from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
+from skvae.estimators._parameters import FirstStageParameters, check_names
 from skvae.estimators.iwae import IWAE
 from skvae.estimators.vae import VAE
 from skvae.module import AutoencoderModule, blockwise
@@ -28,7 +28,7 @@ _SHARED = (
 _LARGEST_CODE = 30.0
 
 
-class TwoStageVAE(VAE):
+class TwoStageVAE(VAE, without=("latent_density",)):
     """A VAE of the data, and a second one of its codes.
 
     Parameters
@@ -160,63 +160,23 @@ class TwoStageVAE(VAE):
     (5, 3)
     """
 
-    latent_density = None  # its place is the second stage's
-
     def __init__(
         self,
         n_components: int = 16,
         *,
-        network: Any = "mlp",
-        likelihood: Any = "gaussian",
-        posterior: Any = "diagonal",
-        beta: float = 1.0,
-        kl_warmup: float = 0.15,
-        n_samples: int = 1,
-        free_bits: float = 0.0,
         second_stage: Any = None,
-        learning_rate: float = 1e-3,
-        lr_schedule: Any = "constant",
-        batch_size: int = 128,
-        max_epochs: int = 100,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        precision: str = "float32",
-        compile: bool = False,
-        device: Any = "auto",
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state: Any = None,
+        **parameters: Unpack[FirstStageParameters],
     ) -> None:
-        self.n_components = n_components
-        self.network = network
-        self.likelihood = likelihood
-        self.posterior = posterior
-        self.beta = beta
-        self.kl_warmup = kl_warmup
-        self.n_samples = n_samples
-        self.free_bits = free_bits
+        check_names(self, parameters)
+        super().__init__(n_components, **parameters)
         self.second_stage = second_stage
-        self.learning_rate = learning_rate
-        self.lr_schedule = lr_schedule
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.precision = precision
-        self.compile = compile
-        self.device = device
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
     @property
     def second_stage_(self) -> Any:
         """The fitted second stage."""
         return self.latent_density_
 
-    def partial_fit(self, X: Any, y: Any = None) -> TwoStageVAE:
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train the first stage for one more epoch, and the second for its share.
 
         The second stage sees the codes of the first as it then is, so that many calls
@@ -236,10 +196,21 @@ class TwoStageVAE(VAE):
         """
         return self._fit(X, y, 1, True)
 
-    def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> Fit:
-        return _TwoStageFit(self, X, n_epochs, resume)
+    def check_parameters(self) -> None:
+        """Raise TypeError or ValueError for parameters that are not valid."""
+        super().check_parameters()
+        second = self.second_stage
+        if second is not None and (
+            not isinstance(second, VAE | IWAE) or isinstance(second, TwoStageVAE)
+        ):
+            raise TypeError(
+                "The 'second_stage' parameter of TwoStageVAE must be a VAE, an IWAE or "
+                f"None. Got {second!r} instead."
+            )
+        self._make_second_stage().check_parameters()
 
     def _make_second_stage(self) -> Any:
+        """Return the unfitted second stage."""
         if self.second_stage is not None:
             return clone(self.second_stage)
         return VAE(
@@ -250,102 +221,94 @@ class TwoStageVAE(VAE):
             **{name: getattr(self, name) for name in _SHARED},
         )
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        second = self.second_stage
-        if second is not None and (
-            not isinstance(second, VAE | IWAE) or isinstance(second, TwoStageVAE)
-        ):
-            raise TypeError(
-                "The 'second_stage' parameter of TwoStageVAE must be a VAE, an IWAE or "
-                f"None. Got {second!r} instead."
-            )
-        self._make_second_stage()._check_parameters()
+    def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> TwoStageFit:
+        return TwoStageFit(self, super()._make_fit(X, n_epochs, resume))
 
 
-class _TwoStageFit(Fit):
-    """A fit of the first stage, then one of the second to what it encodes."""
-
-    def __init__(
-        self, estimator: Any, X: np.ndarray, n_epochs: int, resume: bool
-    ) -> None:
-        super().__init__(estimator, X, n_epochs, resume)
-        self.stage = self._make_second_stage()
-        share = self.stage.max_epochs / estimator.max_epochs
-        self.n_second_epochs = max(1, round(n_epochs * share))
-        self.second: _SecondFit | None = None
-
-    @property
-    def n_callback_epochs(self) -> int:
-        return self.n_epochs + self.n_second_epochs
-
-    def run(self, callbacks: EpochCallbacks) -> None:
-        super().run(callbacks)
-        self.first = super().attributes()
-        module = self.first["module_"]
-        H = module.blockwise(module.raw_encoding, self.X)
-        self.second = _SecondFit(self, module, H)
-        self.second.run(_Relay(callbacks, self.attributes))
-
-    def attributes(self) -> dict[str, Any]:
-        if self.second is None:
-            return super().attributes()
-        stage = clone(self.stage)
-        fitted = {**self.second.attributes(), "n_features_in_": self.second.X.shape[1]}
-        vars(stage).update(fitted)
-        return {**self.first, "latent_density_": stage}
-
-    def _make_second_stage(self) -> Any:
-        stage = self.estimator._make_second_stage()
-        if stage.random_state is None:
-            seed = child_seed(self.seed, SECOND_STAGE) % 2**31
-            stage.set_params(random_state=seed)
-        if self.resume:
-            old = self.estimator.latent_density_
-            learned = vars(old).keys() - old.get_params(deep=False).keys()
-            vars(stage).update({name: vars(old)[name] for name in learned})
-        return stage
-
-
-class _SecondFit(Fit):
-    """A fit whose every batch is a fresh draw from the first stage's posteriors.
+class TwoStageFit:
+    """A fit of the first stage, then one of the second to the codes of the first.
 
     Parameters
     ----------
-    fit : _TwoStageFit
-    module : AutoencoderModule
-        The trained first stage.
-    H : ndarray of shape (n_samples, n_outputs)
-        Its raw encodings of the training rows.
+    estimator : TwoStageVAE
+    first : Fit
+        Of the first stage.
     """
 
-    def __init__(self, fit: _TwoStageFit, module: AutoencoderModule, H: Any) -> None:
-        self.first_stage = module
-        g = make_generator(fit.seed, SECOND_STAGE, fit.first_epoch, device=fit.device)
-        Z = blockwise(lambda h: self._present(h, g), H, fit.device)
-        super().__init__(fit.stage, Z, fit.n_second_epochs, fit.keep_optimizer)
-        self.rows, self.device = H, fit.device
+    def __init__(self, estimator: TwoStageVAE, first: Fit) -> None:
+        self.first = first
+        self.stage = estimator._make_second_stage()
+        if self.stage.random_state is None:
+            seed = numpy_seed(first.seed, Stream.SECOND_STAGE)
+            self.stage.set_params(random_state=seed)
+        share = self.stage.max_epochs / estimator.max_epochs
+        self.n_second_epochs = max(1, round(first.n_epochs * share))
+        self.second: Fit | None = None
 
-    def _present(self, h: Tensor, generator: torch.Generator) -> Tensor:
-        d = self.first_stage.n_components
-        noise = standard_normal(len(h), d, generator=generator, device=h.device)
+    @property
+    def n_callback_epochs(self) -> int:
+        """Number of epochs that callbacks see, those of both stages."""
+        return self.first.n_epochs + self.n_second_epochs
+
+    def run(self, callbacks: EpochCallbacks) -> None:
+        """Train the first stage, then the second."""
+        self.first.run(callbacks)
+        self.trained = self.first.attributes()
+        self.second = self._fit_of_codes(self.trained["module_"])
+        self.second.run(callbacks, self.attributes)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fitted attributes of the estimator for both stages as they are."""
+        if self.second is None:
+            return self.first.attributes()
+        stage = clone(self.stage)
+        vars(stage).update(self.second.attributes())
+        stage.n_features_in_ = self.second.X.shape[1]
+        return {**self.trained, "latent_density_": stage}
+
+    def _fit_of_codes(self, module: AutoencoderModule) -> Fit:
+        """Return the fit of the second stage to the codes of a trained module."""
+        first = self.first
+        draws = CodeDraws(module, first.X)
+        key = Stream.SECOND_STAGE, first.first_epoch
+        generator = make_generator(first.seed, *key, device=first.device)
+        Z = blockwise(lambda h: draws(h, generator), draws.rows, first.device)
+        return Fit(
+            self.stage,
+            Z,
+            self.n_second_epochs,
+            previous=first.previous and first.previous.latent_density_,
+            keep_optimizer=first.keep_optimizer,
+            draws=draws,
+            device=first.device,
+        )
+
+
+class CodeDraws:
+    """Codes z ~ q(z|x) of the training rows, drawn anew for every batch.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        The trained first stage.
+    X : ndarray of shape (n_samples, n_features)
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_samples, n_outputs)
+        The encoder's raw outputs, so that it runs only once.
+    """
+
+    def __init__(self, module: AutoencoderModule, X: np.ndarray) -> None:
+        self.module = module
+        self.rows = module.blockwise(module.raw_encoding, X)
+
+    def __call__(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """Return one code for every row of a batch of raw encodings."""
+        shape = len(batch), self.module.n_components
+        noise = standard_normal(*shape, generator=generator, device=batch.device)
         with torch.no_grad():
-            z = self.first_stage.posterior(h).rsample(noise)
+            z = self.module.posterior(batch).rsample(noise)
         # A first stage that has hardly trained gives a few rows scales of exp(5) and
         # more, and their draws would swamp those of all others.
         return z.clamp(-_LARGEST_CODE, _LARGEST_CODE)
-
-
-class _Relay:
-    """Callbacks of the whole, told of the second stage's epochs."""
-
-    def __init__(
-        self, callbacks: EpochCallbacks, attributes: Callable[[], dict[str, Any]]
-    ) -> None:
-        self.callbacks, self.attributes = callbacks, attributes
-
-    def begin_epoch(self) -> None:
-        self.callbacks.begin_epoch()
-
-    def end_epoch(self, second_attributes: Callable[[], dict[str, Any]]) -> bool:
-        return self.callbacks.end_epoch(self.attributes)

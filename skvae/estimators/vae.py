@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from sklearn.base import clone
 from torch import Tensor
 
 from skvae._utils.validation import check_integer, check_real
+from skvae.estimators._parameters import SharedParameters
 from skvae.estimators.base import BaseAutoencoder
 from skvae.losses import vae_loss
 from skvae.module import AutoencoderModule
@@ -135,65 +136,38 @@ class VAE(BaseAutoencoder):
     True
     """
 
+    collapse_remedies = ("lower beta", "raise kl_warmup", "raise free_bits")
+
     def __init__(
         self,
         n_components: int = 16,
         *,
-        network: Any = "mlp",
-        likelihood: Any = "gaussian",
         posterior: Any = "diagonal",
-        latent_density: Any = None,
         beta: float = 1.0,
         kl_warmup: float = 0.15,
         n_samples: int = 1,
         free_bits: float = 0.0,
-        learning_rate: float = 1e-3,
-        lr_schedule: Any = "constant",
-        batch_size: int = 128,
-        max_epochs: int = 100,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        precision: str = "float32",
-        compile: bool = False,
-        device: Any = "auto",
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state: Any = None,
+        **parameters: Unpack[SharedParameters],
     ) -> None:
-        self.n_components = n_components
-        self.network = network
-        self.likelihood = likelihood
+        super().__init__(n_components, **parameters)
         self.posterior = posterior
-        self.latent_density = latent_density
         self.beta = beta
         self.kl_warmup = kl_warmup
         self.n_samples = n_samples
         self.free_bits = free_bits
-        self.learning_rate = learning_rate
-        self.lr_schedule = lr_schedule
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.precision = precision
-        self.compile = compile
-        self.device = device
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
-    def _make_posterior(self) -> Any:
+    def make_posterior(self) -> Any:
+        """Return a new, unbuilt `Posterior` for one fit."""
         return clone(resolve_posterior(self.posterior))
 
-    def _loss(
+    def loss(
         self,
         module: AutoencoderModule,
         x: Tensor,
         generator: torch.Generator,
         annealing: float | Tensor,
     ) -> dict[str, Tensor]:
+        """Return the terms of `vae_loss`."""
         return vae_loss(
             module,
             x,
@@ -203,11 +177,13 @@ class VAE(BaseAutoencoder):
             free_bits=self.free_bits,
         )
 
-    def _annealing(self, progress: float) -> float:
+    def annealing(self, progress: float) -> float:
+        """Return the factor of the KL divergence at a progress of 0 to 1."""
         return min(1.0, progress / self.kl_warmup) if self.kl_warmup else 1.0
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        """Raise TypeError or ValueError for parameters that are not valid."""
+        super().check_parameters()
         owner = type(self).__name__
         check_real(owner, "beta", self.beta, low_included=True)
         check_real(

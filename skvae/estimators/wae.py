@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
 from skvae._utils.validation import check_choice, check_real
 from skvae.estimators._deterministic import DeterministicAutoencoder
+from skvae.estimators._parameters import SharedParameters
 from skvae.losses import wae_gan_loss, wae_mmd_loss
 from skvae.module import AutoencoderModule
 from skvae.networks._discriminator import Discriminator
@@ -137,54 +138,24 @@ class WAE(DeterministicAutoencoder):
         self,
         n_components: int = 16,
         *,
-        network: Any = "mlp",
-        likelihood: Any = "gaussian",
-        latent_density: Any = None,
         divergence: str = "mmd",
         divergence_weight: float | None = None,
         kernel: str = "imq",
-        learning_rate: float = 1e-3,
-        lr_schedule: Any = "constant",
-        batch_size: int = 128,
-        max_epochs: int = 100,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        precision: str = "float32",
-        compile: bool = False,
-        device: Any = "auto",
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state: Any = None,
+        **parameters: Unpack[SharedParameters],
     ) -> None:
-        self.n_components = n_components
-        self.network = network
-        self.likelihood = likelihood
-        self.latent_density = latent_density
+        super().__init__(n_components, **parameters)
         self.divergence = divergence
         self.divergence_weight = divergence_weight
         self.kernel = kernel
-        self.learning_rate = learning_rate
-        self.lr_schedule = lr_schedule
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.precision = precision
-        self.compile = compile
-        self.device = device
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
-    def _loss(
+    def loss(
         self,
         module: AutoencoderModule,
         x: Tensor,
         generator: torch.Generator,
         annealing: float | Tensor,
     ) -> dict[str, Tensor]:
+        """Return the terms of `wae_mmd_loss` or `wae_gan_loss`."""
         weight = self.divergence_weight
         if weight is None:
             # A reconstruction with a learned scale is worth some nats for each feature.
@@ -202,15 +173,17 @@ class WAE(DeterministicAutoencoder):
             kernel=self.kernel,
         )
 
-    def _finish_module(
+    def finish_module(
         self, module: AutoencoderModule, generator: torch.Generator
     ) -> AutoencoderModule:
+        """Add the discriminator of WAE-GAN."""
         if self.divergence == "gan":
             module.discriminator = Discriminator(self.n_components, generator)
         return module
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        """Raise TypeError or ValueError for parameters that are not valid."""
+        super().check_parameters()
         check_choice("WAE", "divergence", self.divergence, ("mmd", "gan"))
         check_choice("WAE", "kernel", self.kernel, ("imq", "rbf"))
         weight = self.divergence_weight

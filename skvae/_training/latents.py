@@ -1,0 +1,58 @@
+"""The codes of a trained module: their density, and how much they say about X."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skvae._distributions.normal import rsample_with_kl
+from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
+from skvae.densities import fit_density
+from skvae.module import AutoencoderModule
+
+_MAX_DIAGNOSED = 4096
+_MIN_ENCODED, _MAX_ENCODED = 10_000, 200_000
+_ACTIVE_VARIANCE = 0.01
+_DIAGNOSTIC_DRAWS = 16
+
+
+def fit_latent_density(
+    estimator: Any, module: AutoencoderModule, X: np.ndarray, seed: int
+) -> Any:
+    """Return the estimator's latent density, fitted to the codes of the rows of X."""
+    density = estimator.make_latent_density(len(X))
+    codes = np.zeros((1, module.n_components))
+    if density is not None:
+        codes = _encoded_draws(module, X, seed)
+    return fit_density(density, codes, numpy_seed(seed, Stream.DENSITY))
+
+
+def diagnosis(
+    module: AutoencoderModule, X: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
+    """Summarise the posterior on (at most 4,096 of) the training rows."""
+    X = X[:: -(-len(X) // _MAX_DIAGNOSED)]
+    generator = make_generator(seed, Stream.DIAGNOSE, device=module.device)
+
+    def moments(x: Tensor) -> Tensor:
+        q = module.encode(x)
+        shape = (_DIAGNOSTIC_DRAWS, *q.mean.shape)
+        noise = standard_normal(*shape, generator=generator, device=x.device)
+        return torch.stack([rsample_with_kl(q, noise)[1], q.mean], 1)
+
+    kl, mean = module.blockwise(moments, X).astype(np.float64).swapaxes(0, 1)
+    active = np.flatnonzero(mean.var(0) > _ACTIVE_VARIANCE)
+    return {"kl_per_component_": kl.mean(0), "active_components_": active}
+
+
+def _encoded_draws(module: AutoencoderModule, X: np.ndarray, seed: int) -> np.ndarray:
+    """Draw z ~ q(z|x) for rows, more than once if they are few."""
+    X = X if len(X) <= _MAX_ENCODED else X[:: -(-len(X) // _MAX_ENCODED)]
+    n_draws = min(10, -(-_MIN_ENCODED // len(X)))
+    n_draws = 1 if module.posterior.deterministic else n_draws
+    generator = make_generator(seed, Stream.ENCODE, device=module.device)
+    Z = module.draw_codes(X, generator, n_draws)
+    return Z.reshape(-1, module.n_components).astype(np.float64)

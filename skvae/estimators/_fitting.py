@@ -1,0 +1,176 @@
+"""How an autoencoder is fitted: all or nothing, at once or epoch by epoch."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+
+from skvae._training.callbacks import (
+    CallbackSupportMixin,
+    EpochCallbacks,
+    callback_state,
+    with_callbacks,
+)
+from skvae._training.fit import Fit
+from skvae._training.latents import fit_latent_density
+from skvae._training.loop import training_context
+from skvae._utils.device import resolve_device
+from skvae.densities import check_density
+
+
+def _has_latent_density(estimator: Any) -> bool:
+    if "latent_density" in estimator.get_params(deep=False):
+        return True
+    raise AttributeError(
+        f"{type(estimator).__name__} has no parameter `latent_density`: its own second "
+        "stage is the density of its codes. Fit it anew, or give a VAE the density."
+    )
+
+
+class FittingMixin(CallbackSupportMixin):
+    """Methods that train an autoencoder."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on the rows of X.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+            Rows, or images of shape (n_samples, H, W) or (n_samples, C, H, W), of any
+            numeric type: bytes need no conversion. A memory-mapped array is read batch
+            by batch.
+        y : Ignored
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X or a parameter is not valid; the estimator then stays as it was.
+        FloatingPointError
+            If the loss stays non-finite although the learning rate was halved thrice.
+        """
+        return self._fit(X, y, None, self.warm_start)
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Train for one more epoch on the rows of X.
+
+        ``max_epochs`` calls with the same X equal one ``fit`` with a constant learning
+        rate. The statistics that centre and scale X stay those of the first call.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        return self._fit(X, y, 1, True)
+
+    @available_if(_has_latent_density)
+    def fit_latent_density(self, X: Any, y: Any = None) -> Self:
+        """Fit `latent_density` to the codes of the rows of X, and train nothing.
+
+        With the training rows this gives `latent_density_` as ``fit`` would have done
+        with the density that is now the parameter, at none of its cost. Encoder and
+        decoder stay as they are, and with them transforms and reconstructions.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        self : object
+            The fitted estimator, with another `latent_density_`.
+
+        Raises
+        ------
+        NotFittedError
+            If there are no networks yet.
+        TypeError
+            If the parameter `latent_density` is not a density.
+
+        References
+        ----------
+        Ghosh et al., "From Variational to Deterministic Autoencoders", ICLR 2020,
+        section 5.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.mixture import GaussianMixture
+        >>> from skvae import VAE
+        >>> X = np.random.default_rng(0).normal(size=(64, 3))
+        >>> vae = VAE(2, max_epochs=2, random_state=0).fit(X)
+        >>> vae.set_params(latent_density=GaussianMixture(2)).fit_latent_density(X)
+        VAE(latent_density=GaussianMixture(n_components=2), ...)
+        >>> vae.latent_density_.n_components
+        2
+        """
+        module, X = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(X)
+        check_density(self.latent_density)
+        density = fit_latent_density(self, module, X, self._seed)
+        self.latent_density_ = density
+        return self
+
+    @with_callbacks
+    def _fit(self, X: Any, y: Any, n_epochs: int | None, resume: bool) -> Self:
+        before = dict(vars(self))
+        try:
+            self.check_parameters()
+            n_epochs = n_epochs or self.max_epochs
+            rows = self._validate(
+                X, reset=not (resume and self.__sklearn_is_fitted__())
+            )
+            device = resolve_device(self.device)
+            with training_context(device, self.precision):
+                fit = self._make_fit(rows, n_epochs, resume)
+                callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)
+                fit.run(callbacks)
+                fitted = fit.attributes()
+            callbacks.end(lambda: fitted)
+        except BaseException:
+            kept = callback_state(vars(self))
+            vars(self).clear()
+            vars(self).update(before | kept)
+            raise
+        vars(self).update(fitted)
+        if message := self._find_collapse():
+            warnings.warn(message, UserWarning, stacklevel=4)  # the line of fit
+        return self
+
+    def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> Fit:
+        """Return the fit to X, which goes on from this estimator if it may and can."""
+        return Fit(
+            self,
+            X,
+            n_epochs,
+            row_shape=self._row_shape,
+            previous=self if resume and self.__sklearn_is_fitted__() else None,
+            keep_optimizer=resume,
+        )
+
+    def _find_collapse(self) -> str | None:
+        """Return a warning if the fitted codes carry too little information."""
+        n_active, d = len(self.active_components_), self.module_.n_components
+        if 4 * n_active > d or (n_active and d < 4):
+            return None
+        return (
+            f"Posterior collapse: of {d} latent components only {n_active} are active "
+            f"(components {self.active_components_.tolist()}); the others carry no "
+            "information on X. That is no harm if reconstructions are good; if not, "
+            + ", ".join(["train longer", *self.collapse_remedies])
+            + ", or let GaussianLikelihood(scale='global') learn the noise."
+        )

@@ -1,0 +1,201 @@
+"""What a fitted autoencoder does: encode, decode, sample and score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from skvae._utils.random import (
+    SampleStream,
+    Stream,
+    child_seed,
+    draw_seed,
+    make_generator,
+    numpy_seed,
+    row_normal,
+)
+from skvae._utils.validation import check_integer
+from skvae.densities import sample_density, score_density
+from skvae.estimators._rows import RowsMixin
+from skvae.losses import importance_weights
+from skvae.module import AutoencoderModule, blockwise
+
+_DECODED_BLOCKS = 8
+
+
+class InferenceMixin(RowsMixin):
+    """Methods of a fitted autoencoder, around `module_` and `latent_density_`."""
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Encode: the mean of q(z|x) for every row.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+        """
+        module, X = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(X)
+        return module.blockwise(lambda x: module.encode(x).mean, X)
+
+    def inverse_transform(self, X: Any) -> NDArray[np.float32]:
+        """Decode: the expectation of p(x|z) for every latent row.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_components)
+            Latent variables z.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+        """
+        module = self._fitted_module()
+        Z = self._validate_codes(X, module.n_components)
+        # A decoder of the user's own may work in place.
+        rows = module.blockwise(lambda z: module.decode(z).mean, Z.copy())
+        return self._as_fitted(rows)
+
+    def reconstruct(self, X: Any) -> NDArray[np.float32]:
+        """Encode and decode: E[x | z] at the mean of q(z|x).
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+        """
+        module, X = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(X)
+        rows = module.blockwise(lambda x: module.decode(module.encode(x).mean).mean, X)
+        return self._as_fitted(rows)
+
+    def sample(
+        self, n_samples: int = 1, *, mean: bool = True, random_state: Any = None
+    ) -> NDArray[np.float32]:
+        """Generate rows: draw z from `latent_density_` and decode.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        mean : bool, default=True
+            Return the decoder's means, as the papers do; False adds the observation
+            noise of p(x|z).
+        random_state : int, RandomState instance or None, default=None
+            None gives other rows in every call, whatever the constructor's
+            `random_state` is.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+        """
+        module = self._fitted_module()
+        check_integer(type(self).__name__ + ".sample", "n_samples", n_samples, 1)
+        seed = draw_seed(random_state)
+        Z = sample_density(
+            self.latent_density_, n_samples, numpy_seed(seed, SampleStream.CODES)
+        )
+        generator = make_generator(
+            seed, SampleStream.OBSERVATIONS, device=module.device
+        )
+
+        def decode(z: Tensor) -> Tensor:
+            p = module.decode(z)
+            return p.mean if mean else p.sample(generator)
+
+        return self._as_fitted(module.blockwise(decode, Z))
+
+    def score_samples(
+        self, X: Any, *, n_importance_samples: int = 64
+    ) -> NDArray[np.float64]:
+        """Estimate log p(x) of every row by importance sampling.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+        n_importance_samples : int, default=64
+            Draws z ~ q(z|x) for each row. The estimate is in expectation a lower bound
+            that tightens with their number; 1 gives the evidence lower bound.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            In nats, in the units of X.
+
+        Notes
+        -----
+        The noise is determined by `random_state` and the content of a row: scores do
+        not depend on a row's position or neighbours, and the errors of distinct rows
+        are independent.
+
+        References
+        ----------
+        Burda, Grosse & Salakhutdinov, "Importance Weighted Autoencoders", 2016, eq. 8.
+        """
+        module, X = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(X)
+        k = n_importance_samples
+        check_integer(
+            type(self).__name__ + ".score_samples", "n_importance_samples", k, 1
+        )
+        density, seed = self._scoring_density(), child_seed(self._seed, Stream.SCORE)
+
+        def bound(x: Tensor) -> Tensor:
+            noise = row_normal(x, k, module.n_components, seed).to(module.device)
+            log_ratio, z = importance_weights(module, x, noise)
+            Z = z.reshape(-1, module.n_components).cpu().double().numpy()
+            log_prior = torch.from_numpy(score_density(density, Z)).reshape(k, -1)
+            log_w = log_ratio.cpu().double() + log_prior
+            return log_w.logsumexp(0) - np.log(k)
+
+        n_rows = max(1, _DECODED_BLOCKS * module.block // k)
+        return blockwise(bound, X, module.device, n_rows)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the mean of `score_samples` over the rows of X, in nats.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        log_likelihood : float
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    @property
+    def likelihood_(self) -> Any:
+        """The observation model, with its learned parameters."""
+        return self._fitted_module().likelihood
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.n_components
+
+    def _fitted_module(self) -> AutoencoderModule:
+        check_is_fitted(self)
+        return self.module_
+
+    def _scoring_density(self) -> Any:
+        if hasattr(self.latent_density_, "score_samples"):
+            return self.latent_density_
+        raise AttributeError(
+            "score_samples needs a latent density that has `score_samples`; "
+            f"{type(self.latent_density_).__name__} has none. Fit with "
+            "latent_density=None or a GaussianMixture."
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
