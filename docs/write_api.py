@@ -21,13 +21,19 @@ def filled(page: str) -> str:
 
 def _block(module: str) -> str:
     namespace = importlib.import_module(module)
+    words = {cls.__name__: f'`"{word}"`: ' for word, cls in _names(namespace).items()}
     rows = [
-        f"| `{name}` | {_summary(getattr(namespace, name))} |"
+        f"| `{name}` | {words.get(name, '')}{_summary(getattr(namespace, name))} |"
         for name in namespace.__all__
         if not name.startswith("__")
     ]
     table = "\n".join(["| name | what it is |", "| --- | --- |", *rows])
     return f"<!-- {module} -->\n{table}\n<!-- end -->"
+
+
+def _names(namespace: object) -> dict[str, type]:
+    """Return the classes that a parameter takes by name."""
+    return getattr(namespace, "NAMES", {})
 
 
 def _summary(thing: object) -> str:

@@ -1,4 +1,13 @@
-"""Approximate posteriors q(z|x): what the encoder's raw output says about a latent."""
+"""Approximate posteriors q(z|x): what the encoder's raw output says about a latent.
+
+The parameter `posterior` of an estimator takes an object, or a name for its defaults:
+
+- ``"diagonal"``: normal, with a mean and a variance per row and component
+- ``"isotropic"``: one variance per row
+- ``"constant"``: one fixed variance for all rows, the CV-VAE
+- ``"full"``: a covariance matrix per row
+- ``"flow"``: normalising flows on a normal distribution
+"""
 
 from __future__ import annotations
 
@@ -312,7 +321,7 @@ class PointPosterior(Posterior):
         return PointMass(h)
 
 
-_NAMES = {
+NAMES = {
     "diagonal": DiagonalPosterior,
     "isotropic": IsotropicPosterior,
     "constant": ConstantPosterior,
@@ -329,4 +338,4 @@ def resolve_posterior(posterior: Any) -> Any:
             f"N(0, I). Got {posterior!r} instead, whose divergence is infinite: "
             "use RAE or WAE, whose encoders are deterministic."
         )
-    return resolve_named("posterior", posterior, Posterior, _NAMES)
+    return resolve_named("posterior", posterior, Posterior, NAMES)

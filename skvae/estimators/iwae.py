@@ -26,27 +26,26 @@ class IWAE(BaseAutoencoder):
     n_components : int, default=16
         Dimension of the latent space. More than the data need does no harm with the
         default likelihood: superfluous components stay at the prior.
-    network : {"mlp", "convnet"} or Network, default="mlp"
-        Architecture of encoder and decoder, such as
-        ``MLP(hidden_layer_sizes=(512, 512))``, ``ConvNet(channels=(32, 64))`` for
-        images, or ``CustomNetwork`` for modules of one's own. See `skvae.networks`.
-    likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z): "gaussian" and "laplace" learn one noise scale for all
-        features; "bernoulli" and "continuous_bernoulli" are for X in [0, 1],
-        "discretized_logistic" for 8-bit levels. See `skvae.likelihoods`.
     posterior : str or Posterior, default="diagonal"
-        Family of q(z|x): "diagonal", "isotropic" (one variance for each row),
-        "constant" (one fixed variance, the CV-VAE), "full" (a covariance matrix for
-        each row) or "flow". See `skvae.posteriors`.
-    latent_density : None or estimator with ``fit`` and ``sample``, default=None
-        Density from which `sample` draws latents and under which `score_samples`
-        scores. None is the prior N(0, I); any other, such as
-        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
+        Family of q(z|x), such as ``"full"`` for a covariance matrix per row.
+        `skvae.posteriors` lists them.
     n_importance_samples : int, default=5
         Draws z ~ q(z|x) for every row of a step; 1 gives the evidence lower bound.
     gradient : {"standard", "dreg"}, default="standard"
         "standard" differentiates the bound, "dreg" takes the doubly reparameterised
         gradient for the encoder: the same in expectation, with less variance.
+    network : str or Network, default="mlp"
+        Architecture of encoder and decoder, such as
+        ``MLP(hidden_layer_sizes=(512, 512))``, ``"convnet"`` for images, or
+        ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
+    likelihood : str or Likelihood, default="gaussian"
+        Observation model p(x|z). The default learns one noise scale for all features;
+        ``"bernoulli"`` is for X in [0, 1]. `skvae.likelihoods` lists them, and which
+        is for which data.
+    latent_density : None or estimator with ``fit`` and ``sample``, default=None
+        Density from which `sample` draws latents and under which `score_samples`
+        scores. None is the prior N(0, I); any other, such as
+        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"

@@ -31,18 +31,6 @@ class RAE(DeterministicAutoencoder):
     n_components : int, default=16
         Dimension of the latent space. More than the data need does no harm with the
         default likelihood: superfluous components stay at the prior.
-    network : {"mlp", "convnet"} or Network, default="mlp"
-        Architecture of encoder and decoder, such as
-        ``MLP(hidden_layer_sizes=(512, 512))``, ``ConvNet(channels=(32, 64))`` for
-        images, or ``CustomNetwork`` for modules of one's own. See `skvae.networks`.
-    likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z): "gaussian" and "laplace" learn one noise scale for all
-        features; "bernoulli" and "continuous_bernoulli" are for X in [0, 1],
-        "discretized_logistic" for 8-bit levels. See `skvae.likelihoods`.
-    latent_density : None or estimator with ``fit`` and ``sample``, default=None
-        Density from which `sample` draws latents, fitted on the codes after training.
-        None is ``GaussianMixture(10)``, with fewer components where
-        they would have less than 20 rows for each latent dimension.
     latent_penalty : float or None, default=None
         Weight of ||z||^2 / 2; the paper's beta in nats. 0 leaves the codes free. None
         is 0.1, and 0.01 for "spectral_norm", whose decoder cannot stretch codes that
@@ -54,6 +42,18 @@ class RAE(DeterministicAutoencoder):
         singular value.
     regularizer_weight : float, default=1e-2
         Weight of the penalty of the decoder, in nats; "spectral_norm" has none.
+    network : str or Network, default="mlp"
+        Architecture of encoder and decoder, such as
+        ``MLP(hidden_layer_sizes=(512, 512))``, ``"convnet"`` for images, or
+        ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
+    likelihood : str or Likelihood, default="gaussian"
+        Observation model p(x|z). The default learns one noise scale for all features;
+        ``"bernoulli"`` is for X in [0, 1]. `skvae.likelihoods` lists them, and which
+        is for which data.
+    latent_density : None or estimator with ``fit`` and ``sample``, default=None
+        Density from which `sample` draws latents, fitted on the codes after training.
+        None is ``GaussianMixture(10)``, with fewer components where
+        they would have less than 20 rows for each latent dimension.
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"

@@ -36,18 +36,15 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     n_components : int, default=16
         Dimension of the latent space. More than the data need does no harm with the
         default likelihood: superfluous components stay at the prior.
-    network : {"mlp", "convnet"} or Network, default="mlp"
-        Architecture of encoder and decoder, such as
-        ``MLP(hidden_layer_sizes=(512, 512))``, ``ConvNet(channels=(32, 64))`` for
-        images, or ``CustomNetwork`` for modules of one's own. See `skvae.networks`.
-    likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z): "gaussian" and "laplace" learn one noise scale for all
-        features; "bernoulli" and "continuous_bernoulli" are for X in [0, 1],
-        "discretized_logistic" for 8-bit levels. See `skvae.likelihoods`.
+    second_stage : VAE, IWAE or None, default=None
+        Model of the codes z, trained on draws z ~ q(z|x) that are fresh in every batch.
+        None is the paper's VAE without its linear path: as many components,
+        ``MLP((1024, 1024, 1024), skip=False)``, a learned scale, no KL warm-up and
+        twice `max_epochs`; what concerns training it has from the first stage. A VAE
+        given here is best without both, too (see Notes).
     posterior : str or Posterior, default="diagonal"
-        Family of q(z|x): "diagonal", "isotropic" (one variance for each row),
-        "constant" (one fixed variance, the CV-VAE), "full" (a covariance matrix for
-        each row) or "flow". See `skvae.posteriors`.
+        Family of q(z|x), such as ``"full"`` for a covariance matrix per row.
+        `skvae.posteriors` lists them.
     beta : float, default=1.0
         Weight of the KL divergence. Only 1 bounds the log-likelihood.
     kl_warmup : float, default=0.15
@@ -57,12 +54,14 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         Draws z ~ q(z|x) for each row and training step.
     free_bits : float, default=0.0
         Bits of every latent component and row that cost nothing.
-    second_stage : VAE, IWAE or None, default=None
-        Model of the codes z, trained on draws z ~ q(z|x) that are fresh in every batch.
-        None is the paper's VAE without its linear path: as many components,
-        ``MLP((1024, 1024, 1024), skip=False)``, a learned scale, no KL warm-up and
-        twice `max_epochs`; what concerns training it has from the first stage. A VAE
-        given here is best without both, too (see Notes).
+    network : str or Network, default="mlp"
+        Architecture of encoder and decoder, such as
+        ``MLP(hidden_layer_sizes=(512, 512))``, ``"convnet"`` for images, or
+        ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
+    likelihood : str or Likelihood, default="gaussian"
+        Observation model p(x|z). The default learns one noise scale for all features;
+        ``"bernoulli"`` is for X in [0, 1]. `skvae.likelihoods` lists them, and which
+        is for which data.
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"

@@ -29,22 +29,9 @@ class VAE(BaseAutoencoder):
     n_components : int, default=16
         Dimension of the latent space. More than the data need does no harm with the
         default likelihood: superfluous components stay at the prior.
-    network : {"mlp", "convnet"} or Network, default="mlp"
-        Architecture of encoder and decoder, such as
-        ``MLP(hidden_layer_sizes=(512, 512))``, ``ConvNet(channels=(32, 64))`` for
-        images, or ``CustomNetwork`` for modules of one's own. See `skvae.networks`.
-    likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z): "gaussian" and "laplace" learn one noise scale for all
-        features; "bernoulli" and "continuous_bernoulli" are for X in [0, 1],
-        "discretized_logistic" for 8-bit levels. See `skvae.likelihoods`.
     posterior : str or Posterior, default="diagonal"
-        Family of q(z|x): "diagonal", "isotropic" (one variance for each row),
-        "constant" (one fixed variance, the CV-VAE), "full" (a covariance matrix for
-        each row) or "flow". See `skvae.posteriors`.
-    latent_density : None or estimator with ``fit`` and ``sample``, default=None
-        Density from which `sample` draws latents and under which `score_samples`
-        scores. None is the prior N(0, I); any other, such as
-        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
+        Family of q(z|x), such as ``"full"`` for a covariance matrix per row.
+        `skvae.posteriors` lists them.
     beta : float, default=1.0
         Weight of the KL divergence. Only 1 bounds the log-likelihood.
     kl_warmup : float, default=0.15
@@ -54,6 +41,18 @@ class VAE(BaseAutoencoder):
         Draws z ~ q(z|x) for each row and training step.
     free_bits : float, default=0.0
         Bits of every latent component and row that cost nothing.
+    network : str or Network, default="mlp"
+        Architecture of encoder and decoder, such as
+        ``MLP(hidden_layer_sizes=(512, 512))``, ``"convnet"`` for images, or
+        ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
+    likelihood : str or Likelihood, default="gaussian"
+        Observation model p(x|z). The default learns one noise scale for all features;
+        ``"bernoulli"`` is for X in [0, 1]. `skvae.likelihoods` lists them, and which
+        is for which data.
+    latent_density : None or estimator with ``fit`` and ``sample``, default=None
+        Density from which `sample` draws latents and under which `score_samples`
+        scores. None is the prior N(0, I); any other, such as
+        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"

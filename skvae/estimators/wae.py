@@ -27,18 +27,6 @@ class WAE(DeterministicAutoencoder):
     n_components : int, default=16
         Dimension of the latent space. More than the data need does no harm with the
         default likelihood: superfluous components stay at the prior.
-    network : {"mlp", "convnet"} or Network, default="mlp"
-        Architecture of encoder and decoder, such as
-        ``MLP(hidden_layer_sizes=(512, 512))``, ``ConvNet(channels=(32, 64))`` for
-        images, or ``CustomNetwork`` for modules of one's own. See `skvae.networks`.
-    likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z): "gaussian" and "laplace" learn one noise scale for all
-        features; "bernoulli" and "continuous_bernoulli" are for X in [0, 1],
-        "discretized_logistic" for 8-bit levels. See `skvae.likelihoods`.
-    latent_density : None or estimator with ``fit`` and ``sample``, default=None
-        Density from which `sample` draws latents and under which `score_samples`
-        scores. None is the prior N(0, I); any other, such as
-        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
     divergence : {"mmd", "gan"}, default="mmd"
         Between the codes of a batch and draws of N(0, I): a maximum mean discrepancy,
         or the cross-entropy of a discriminator that trains along.
@@ -48,6 +36,18 @@ class WAE(DeterministicAutoencoder):
     kernel : {"imq", "rbf"}, default="imq"
         Of the discrepancy: a sum of seven inverse multiquadratic kernels at the
         published scales, or a Gaussian kernel with a median bandwidth.
+    network : str or Network, default="mlp"
+        Architecture of encoder and decoder, such as
+        ``MLP(hidden_layer_sizes=(512, 512))``, ``"convnet"`` for images, or
+        ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
+    likelihood : str or Likelihood, default="gaussian"
+        Observation model p(x|z). The default learns one noise scale for all features;
+        ``"bernoulli"`` is for X in [0, 1]. `skvae.likelihoods` lists them, and which
+        is for which data.
+    latent_density : None or estimator with ``fit`` and ``sample``, default=None
+        Density from which `sample` draws latents and under which `score_samples`
+        scores. None is the prior N(0, I); any other, such as
+        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"

@@ -1,4 +1,13 @@
-"""Observation models p(x|z): what the decoder's raw output says about a row."""
+"""Observation models p(x|z): what the decoder's raw output says about a row.
+
+The parameter `likelihood` of an estimator takes an object, or a name for its defaults:
+
+- ``"gaussian"``: real values; one learned noise scale for all features
+- ``"laplace"``: the same, less sensitive to outliers
+- ``"bernoulli"``: values of 0 and 1; grey levels in [0, 1] as in the papers
+- ``"continuous_bernoulli"``: a density for values in [0, 1]
+- ``"discretized_logistic"``: evenly spaced levels, such as those of 8-bit images
+"""
 
 from typing import Any
 
@@ -27,7 +36,7 @@ __all__ = [
     "UnitIntervalLikelihood",
 ]
 
-_NAMES = {
+NAMES = {
     "gaussian": GaussianLikelihood,
     "laplace": LaplaceLikelihood,
     "bernoulli": BernoulliLikelihood,
@@ -38,4 +47,4 @@ _NAMES = {
 
 def resolve_likelihood(likelihood: Any) -> Any:
     """Return a likelihood from its name, or the given one itself."""
-    return resolve_named("likelihood", likelihood, Likelihood, _NAMES)
+    return resolve_named("likelihood", likelihood, Likelihood, NAMES)

@@ -1,4 +1,12 @@
-"""Encoder and decoder networks, and the door for modules of the user's own."""
+"""Architectures of encoders and decoders.
+
+The parameter `network` of an estimator takes an object, or a name for its defaults:
+
+- ``"mlp"``: multi-layer perceptrons, for rows
+- ``"convnet"``: convolutions, for images
+
+`CustomNetwork` is for modules of one's own; the other classes are those of papers.
+"""
 
 from typing import Any
 
@@ -23,10 +31,10 @@ __all__ = [
     "WAENet",
 ]
 
-_NAMES = {"mlp": MLP, "convnet": ConvNet}
+NAMES = {"mlp": MLP, "convnet": ConvNet}
 
 
 def resolve_network(network: Any) -> Network:
     """Return a network from its name, or the given one itself."""
     example = ", such as MLP(hidden_layer_sizes=(256, 256))"
-    return resolve_named("network", network, Network, _NAMES, example)
+    return resolve_named("network", network, Network, NAMES, example)
