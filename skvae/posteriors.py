@@ -295,8 +295,8 @@ class PointPosterior(Posterior):
     """Deterministic encoder: all mass of q(z|x) on one point.
 
     The posterior of `RAE` and `WAE`; a VAE or IWAE refuses it. In place of its infinite
-    KL divergence to N(0, I) stands half the squared norm, what remains of it without
-    the infinite constant.
+    KL divergence to N(0, I) stands half the squared norm, which is that divergence
+    without an infinite constant.
 
     References
     ----------

@@ -85,7 +85,7 @@ class Fit:
 
     @property
     def n_callback_epochs(self) -> int:
-        """Number of epochs that callbacks are told of."""
+        """Number of epochs that callbacks see."""
         return self.n_epochs
 
     def run(

@@ -1,4 +1,4 @@
-"""Images at the border: arrays (n, C, H, W) or (n, H, W) become rows."""
+"""Images, arrays of shape (n, C, H, W) or (n, H, W), as rows."""
 
 from __future__ import annotations
 

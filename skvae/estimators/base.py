@@ -72,7 +72,7 @@ class BaseAutoencoder(
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
         "plateau" halves the rate after 5 epochs without progress, "cosine" lets it fall
         to 0; a callable is given the optimizer and returns a scheduler of
-        ``torch.optim.lr_scheduler``, stepped once an epoch.
+        ``torch.optim.lr_scheduler``, stepped once per epoch.
     batch_size : int, default=128
         Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100

@@ -59,7 +59,7 @@ class RAE(DeterministicAutoencoder):
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
         "plateau" halves the rate after 5 epochs without progress, "cosine" lets it fall
         to 0; a callable is given the optimizer and returns a scheduler of
-        ``torch.optim.lr_scheduler``, stepped once an epoch.
+        ``torch.optim.lr_scheduler``, stepped once per epoch.
     batch_size : int, default=128
         Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
@@ -120,7 +120,7 @@ class RAE(DeterministicAutoencoder):
     the balance of the terms whatever the units of X and the quality of the
     reconstruction are. The Jacobian of "gradient_penalty" is that of
     (D(z) - mean) / spread, the units of the encoder's input, and is estimated with one
-    random direction a row.
+    random direction per row.
 
     The authors' code averages where the paper sums. Its settings for MNIST (16
     components) are, in the paper's sums: beta 0.064 for RAE; beta 0.0128 and lambda

@@ -67,7 +67,7 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
         "plateau" halves the rate after 5 epochs without progress, "cosine" lets it fall
         to 0; a callable is given the optimizer and returns a scheduler of
-        ``torch.optim.lr_scheduler``, stepped once an epoch.
+        ``torch.optim.lr_scheduler``, stepped once per epoch.
     batch_size : int, default=128
         Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
@@ -129,7 +129,7 @@ class TwoStageVAE(VAE, without=("latent_density",)):
 
     An interrupt from the keyboard ends the stage that trains at its last complete
     epoch, with a warning; during the first stage, the second one then still trains.
-    Callbacks are told of the epochs of both stages.
+    Callbacks see the epochs of both stages.
 
     The paper's second stage concatenates its input to the last hidden layer, a linear
     path (``MLP(..., skip=True)``). Between spaces of equal dimension it makes copying

@@ -11,7 +11,7 @@ class BatchNorm(nn.Module):
     """Batch normalisation of (n, C) or (n, C, H, W), good from the first step on.
 
     Evaluation uses means and variances that are averages over past batches with
-    exponential weights. Other than torch's layer, it divides by the sum of these
+    exponential weights. Unlike torch's layer, it divides by the sum of these
     weights, as Adam does with its moments: torch's averages start at 0 and 1, and stay
     near them for about 1 / momentum steps. A batch of one row has no variance of its
     own and is normalised by the averages, which it leaves alone.
@@ -71,7 +71,7 @@ class BatchNorm(nn.Module):
 class WeightNormalised(nn.Module):
     """A layer whose weight has a learned norm and direction for every output channel.
 
-    Other than torch's parametrisation, it can be pickled.
+    Unlike torch's parametrisation, it can be pickled.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ class SpectrallyNormalised(nn.Module):
     """A layer whose weight is divided by its largest singular value.
 
     The singular vectors take three steps of the power iteration in every forward pass
-    of training; in evaluation the singular value is exact. Other than torch's
+    of training; in evaluation the singular value is exact. Unlike torch's
     parametrisation, it starts from an explicit generator and can be pickled.
 
     Parameters

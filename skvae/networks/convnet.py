@@ -28,9 +28,9 @@ class ConvNet(ImageNetwork):
     activation : str, default="silu"
         "relu", "leaky_relu", "elu", "gelu", "silu" or "tanh".
     normalization : {None, "batch", "weight", "spectral"}, default=None
-        Of what: "batch" of the activations of hidden layers, "weight" of the norm of
-        every output channel's weights, "spectral" of the largest singular value of
-        every layer, which makes encoder and decoder smooth.
+        What to normalise: with "batch" the activations of hidden layers, with "weight"
+        the norm of every output channel's weights, with "spectral" the largest singular
+        value of every layer, which makes encoder and decoder smooth.
     image_shape : tuple of int or None, default=None
         (H, W) or (C, H, W), for rows that are flattened images. Images that are not
         flattened say their shape themselves.
