@@ -28,8 +28,8 @@ def load_idx(path: str | PathLike[str]) -> NDArray[Any]:
     Returns
     -------
     array : ndarray
-        Of the file's shape and type (uint8, int8, int16, int32, float32 or float64), in
-        the byte order of the machine.
+        With the file's shape and type (uint8, int8, int16, int32, float32 or float64),
+        in the byte order of the machine.
 
     Raises
     ------

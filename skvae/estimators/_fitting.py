@@ -54,8 +54,8 @@ class FittingMixin(CallbackSupportMixin):
         ValueError, TypeError
             If X or a parameter is not valid; the estimator then stays as it was.
         FloatingPointError
-            If the loss is still not finite after the learning rate has been halved three
-            times.
+            If the loss is still not finite after the learning rate has been halved
+            three times.
         """
         return self._fit(X, y, None, self.warm_start)
 

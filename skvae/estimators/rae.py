@@ -36,10 +36,10 @@ class RAE(DeterministicAutoencoder):
         is 0.1, and 0.01 for "spectral_norm", whose decoder cannot stretch codes that
         are held together.
     regularizer : {"l2", "gradient_penalty", "spectral_norm"} or None, default="l2"
-        Of the decoder: "l2" penalises its squared weights, "gradient_penalty" the
-        squared Frobenius norm of its Jacobian with respect to z, and "spectral_norm"
-        divides the weight of every linear and convolutional layer by its largest
-        singular value.
+        What keeps the decoder smooth: "l2" penalises its squared weights,
+        "gradient_penalty" the squared Frobenius norm of its Jacobian with respect to z;
+        "spectral_norm" divides the weight of every linear and convolutional layer by
+        its largest singular value.
     regularizer_weight : float, default=1e-2
         Weight of the penalty of the decoder, in nats; "spectral_norm" has none.
     network : str or Network, default="mlp"

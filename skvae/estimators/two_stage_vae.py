@@ -231,7 +231,7 @@ class TwoStageFit:
     ----------
     estimator : TwoStageVAE
     first : Fit
-        Of the first stage.
+        The fit of the first stage.
     """
 
     def __init__(self, estimator: TwoStageVAE, first: Fit) -> None:

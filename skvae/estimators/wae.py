@@ -34,7 +34,7 @@ class WAE(DeterministicAutoencoder):
         Weight of the divergence, in nats; None is one for every feature, at most 100,
         for "mmd", and 5 for "gan".
     kernel : {"imq", "rbf"}, default="imq"
-        Of the discrepancy: a sum of seven inverse multiquadratic kernels at the
+        Kernel of the discrepancy: a sum of seven inverse multiquadratic kernels at the
         published scales, or a Gaussian kernel with a median bandwidth.
     network : str or Network, default="mlp"
         Architecture of encoder and decoder, such as

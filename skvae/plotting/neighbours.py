@@ -37,7 +37,7 @@ class NearestNeighbourDisplay:
     neighbours : ndarray of shape (n_samples, n_neighbours, channels, height, width)
         Training images, the nearest first.
     distances : ndarray of shape (n_samples, n_neighbours)
-        Of the training images.
+        From each sample to these training images.
     floor : float, default=nan
         Median distance of held-out images to their nearest training image.
     value_range : (low, high) or None, default=None
