@@ -120,7 +120,7 @@ def run_python(code, *options):
 IMPORTING = """
 import json, logging, random, signal, sys, threading, time, warnings
 start = time.process_time()
-import torch, numpy, scipy, joblib, torch.distributed, torch.optim.lr_scheduler
+import torch, numpy, scipy, joblib, torch.optim.lr_scheduler
 import sklearn.base, sklearn.callback, sklearn.exceptions, sklearn.utils.validation
 dependencies = time.process_time() - start
 import numpy as np, sklearn

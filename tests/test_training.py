@@ -2,11 +2,7 @@
 
 import copy
 import io
-import json
 import math
-import os
-import subprocess
-import sys
 import warnings
 from contextlib import redirect_stdout
 
@@ -28,7 +24,6 @@ from torch.optim.lr_scheduler import (
 )
 
 from skvae import losses
-from skvae._training import loop
 from skvae._training.adam import FusedAdam
 from skvae._training.loop import Step, minimize
 from skvae.estimators import vae
@@ -721,63 +716,6 @@ def test_fit_does_not_change_the_number_of_threads(X):
     before = torch.get_num_threads(), torch.get_num_interop_threads()
     small().fit(X).score(X)
     assert (torch.get_num_threads(), torch.get_num_interop_threads()) == before
-
-
-TWO_PROCESSES = """
-import sys
-sys.path.insert(0, {tests!r})
-import torch
-from torch import distributed
-from skvae._training.loop import Step, minimize, average_gradients
-
-rank = int(sys.argv[1])
-distributed.init_process_group(
-    "gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2
-)
-a, b = torch.zeros(2, requires_grad=True), torch.zeros(1, 3, requires_grad=True)
-unused = torch.zeros(4, requires_grad=True)
-a.grad = torch.tensor([1.0, 2.0]) * (rank + 1)
-b.grad = torch.full((1, 3), 10.0 * rank)
-average_gradients([a, unused, b])
-assert torch.equal(a.grad, torch.tensor([1.5, 3.0])), a.grad
-assert torch.equal(b.grad, torch.full((1, 3), 5.0)), b.grad
-assert unused.grad is None
-
-from test_training import Regression
-problem = Regression(optimizer=torch.optim.SGD, lr=0.1)
-half = problem.data[rank::2]
-minimize(problem.step, problem.module, range(5), lambda epoch: iter([half]))
-print(problem.module.weight.flatten().tolist())
-distributed.destroy_process_group()
-"""
-
-
-def test_two_processes_average_their_gradients(tmp_path):
-    code = TWO_PROCESSES.format(tests=os.path.dirname(__file__))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(rank), str(tmp_path / "rendezvous")],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    results = [process.communicate(timeout=120) for process in processes]
-    assert [p.returncode for p in processes] == [0, 0], results
-    weights = [np.array(json.loads(out)) for out, _ in results]
-    np.testing.assert_array_equal(weights[0], weights[1])
-    alone = Regression(optimizer=torch.optim.SGD, lr=0.1)
-    minimize(alone.step, alone.module, range(5), lambda epoch: iter([alone.data]))
-    whole = alone.module.weight.detach().numpy().ravel()
-    np.testing.assert_allclose(weights[0], whole, rtol=1e-5)
-
-
-def test_without_processes_gradients_stay_as_they_are():
-    p = torch.zeros(3, requires_grad=True)
-    p.grad = torch.tensor([1.0, 2.0, 3.0])
-    loop.average_gradients([p])
-    assert torch.equal(p.grad, torch.tensor([1.0, 2.0, 3.0]))
 
 
 @pytest.mark.gpu

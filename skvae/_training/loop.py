@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skvae._utils.threads import limited_threads
@@ -46,7 +46,6 @@ class Step:
         for p in self.parameters:
             p.grad = None
         means.sum().backward()
-        average_gradients(self.parameters)
         for optimizer in self.optimizers:
             optimizer.step()
         return means.detach()
@@ -144,20 +143,6 @@ def _means(terms: list[Tensor]) -> Tensor:
     if all(term.ndim == 1 for term in terms):  # by row: fewer operations
         return torch.stack(terms).mean(1)
     return torch.stack([term.mean() for term in terms])
-
-
-def average_gradients(parameters: list[Tensor]) -> None:
-    """Average gradients over the processes of a running torch.distributed group."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([g.reshape(-1) for g in gradients])
-    distributed.all_reduce(flat)
-    flat /= distributed.get_world_size()
-    for g, mean in zip(
-        gradients, flat.split([g.numel() for g in gradients]), strict=True
-    ):
-        g.copy_(mean.view_as(g))
 
 
 @contextmanager
