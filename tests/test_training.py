@@ -1,6 +1,5 @@
 """The engine alone, then what an estimator makes of it."""
 
-import copy
 import io
 import math
 import warnings
@@ -17,14 +16,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.optim.lr_scheduler import (
-    ExponentialLR,
     LambdaLR,
     ReduceLROnPlateau,
     StepLR,
 )
 
 from skvae import losses
-from skvae._training.adam import FusedAdam
 from skvae._training.loop import Step, minimize
 from skvae.estimators import vae
 from skvae.likelihoods import GaussianLikelihood
@@ -135,38 +132,6 @@ def test_end_epoch_sees_every_record_and_can_stop():
 
     assert problem.run(10, end_epoch=stop_after_three) == seen
     assert len(seen) == 3
-
-
-def test_fused_adam_is_torchs_bit_for_bit():
-    ours, theirs = (
-        [torch.nn.Parameter(torch.ones(3, n)) for n in (1, 5)] for _ in range(2)
-    )
-    fused = FusedAdam(ours, 0.1)
-    plain = torch.optim.Adam(theirs, 0.1, fused=True)
-    schedulers = [ExponentialLR(optimizer, 0.9) for optimizer in (fused, plain)]
-    generator = torch.Generator().manual_seed(0)
-    for step in range(12):
-        for mine, other in zip(ours, theirs, strict=True):
-            # So small that Adam's epsilon has a part.
-            gradient = 1e-8 * torch.randn(mine.shape, generator=generator)
-            mine.grad, other.grad = gradient, gradient.clone()
-        if step in (0, 5):  # a parameter that has no part in this step
-            ours[1].grad = theirs[1].grad = None
-        if step == 8:
-            state = copy.deepcopy(fused.state_dict())
-            fused.step()
-            fused.load_state_dict(state)
-            restore(ours, theirs)
-        for optimizer in (fused, plain, *schedulers):
-            optimizer.step()
-        for mine, other in zip(ours, theirs, strict=True):
-            assert mine.equal(other), step
-
-
-@torch.no_grad()
-def restore(parameters, values):
-    for p, value in zip(parameters, values, strict=True):
-        p.copy_(value)
 
 
 def test_several_optimizers_share_one_backward_pass():

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from skvae._training.adam import FusedAdam
 from skvae._training.batches import Batches
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.latents import diagnosis, fit_latent_density
@@ -151,9 +150,10 @@ class Fit:
         special = [optimizer for part in parts for optimizer in part.optimizers()]
         taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
         parameters = [p for p in self.module.parameters() if p.requires_grad]
-        adam = FusedAdam(
+        adam = torch.optim.Adam(
             [p for p in parameters if id(p) not in taken],
             lr=self.estimator.learning_rate,
+            fused=True,
         )
         optimizers = [adam, *special]
         if self.previous and self.previous._optimizer_state is not None:
