@@ -8,9 +8,31 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skvae import VAE
+from skvae._distributions.normal import Bernoulli
 from skvae.evaluation import evaluate_likelihood
+from skvae.likelihoods import Likelihood
+from skvae.scorers import get_scorer
 
 X = np.random.RandomState(0).normal(size=(80, 3)) @ np.diag([1.0, 5.0, 0.1]) + 7
+
+
+class OwnBernoulli(Likelihood):
+    discrete = True
+
+    def build(self, summary):
+        return self
+
+    def forward(self, h):
+        return Bernoulli(h)
+
+
+class Coin:
+    """An estimator that is not one of skvae's: heads and tails with probability 1/2."""
+
+    discrete = True
+
+    def score_samples(self, X):
+        return np.full(len(X), X.shape[1] * np.log(0.5))
 
 
 def gaussian():
@@ -48,6 +70,23 @@ def test_more_importance_samples_tighten_the_bound():
     )
     assert many < one
     assert evaluate_likelihood(vae, X).nll == pytest.approx(-vae.score(X))
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", OwnBernoulli()])
+def test_of_discrete_data_does_not_depend_on_the_scaling(likelihood):
+    bits = (X.mean(0) < X).astype(float)
+    vae = VAE(**SMALL, likelihood=likelihood)
+    scaled = make_pipeline(MinMaxScaler(), vae).fit(2 * bits)
+    nll = evaluate_likelihood(scaled[-1], bits).nll
+    assert evaluate_likelihood(scaled, 2 * bits).nll == pytest.approx(nll)
+    score = get_scorer("neg_bits_per_dimension")(scaled, 2 * bits)
+    assert score == pytest.approx(-nll / 3 / np.log(2))
+
+
+def test_of_another_estimator_of_discrete_data_does_not_depend_on_the_scaling():
+    scaler = MinMaxScaler((0, 5)).fit(X)
+    model = make_pipeline(scaler, Coin())
+    assert evaluate_likelihood(model, X).nll == pytest.approx(3 * np.log(2))
 
 
 def test_one_row_has_no_standard_error():

@@ -23,9 +23,13 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
     ----------
     outputs_per_feature : int
         Number of raw decoder outputs for every feature of X.
+    discrete : bool
+        Whether ``log_prob`` is the logarithm of a probability, which no rescaling of X
+        changes, rather than of a density. False unless a subclass says otherwise.
     """
 
     outputs_per_feature = 1
+    discrete = False
 
     def __init__(self) -> None:
         nn.Module.__init__(self)

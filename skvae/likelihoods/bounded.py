@@ -70,6 +70,7 @@ class BernoulliLikelihood(UnitIntervalLikelihood):
     ValueError: BernoulliLikelihood needs X in [0, 1], but feature 1 has ...
     """
 
+    discrete = True
     distribution = Bernoulli
 
 
@@ -133,6 +134,7 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
     ValueError: DiscretizedLogisticLikelihood needs X on 256 even levels of [0, 1]...
     """
 
+    discrete = True
     _RATE = 0.02
 
     def __init__(

@@ -16,13 +16,11 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skvae.likelihoods import BernoulliLikelihood, DiscretizedLogisticLikelihood
 from skvae.pipeline.sampling import steps_before_last
 
 FloatArray = NDArray[np.float64]
 
 _DIVIDING = (StandardScaler, RobustScaler, MaxAbsScaler)
-_DISCRETE = (BernoulliLikelihood, DiscretizedLogisticLikelihood)
 
 
 def can_sample(estimator: Any) -> bool:
@@ -49,8 +47,13 @@ def last_step(estimator: Any) -> Any:
 
 
 def is_discrete(estimator: Any) -> bool:
-    """Whether likelihoods are probabilities of discrete data, not densities."""
-    return isinstance(getattr(last_step(estimator), "likelihood_", None), _DISCRETE)
+    """Whether likelihoods are probabilities of discrete data, not densities.
+
+    `Likelihood.discrete` says so; an estimator without a ``likelihood_`` may have an
+    attribute ``discrete`` of its own.
+    """
+    last = last_step(estimator)
+    return bool(getattr(getattr(last, "likelihood_", last), "discrete", False))
 
 
 def to_last_step(estimator: Any, X: Any) -> Any:
