@@ -6,7 +6,6 @@ optimizers of the parameters inside it, and batches.
 
 import copy
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skvae._utils.threads import limited_threads
+from skvae._utils.warn import warn
 
 Terms = Callable[[Tensor], dict[str, Tensor]]
 _MAX_RECOVERIES = 3
@@ -128,11 +128,10 @@ def minimize(
         state.restore()
         if not records:
             raise
-        warnings.warn(
+        warn(
             f"Training was interrupted; the model is that of epoch {len(records)}, the "
             "last complete one.",
             RuntimeWarning,
-            stacklevel=2,
         )
     if best is not None:
         module.load_state_dict(best)
@@ -238,9 +237,8 @@ def _recover(
         group["lr"] *= 0.5
     for scheduler in schedulers:  # some compute every rate from the first
         scheduler.base_lrs = [0.5 * lr for lr in scheduler.base_lrs]
-    warnings.warn(
+    warn(
         f"In epoch {epoch + 1}, {what} was not finite. The epoch was undone and the "
         f"learning rate halved to {float(step.groups[0]['lr']):.3g}.",
         RuntimeWarning,
-        stacklevel=2,
     )

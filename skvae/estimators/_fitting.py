@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from skvae._training.fit import Fit
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
 from skvae._utils.device import resolve_device
+from skvae._utils.warn import warn
 from skvae.densities import check_density
 
 
@@ -149,7 +149,7 @@ class FittingMixin(CallbackSupportMixin):
             raise
         vars(self).update(fitted)
         if message := self._find_collapse():
-            warnings.warn(message, UserWarning, stacklevel=4)  # the line of fit
+            warn(message)
         return self
 
     def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> Fit:

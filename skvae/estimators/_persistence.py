@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
 from sklearn.exceptions import InconsistentVersionWarning
 
 from skvae import _version
+from skvae._utils.warn import warn
 
 
 class PersistenceMixin:
@@ -29,7 +29,7 @@ class PersistenceMixin:
                     f"{saved[library]} and is loaded with {version}; its results may "
                     "differ. Refit it, or install the version it was saved with."
                 )
-                warnings.warn(_OtherLibraryWarning(message), stacklevel=2)
+                warn(_OtherLibraryWarning(message))
         super().__setstate__({**state, "_optimizer_state": None})
 
 

@@ -1,6 +1,5 @@
 """Three-sample test of data copying."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +8,7 @@ from scipy.stats import rankdata
 from sklearn.cluster import KMeans
 from torch import Tensor
 
+from skvae._utils.warn import warn
 from skvae.metrics._checks import (
     FloatArray,
     IntArray,
@@ -173,11 +173,9 @@ def _cell_score(train: FloatArray, test: FloatArray, generated: FloatArray) -> f
 
 def _weighted_mean(scores: FloatArray, weights: FloatArray) -> float:
     if len(scores) == 0:
-        warnings.warn(
+        warn(
             "No cell has both more than min_share of X_generated and a row of X_test: "
-            "the value is nan. Use fewer cells, more rows or a smaller min_share.",
-            UserWarning,
-            stacklevel=3,
+            "the value is nan. Use fewer cells, more rows or a smaller min_share."
         )
         return np.nan
     return float(np.average(scores, weights=weights))

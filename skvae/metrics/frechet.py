@@ -1,6 +1,5 @@
 """Fréchet distance between two sets of rows, seen as Gaussians."""
 
-import warnings
 from dataclasses import dataclass
 from os import PathLike
 from typing import NamedTuple, Self
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from skvae._utils.warn import warn
 from skvae.metrics._checks import (
     FloatArray,
     IntArray,
@@ -331,12 +331,10 @@ def _origin(X: FloatArray | FrechetStatistics) -> FloatArray:
 def _warn_if_small(X: FloatArray | FrechetStatistics, name: str) -> None:
     n = X.n if isinstance(X, FrechetStatistics) else len(X)
     if n is not None and n < _width(X):
-        warnings.warn(
+        warn(
             f"{name} has {n} rows, fewer than its {_width(X)} features: the Fréchet "
             "distance is biased upwards by much. Use more rows or fewer features, and "
-            "compare only at equal sample sizes.",
-            UserWarning,
-            stacklevel=3,
+            "compare only at equal sample sizes."
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy as np
 
 from skvae import metrics
 from skvae._utils.random import child_seed
+from skvae._utils.warn import warn
 from skvae.metrics._checks import FloatArray, as_rows, at_most
 from skvae.metrics._gaussian import gaussian_of_rows, squared_wasserstein
 from skvae.pipeline._abilities import (
@@ -320,10 +320,8 @@ def check_ability(estimator: Any, name: str) -> None:
 
 def _warn_if_few(n: int, width: int) -> None:
     if n < width:
-        warnings.warn(
+        warn(
             f"The Fréchet distance compares {n} rows, fewer than their {width} "
             "features: it is biased upwards by much. Use more rows or fewer features, "
-            "and compare only at equal sample sizes.",
-            UserWarning,
-            stacklevel=5,
+            "and compare only at equal sample sizes."
         )

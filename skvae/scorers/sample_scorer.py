@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_choice, check_integer
+from skvae._utils.warn import warn
 from skvae.scorers._checks import check_metric_params, check_names, check_random_state
 from skvae.scorers._figures import FIGURES, Trial, check_ability
 from skvae.scorers._reference import ReferenceCache, resolve_features, to_array
@@ -111,11 +111,9 @@ class SampleScorer:
         except Exception as error:
             if on_error == "raise":
                 raise
-            warnings.warn(
+            warn(
                 f"{name} of {type(trial.estimator).__name__} failed and is {on_error}: "
-                f"{type(error).__name__}: {error}",
-                UserWarning,
-                stacklevel=3,
+                f"{type(error).__name__}: {error}"
             )
             return float(on_error)
         return score

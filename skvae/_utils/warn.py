@@ -1,0 +1,43 @@
+"""Warnings that point at the line of the user's code from which they come."""
+
+import sys
+import warnings
+from types import FrameType
+
+_LIBRARIES = {"skvae", "joblib", "sklearn", "torch", *sys.stdlib_module_names}
+
+
+def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
+    """Issue a warning at the innermost frame that belongs to the user.
+
+    Frames of skvae are passed over, and so are those of libraries that the user calls
+    skvae through: scikit-learn's searches, joblib, torch, and the standard library
+    (contextlib, copy, pickle). In a worker that the user's code did not start itself,
+    where no other frames are left, the warning points at the caller of skvae.
+
+    Parameters
+    ----------
+    message : str or Warning
+    category : type of Warning, default=UserWarning
+        Of no effect if `message` is a Warning.
+    """
+    caller = sys._getframe(1)
+    level = _level(caller, _LIBRARIES) or _level(caller, {"skvae"}) or 1
+    warnings.warn(message, category, stacklevel=1 + level)
+
+
+def _level(frame: FrameType | None, libraries: set[str]) -> int | None:
+    """Count frames up to the first outside of `libraries`; None if there is none."""
+    level = 1
+    while frame is not None:
+        if _top_level_package(frame) not in libraries:
+            return level
+        frame, level = frame.f_back, level + 1
+    return None
+
+
+def _top_level_package(frame: FrameType) -> str:
+    # A module that runs by `python -m` is called __main__, but knows its package.
+    names = frame.f_globals
+    name = names.get("__package__") or names.get("__name__") or ""
+    return name.partition(".")[0]
