@@ -103,7 +103,7 @@ class TestValues:
 
     def test_are_those_of_the_metrics(self):
         scorer = make_sample_scorer([n for n in OF_SAMPLES if n not in TRAIN])
-        trial = scorer._trial(VAE_FITTED, X_TEST, scorer.metrics)
+        trial = scorer._trial(VAE_FITTED, X_TEST)
         scores, Y = scorer(VAE_FITTED, X_TEST), trial.generated
         balls = metrics.precision_recall_density_coverage(X_TEST, Y)
         mmd = metrics.maximum_mean_discrepancy(X_TEST, Y)
@@ -167,7 +167,7 @@ class TestValues:
         }
         names = ["coverage", "improved_recall", "neg_kernel_distance", "neg_mmd"]
         scorer = make_sample_scorer(names, metric_params=params)
-        Y = scorer._trial(MIXTURE, X_TEST, tuple(names)).generated
+        Y = scorer._trial(MIXTURE, X_TEST).generated
         scores = scorer(MIXTURE, X_TEST)
         expected = metrics.density_coverage(X_TEST, Y, n_neighbors=1).coverage
         assert scores["coverage"] == expected
@@ -221,7 +221,7 @@ class TestEstimators:
         scores = scorer(pipeline, 1000 * X_TEST)
         assert scores["neg_frechet_distance"] < -1000
         assert scores["neg_reconstruction_error"] < -100
-        seed = scorer._trial(pipeline, X_TEST, ()).seed_for("sample")
+        seed = scorer._trial(pipeline, X_TEST).seed_for("sample")
         Y = sample_pipeline(pipeline, 50, random_state=seed)
         expected = metrics.frechet_distance(1000 * X_TEST, Y)
         assert scores["neg_frechet_distance"] == pytest.approx(-expected)

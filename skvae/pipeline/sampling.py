@@ -93,6 +93,15 @@ def sample_rows(step: Any, n_samples: int, mean: bool, random_state: Any) -> np.
     return step.sample(n_samples, mean=mean, random_state=random_state)
 
 
+def sample_like(
+    X: np.ndarray, estimator: Any, n_samples: int, mean: bool, random_state: Any
+) -> np.ndarray:
+    """Sample, in the shape of the rows of X if samples have as many features."""
+    samples = sample_rows(estimator, n_samples, mean, random_state)
+    shape = X.shape[1:]
+    return samples.reshape(-1, *shape) if samples[0].size == np.prod(shape) else samples
+
+
 def steps_before_last(pipeline: Pipeline) -> list[tuple[str, Any]]:
     """Names and objects of all steps that do something before the last."""
     return active_steps(pipeline.steps[:-1])

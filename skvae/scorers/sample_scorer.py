@@ -7,18 +7,23 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_choice, check_integer
 from skvae._utils.warn import warn
-from skvae.scorers._checks import check_metric_params, check_names, check_random_state
-from skvae.scorers._figures import FIGURES, Trial, check_ability
-from skvae.scorers._reference import ReferenceCache, resolve_features, to_array
+from skvae.scorers._checks import (
+    check_ability,
+    check_metric_params,
+    check_names,
+    check_random_state,
+)
+from skvae.scorers._reference import ReferenceCache, resolve_features
+from skvae.scorers._results import Results
+from skvae.scorers._table import METRICS
+from skvae.scorers._trial import Trial
 
 SCORERS: Mapping[str, str] = MappingProxyType(
-    {name: figure.meaning for name, figure in FIGURES.items()}
+    {name: m.meaning + ", negated" * (m.sign < 0) for name, m in METRICS.items()}
 )
 """Names of all scorers, each with its meaning."""
 
@@ -82,30 +87,20 @@ class SampleScorer:
         """
         names = (self.metrics,) if isinstance(self.metrics, str) else self.metrics
         for name in names:
-            check_ability(estimator, name)
-        trial = self._trial(estimator, X, names)
-        scores = {name: self._score(trial, name) for name in names}
+            check_ability(estimator, name, METRICS[name])
+        trial = self._trial(estimator, X)
+        options = self.parameters["metric_params"] or {}
+        results = Results(trial, [METRICS[name] for name in names], options)
+        scores = {name: self._score(trial, results, name) for name in names}
         return scores[self.metrics] if isinstance(self.metrics, str) else scores
 
-    def _trial(self, estimator: Any, X: Any, names: tuple[str, ...]) -> Trial:
-        p, rows = self.parameters, to_array(X)
-        return Trial(
-            estimator,
-            X,
-            real=lambda: self._references.get(rows, "X"),
-            train=lambda: self._references.get(self._train_rows(rows), "X_train"),
-            n_samples=len(rows) if p["n_samples"] == "same" else p["n_samples"],
-            mean=p["mean"],
-            features=self._features,
-            seed=draw_seed(p["random_state"]),
-            options=p["metric_params"] or {},
-            wanted=names,
-        )
+    def _trial(self, estimator: Any, X: Any) -> Trial:
+        return Trial(estimator, X, self.parameters, self._references)
 
-    def _score(self, trial: Trial, name: str) -> float:
-        on_error = self.parameters["on_error"]
+    def _score(self, trial: Trial, results: Results, name: str) -> float:
+        on_error, metric = self.parameters["on_error"], METRICS[name]
         try:
-            score = float(FIGURES[name].value(trial))
+            return metric.sign * float(metric.value(results.of(metric)))
         except NotFittedError:
             raise
         except Exception as error:
@@ -116,19 +111,11 @@ class SampleScorer:
                 f"{type(error).__name__}: {error}"
             )
             return float(on_error)
-        return score
-
-    def _train_rows(self, X: np.ndarray) -> np.ndarray:
-        """Return the rows of `X_train` that are not among those of X."""
-        train = to_array(self.parameters["X_train"])
-        held_out = {row.tobytes() for row in np.asarray(X, dtype=np.float64)}
-        rows = np.asarray(train, dtype=np.float64)
-        return train[[row.tobytes() not in held_out for row in rows]]
 
     def _start_cache(self) -> None:
         p = self.parameters
-        self._features = resolve_features(p["features"])
-        self._references = ReferenceCache(self._features, p["max_cached"])
+        features = resolve_features(p["features"])
+        self._references = ReferenceCache(features, p["max_cached"])
 
     def _accept_sample_weight(self) -> bool:
         # scikit-learn asks this of scorers in searches with sample weights.
@@ -292,7 +279,7 @@ def get_scorer(name: str) -> SampleScorer:
     >>> cross_val_score(KernelDensity(), X, scoring=get_scorer("coverage"), cv=3).shape
     (3,)
     """
-    inception = name in FIGURES and FIGURES[name].needs_inception
+    inception = name in METRICS and METRICS[name].needs_inception
     return make_sample_scorer(name, features="inception" if inception else None)
 
 

@@ -1,0 +1,120 @@
+"""One fitted estimator on held-out rows, as the arguments of metrics."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from skvae._utils.random import child_seed, draw_seed
+from skvae.metrics._checks import FloatArray, at_most
+from skvae.pipeline._abilities import log_likelihood, reconstruct
+from skvae.pipeline.sampling import sample_like
+from skvae.scorers._reference import Reference, ReferenceCache, feature_rows, to_array
+
+
+class Trial:
+    """The arguments of metrics, each computed once and only if a metric takes it.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted.
+    X : array-like
+        Held-out rows, as the estimator takes them.
+    parameters : mapping
+        Those of `make_sample_scorer`.
+    references : ReferenceCache
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        parameters: Mapping[str, Any],
+        references: ReferenceCache,
+    ) -> None:
+        self.estimator, self.X, self._rows = estimator, X, to_array(X)
+        self._parameters, self._references = parameters, references
+        self._seed = draw_seed(parameters["random_state"])
+
+    @cached_property
+    def reference(self) -> Reference:
+        """Held-out rows, and what is kept of them."""
+        return self._references.get(self._rows, "X")
+
+    @property
+    def real(self) -> FloatArray:
+        """Held-out rows after the feature map."""
+        return self.reference.rows
+
+    @cached_property
+    def generated(self) -> FloatArray:
+        """Samples after the feature map."""
+        n, mean = self._parameters["n_samples"], self._parameters["mean"]
+        n = len(self._rows) if n == "same" else n
+        seed = self.seed_for("sample")
+        samples = sample_like(self._rows, self.estimator, n, mean, seed)
+        return feature_rows(samples, self._references.features, "the samples")
+
+    @cached_property
+    def train(self) -> FloatArray:
+        """Rows of `X_train` that are not among those of X, after the feature map."""
+        train = to_array(self._parameters["X_train"])
+        held_out = {row.tobytes() for row in np.asarray(self._rows, dtype=np.float64)}
+        rows = np.asarray(train, dtype=np.float64)
+        train = train[[row.tobytes() not in held_out for row in rows]]
+        return self._references.get(train, "X_train").rows
+
+    @property
+    def equal_real(self) -> FloatArray:
+        """As many of the held-out rows as there are samples, if there are more."""
+        return self._equal[0]
+
+    @property
+    def equal_generated(self) -> FloatArray:
+        """As many of the samples as there are held-out rows, if there are more."""
+        return self._equal[1]
+
+    @cached_property
+    def _equal(self) -> tuple[FloatArray, FloatArray]:
+        n = min(len(self.real), len(self.generated))
+        rng = np.random.RandomState(self.seed_for("equal"))
+        return at_most(self.real, n, rng), at_most(self.generated, n, rng)
+
+    @cached_property
+    def log_likelihoods(self) -> FloatArray:
+        """Log-likelihood of each held-out row, in nats."""
+        return log_likelihood(self.estimator, self.X, **self._likelihood_options)
+
+    @cached_property
+    def evidence_lower_bounds(self) -> FloatArray:
+        """The same with one importance sample."""
+        options = {**self._likelihood_options, "n_importance_samples": 1}
+        return log_likelihood(self.estimator, self.X, **options)
+
+    @property
+    def _likelihood_options(self) -> Mapping[str, Any]:
+        return (self._parameters["metric_params"] or {}).get("log_likelihood", {})
+
+    @property
+    def nll(self) -> float:
+        """Mean negative log-likelihood of held-out rows, in nats."""
+        return -float(np.mean(self.log_likelihoods))
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of X."""
+        return int(np.prod(self._rows.shape[1:]))
+
+    @cached_property
+    def reconstructions(self) -> np.ndarray:
+        """Held-out rows, encoded and decoded."""
+        return reconstruct(self.estimator, self.X)
+
+    def seed_for(self, purpose: str) -> int:
+        """Return the seed of one purpose: the same whatever else is computed."""
+        return child_seed(self._seed, zlib.crc32(purpose.encode())) % 2**31
