@@ -29,8 +29,12 @@ LAYERS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MODELS = {name for name, floor in LAYERS.items() if floor >= LAYERS["module"]}
 
 
-def module_of(path):
+def room_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def name_of(path):
+    return path.relative_to(PACKAGE).as_posix()
 
 
 def imports_of(path):
@@ -52,57 +56,86 @@ def imports_of(path):
                 yield module, alias.name, id(node) in inside
 
 
-def skvae_imports_of(path):
-    for module, name, _ in imports_of(path):
-        if module == "skvae":
-            is_file = (PACKAGE / f"{name}.py").exists() or (
-                PACKAGE / str(name)
-            ).is_dir()
-            yield name if is_file else "__init__"
-        elif module.startswith("skvae."):
-            yield module.split(".")[1]
+def assert_none(offenders, rule):
+    """Assert that nothing breaks a rule, else name everything that does."""
+    assert not offenders, "\n".join([rule, *offenders])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-class TestImports:
-    def test_point_downwards(self, path):
-        room = module_of(path)
-        assert room in LAYERS, f"{room} has no place in FLOORS"
-        for name in skvae_imports_of(path):
-            same = name == room
-            assert same or LAYERS[name] < LAYERS[room], f"{path.name} imports {name}"
-
-    def test_never_bring_a_model_into_the_training_loop(self, path):
-        if path.parts[-2:] == ("_training", "loop.py"):
-            assert not MODELS & set(skvae_imports_of(path))
-
-    def test_are_absolute(self, path):
-        assert not [m for m, _, _ in imports_of(path) if m.startswith(".")]
-
-    def test_take_nothing_underscored_from_sklearn(self, path):
-        for module, name, _ in imports_of(path):
-            if module.split(".")[0] == "sklearn":
-                parts = [*module.split("."), name or ""]
-                assert not [p for p in parts if p.startswith("_")], (module, name)
-
-    def test_bring_matplotlib_only_inside_functions(self, path):
-        for module, _, inside in imports_of(path):
-            if module.split(".")[0] == "matplotlib":
-                assert inside
+IMPORTS = [(path, *found) for path in FILES for found in imports_of(path)]
 
 
-@pytest.mark.parametrize(
-    "path", sorted((PACKAGE / "plotting").glob("*.py")), ids=lambda p: p.name
-)
-def test_displays_use_public_attributes_only(path):
-    used = [
-        f"{node.value.id}.{node.attr}"
+def room_imported(module, name):
+    """Return the room of skvae that an import is of, or None."""
+    if module == "skvae":
+        is_room = any((PACKAGE / n).exists() for n in (f"{name}.py", str(name)))
+        return name if is_room else "__init__"
+    return module.split(".")[1] if module.startswith("skvae.") else None
+
+
+ROOMS_IMPORTED = [
+    (path, room)
+    for path, module, name, _ in IMPORTS
+    if (room := room_imported(module, name))
+]
+
+
+def test_every_room_stands_on_a_floor():
+    missing = {room_of(path) for path in FILES} - LAYERS.keys()
+    assert_none(missing, "Give these rooms a place in FLOORS:")
+
+
+def test_imports_point_downwards():
+    upwards = [
+        f"{name_of(path)} imports {room}"
+        for path, room in ROOMS_IMPORTED
+        if room != room_of(path) and LAYERS[room] >= LAYERS[room_of(path)]
+    ]
+    assert_none(upwards, "A room imports only from itself and from lower floors:")
+
+
+def test_the_training_loop_imports_no_model():
+    models = [
+        room
+        for path, room in ROOMS_IMPORTED
+        if name_of(path) == "_training/loop.py" and room in MODELS
+    ]
+    assert_none(models, "The training loop must not know models, but imports:")
+
+
+def test_imports_are_absolute():
+    relative = [f"{name_of(p)}: {m}" for p, m, *_ in IMPORTS if m.startswith(".")]
+    assert_none(relative, "Imports must be absolute:")
+
+
+def test_nothing_underscored_is_imported_from_sklearn():
+    private = [
+        f"{name_of(path)}: {module} {name or ''}"
+        for path, module, name, _ in IMPORTS
+        if module.split(".")[0] == "sklearn"
+        if any(part.startswith("_") for part in [*module.split("."), name or ""])
+    ]
+    assert_none(private, "Private names of scikit-learn are imported:")
+
+
+def test_matplotlib_is_imported_only_inside_functions():
+    at_the_top = [
+        f"{name_of(path)}: {module}"
+        for path, module, _, inside in IMPORTS
+        if module.split(".")[0] == "matplotlib" and not inside
+    ]
+    assert_none(at_the_top, "matplotlib must be imported inside functions:")
+
+
+def test_displays_use_public_attributes_only():
+    private = [
+        f"{name_of(path)}:{node.lineno}: {node.value.id}.{node.attr}"
+        for path in sorted((PACKAGE / "plotting").glob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
         if node.attr.startswith("_") and not node.attr.startswith("__")
         if node.value.id not in ("self", "cls")
     ]
-    assert used == []
+    assert_none(private, "Displays use private attributes of models:")
 
 
 def run_python(code, *options):
