@@ -24,8 +24,15 @@ from skvae.posteriors import Posterior
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
-# Every value of a parameter that changes which code runs; other classes are tested
-# with their defaults, small.
+
+def make_dropout_net(n_in, n_out):
+    return nn.Sequential(
+        nn.Linear(n_in, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, n_out)
+    )
+
+
+# Parameters with which classes are tested: every value that changes which code runs, at
+# the smallest size. A class that is not here is tested with its defaults.
 VARIANTS = {
     "GaussianLikelihood": [
         {"scale": "global"},
@@ -36,19 +43,27 @@ VARIANTS = {
         {"scale": "feature", "update": "gradient"},
     ],
     "ConstantPosterior": [{}, {"scale": 0.2}],
-    "MLP": [
-        {"hidden_layer_sizes": (8,)},
-        {"hidden_layer_sizes": ()},
-        {"hidden_layer_sizes": (8, 6), "activation": "tanh", "skip": True},
-    ],
     "ConvNet": [
         {"channels": (2,), "hidden_layer_sizes": (), "normalization": normalization}
         for normalization in (None, "batch", "weight", "spectral")
     ],
-    "InfoGANNet": [{"base_channels": 1}],
+    "CustomNetwork": [{"encoder": make_dropout_net, "decoder": make_dropout_net}],
+    "FlowPosterior": [
+        {"n_flows": 3},
+        {"kind": "autoregressive", "n_flows": 3, "n_hidden": 16},
+    ],
+    "IWAE": [{}, {"gradient": "dreg"}],
+    "InfoGANNet": [{"base_channels": 1}, {"base_channels": 1, "spectral_norm": True}],
+    "MLP": [
+        {"hidden_layer_sizes": (8,)},
+        {"hidden_layer_sizes": ()},
+        {"hidden_layer_sizes": (8, 6), "activation": "tanh", "skip": False},
+    ],
+    "RAE": [{}, {"regularizer": "gradient_penalty"}, {"regularizer": "spectral_norm"}],
     "RAENet": [{"base_channels": 1}],
     "ResNet": [{"base_channels": 1, "n_hidden": 4}],
-    "WAENet": [{"base_channels": 1}],
+    "WAE": [{}, {"divergence": "gan"}, {"kernel": "rbf"}],
+    "WAENet": [{"base_channels": 1}, {"base_channels": 1, "first_stride": 1}],
 }
 SMALL = {
     "n_components": 2,
@@ -61,18 +76,12 @@ SMALL = {
 SMALL_SECOND_STAGE = skvae.VAE(2, network=MLP((8,)), batch_size=16, max_epochs=3)
 
 
-def make_dropout_net(n_in, n_out):
-    return nn.Sequential(
-        nn.Linear(n_in, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, n_out)
-    )
-
-
 def dropout_network():
-    return CustomNetwork(encoder=make_dropout_net, decoder=make_dropout_net)
+    return CustomNetwork(**VARIANTS["CustomNetwork"][0])
 
 
 class Framed(Network):
-    """Puts rows of up to 81 features into an image, for networks of images."""
+    """A network of images for rows of up to 81 features, which fill an image."""
 
     def __init__(self, network=None):
         self.network = network
@@ -88,35 +97,40 @@ class Framed(Network):
         return nn.Sequential(decoder, nn.ConstantPad1d((0, n_outputs - 81), 0.0))
 
 
-def _public_classes(module, base):
+def public_classes(module, base):
+    """Return the classes in `__all__` that derive from `base` and can be used."""
     found = (getattr(module, name) for name in module.__all__)
-    return [
-        c
-        for c in found
-        if inspect.isclass(c)
-        and issubclass(c, base)
-        and not c.__doc__.startswith("Base class")
-    ]
+    classes = [c for c in found if inspect.isclass(c) and issubclass(c, base)]
+    return [c for c in classes if not is_abstract(c)]
+
+
+def is_abstract(cls):
+    """Tell whether all that some method does is to raise NotImplementedError."""
+    functions = (f for _, f in inspect.getmembers(cls, inspect.isfunction))
+    return any(f.__code__.co_names == ("NotImplementedError",) for f in functions)
+
+
+def _options(classes):
+    return [(cls, kw) for cls in classes for kw in VARIANTS.get(cls.__name__, [{}])]
 
 
 def _instances(classes):
-    options = [(cls, kw) for cls in classes for kw in VARIANTS.get(cls.__name__, [{}])]
-    return [cls(**kw) for cls, kw in options]
+    return [cls(**kw) for cls, kw in _options(classes)]
 
 
-ESTIMATORS = _public_classes(skvae, BaseAutoencoder)
-LIKELIHOODS = _instances(_public_classes(likelihoods, Likelihood))
+def _for_rows(network):
+    return Framed(network) if isinstance(network, ImageNetwork) else network
+
+
+ESTIMATORS = public_classes(skvae, BaseAutoencoder)
+LIKELIHOODS = _instances(public_classes(likelihoods, Likelihood))
 POSTERIORS = [
     p
-    for p in _instances(_public_classes(posteriors, Posterior))
+    for p in _instances(public_classes(posteriors, Posterior))
     if not p.deterministic  # for a VAE; RAE and WAE have no choice
 ]
-IMAGE_NETWORKS = _instances(_public_classes(networks, ImageNetwork))
-NETWORKS = [
-    *_instances([MLP]),
-    *(Framed(network) for network in IMAGE_NETWORKS[:2]),
-    dropout_network(),
-]
+IMAGE_NETWORKS = _instances(public_classes(networks, ImageNetwork))
+NETWORKS = [_for_rows(n) for n in _instances(public_classes(networks, Network))]
 
 
 def is_bounded(likelihood):
@@ -143,7 +157,7 @@ def accepted(cls, **params):
 
 DENSITIES = [
     None,
-    *_instances(_public_classes(densities, object)),
+    *_instances(public_classes(densities, object)),
     GaussianMixture(2),
     BayesianGaussianMixture(n_components=2, max_iter=20),
     KernelDensity(),
@@ -152,7 +166,7 @@ DENSITIES = [
 
 
 def small_variants():
-    """Return every estimator, and the VAE with every part it may have."""
+    """Return all variants of estimators, and the VAE with every part it may have."""
     parts = {
         "likelihood": LIKELIHOODS,
         "posterior": POSTERIORS,
@@ -160,7 +174,7 @@ def small_variants():
         "network": NETWORKS,
     }
     variants = [small(**{k: v}) for k, values in parts.items() for v in values]
-    return [*(small(cls) for cls in ESTIMATORS), *variants]
+    return [*(small(cls, **kw) for cls, kw in _options(ESTIMATORS)), *variants]
 
 
 def describe(value):

@@ -61,19 +61,20 @@ def _accept_any_data(estimator):
     return RESCALED[type(estimator)](**params)
 
 
-VARIANTS = [_accept_any_data(v).set_params(max_epochs=2) for v in small_variants()]
-CHECKS = [
-    (estimator, check)
-    for variant in VARIANTS
-    for estimator, check in estimator_checks.estimator_checks_generator(variant)
-]
+def _checks(variant):
+    """Return scikit-learn's checks of an estimator, each with its name."""
+    estimator = _accept_any_data(variant).set_params(max_epochs=2)
+    name = describe(estimator)
+    return [
+        pytest.param(estimator, check, id=f"{name}-{check.func.__name__}")
+        for estimator, check in estimator_checks.estimator_checks_generator(estimator)
+    ]
 
 
-def _check_id(value):
-    return describe(value) if hasattr(value, "fit") else value.func.__name__
+CHECKS = [check for variant in small_variants() for check in _checks(variant)]
 
 
-@pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=_check_id)
+@pytest.mark.parametrize(("estimator", "check"), CHECKS)
 @pytest.mark.filterwarnings("error::sklearn.exceptions.SkipTestWarning")
 def test_estimator_with_any_part_passes(estimator, check):
     check(estimator)

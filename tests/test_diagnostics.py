@@ -5,9 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from conftest import ESTIMATORS, POSTERIORS, describe, small
 from sklearn.base import clone
 
-from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
+from skvae import RAE, VAE
 from skvae._distributions.normal import rsample_with_log_prob
 from skvae.diagnostics import (
     decoding_scores,
@@ -95,20 +96,10 @@ def test_diagnostics_of_a_vae_and_of_points(X):
     assert not deviations.any()
 
 
-MODELS = {
-    "VAE": VAE(2, **SMALL),
-    "IWAE": IWAE(2, **SMALL),
-    "WAE": WAE(2, **SMALL),
-    "RAE": RAE(2, **SMALL),
-    "TwoStageVAE": TwoStageVAE(2, second_stage=VAE(2, **SMALL), **SMALL),
-    **{
-        name: VAE(2, posterior=name, **SMALL)
-        for name in ("isotropic", "constant", "full", "flow")
-    },
-}
+MODELS = [*map(small, ESTIMATORS), *(small(posterior=p) for p in POSTERIORS)]
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("model", MODELS, ids=describe)
 def test_posterior_draws_are_those_of_the_posterior(model, X):
     model, n = clone(model).fit(X), 20_000
     copies = np.tile(X[:1], (n, 1))
@@ -128,12 +119,12 @@ def test_posterior_draws_are_those_of_the_posterior(model, X):
     assert (gap < 2 * error * np.outer(std, std)).all()
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("model", MODELS, ids=describe)
 def test_every_fitted_model_has_all_diagnostics(model, X):
     model = clone(model).fit(X)
     assert model.kl_per_component_.shape == (2,)
     assert np.isin(model.active_components_, [0, 1]).all()
-    assert model.history_["scale"].shape == (5,)
+    assert model.history_["scale"].shape == (model.n_epochs_,)
     assert model.history_["scale"][-1] == pytest.approx(model.likelihood_.scale_)
     result = latent_diagnostics(model, X, random_state=0)
     assert np.isfinite(result.mmd.value)

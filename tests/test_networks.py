@@ -422,11 +422,9 @@ def test_an_undone_epoch_leaves_no_trace_in_the_averages(monkeypatch):
     assert torch.equal(seen[3], seen[6])
 
 
-@pytest.mark.parametrize(
-    "normalization", [None, "batch", "weight", "spectral"], ids=str
-)
-def test_models_survive_pickling_copies_and_resumption(normalization):
-    network, X = ConvNet(**TINY, normalization=normalization), images()
+@pytest.mark.parametrize("network", IMAGE_NETWORKS, ids=describe)
+def test_models_survive_pickling_copies_and_resumption(network):
+    X = images()
     model = VAE(2, network=network, **SMALL).fit(X)
     for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
         assert_same(outputs(twin, X), outputs(model, X))

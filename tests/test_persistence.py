@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import (
+    ESTIMATORS,
+    NETWORKS,
     assert_same,
     describe,
     dropout_network,
@@ -54,7 +56,7 @@ def test_unpickled_model_says_the_same(variant, X):
     check_reloading(variant.fit(X), lambda model: pickle.loads(pickle.dumps(model)), X)
 
 
-@pytest.mark.parametrize("cls", [skvae.VAE, skvae.TwoStageVAE])
+@pytest.mark.parametrize("cls", ESTIMATORS)
 def test_reloaded_model_says_the_same(cls, reload, X):
     check_reloading(small(cls, network=dropout_network()).fit(X), reload, X)
 
@@ -195,7 +197,7 @@ def test_same_version_does_not_warn(fitted):
         pickle.loads(pickle.dumps(fitted))
 
 
-@pytest.mark.parametrize("network", [MLP((8,)), dropout_network()], ids=describe)
+@pytest.mark.parametrize("network", NETWORKS, ids=describe)
 def test_deep_copy_is_equal_and_independent(network, X):
     model = small(network=network).fit(X)
     before = outputs(model, X)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from conftest import small
+from conftest import ESTIMATORS, small
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -67,17 +67,13 @@ def make(cls, estimator, X, y=None, **options):
     train, test = X[:N_TRAIN], X[N_TRAIN:]
     if cls is ModelComparisonDisplay:
         return cls.from_scores({"A": [1.0, 2.0], "B": [3.0, 5.0]}, **options)
-    arguments = {
-        SampleGridDisplay: (),
-        TrainingCurveDisplay: (),
-        NearestNeighbourDisplay: (train,),
-        LatentSpaceDisplay: (test, y),
-        PerplexityDisplay: (test, train),
-    }.get(cls, (test,))
-    known = inspect.signature(cls.from_estimator).parameters
-    quick = {"random_state": 0, "n_runs": 1, "n_clusters": 5}
-    options = {k: v for k, v in quick.items() if k in known} | options
-    return cls.from_estimator(estimator, *arguments, **options)
+    known = {
+        **{"X": test, "X_train": train, "y": y},
+        **{"random_state": 0, "n_runs": 1, "n_clusters": 5},
+    }
+    names = inspect.signature(cls.from_estimator).parameters
+    options = {k: v for k, v in known.items() if k in names} | options
+    return cls.from_estimator(estimator, **options)
 
 
 @pytest.mark.parametrize("cls", DISPLAYS, ids=lambda cls: cls.__name__)
@@ -187,11 +183,11 @@ class TestFromEstimator:
         with pytest.raises(TypeError, match=r"Display needs .*KMeans"):
             make(cls, kmeans, digits[0])
 
-    @pytest.mark.parametrize("model", [skvae.RAE, skvae.WAE, skvae.TwoStageVAE])
-    def test_works_on_other_models(self, cls, model, digits):
+    @pytest.mark.parametrize("model", ESTIMATORS)
+    def test_works_on_every_model(self, cls, model, digits):
         X = digits[0]
         estimator = small(model, max_epochs=1).fit(X[:N_TRAIN])
-        if cls is PerplexityDisplay and model is not skvae.TwoStageVAE:
+        if cls is PerplexityDisplay and estimator.module_.posterior.deterministic:
             with pytest.raises(TypeError, match="Posterior"):
                 make(cls, estimator, X)
         else:

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from conftest import POSTERIORS
 
 from skvae import VAE
 from skvae._distributions.flows import InverseAutoregressiveFlow, planar_flow
@@ -25,10 +26,7 @@ from skvae.posteriors import (
     resolve_posterior,
 )
 
-FLOWS = [
-    FlowPosterior(kind="planar", n_flows=3),
-    FlowPosterior(kind="autoregressive", n_flows=3, n_hidden=16),
-]
+FLOWS = [p for p in POSTERIORS if isinstance(p, FlowPosterior)]
 
 
 def generator(seed=0):
