@@ -9,12 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skvae._distributions.mmd import (
-    imq_kernel,
-    mmd_squared,
-    rbf_kernel,
-    squared_distances,
-)
+from skvae._distributions.mmd import mmd_of_codes
 from skvae._distributions.normal import (
     rsample_with_kl,
     rsample_with_log_prob,
@@ -204,33 +199,25 @@ def wae_mmd_loss(
         Source of the draws of the prior, on the device of `x`.
     divergence_weight : float, default=1.0
     kernel : {"imq", "rbf"}, default="imq"
-        "imq" sums seven inverse multiquadratic kernels; "rbf" is Gaussian, its squared
-        bandwidth the sum of the medians of the squared distances between codes and
-        draws, and among codes.
+        A sum of seven inverse multiquadratic kernels, or a Gaussian one with a median
+        bandwidth.
 
     Returns
     -------
     terms : dict of Tensor, in nats
         "reconstruction", of shape (n,), is -log p(x|z) at z = encoder(x); "divergence",
         of shape (), the weighted unbiased estimate of the squared discrepancy between
-        codes and as many draws of N(0, I), which may be negative. It is zero for a
-        batch of one row, which has no such estimate.
+        codes and as many draws of N(0, I), which may be negative.
 
     References
     ----------
     Tolstikhin et al., "Wasserstein Auto-Encoders", ICLR 2018, algorithm 2.
     """
     z = module.encode(x).mean
-    terms = {"reconstruction": -module.decode(z).log_prob(x)}
+    reconstruction = -module.decode(z).log_prob(x)
     prior = standard_normal(*z.shape, generator=generator, device=z.device)
-    if len(z) == 1:
-        return {**terms, "divergence": 0 * z.sum()}
-    if kernel == "imq":
-        mmd = mmd_squared(z, prior, lambda r: imq_kernel(r, module.n_components))
-    else:
-        bandwidth = _median_bandwidth(z.detach(), prior)
-        mmd = mmd_squared(z, prior, lambda r: rbf_kernel(r, bandwidth))
-    return {**terms, "divergence": divergence_weight * mmd}
+    divergence = divergence_weight * mmd_of_codes(z, prior, kernel)
+    return {"reconstruction": reconstruction, "divergence": divergence}
 
 
 def wae_gan_loss(
@@ -274,12 +261,6 @@ def wae_gan_loss(
         "divergence": -divergence_weight * log_fooled,
         "discriminator": -divergence_weight * (log_real + log_fake),
     }
-
-
-def _median_bandwidth(z: Tensor, prior: Tensor) -> Tensor:
-    row, column = torch.triu_indices(len(z), len(z), 1, device=z.device)
-    among = squared_distances(z, z)[row, column].median()
-    return squared_distances(z, prior).median() + among
 
 
 def squared_weights(network: nn.Module) -> Tensor:

@@ -74,6 +74,35 @@ def mmd_squared(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
     return within_x + within_y - 2 * kernel(squared_distances(x, y)).mean()
 
 
+def mmd_of_codes(z: Tensor, prior: Tensor, kernel: str) -> Tensor:
+    """Estimate the squared discrepancy between codes and as many draws of N(0, I).
+
+    Parameters
+    ----------
+    z, prior : Tensor of shape (n, d)
+    kernel : {"imq", "rbf"}
+        "imq" is `imq_kernel`; "rbf" is Gaussian, its squared bandwidth the sum of the
+        medians of the squared distances between codes and draws, and among codes.
+
+    Returns
+    -------
+    estimate : Tensor of shape ()
+        As of `mmd_squared`; zero for one code, of which there is no such estimate.
+    """
+    if len(z) == 1:
+        return 0 * z.sum()
+    if kernel == "imq":
+        return mmd_squared(z, prior, lambda r: imq_kernel(r, z.shape[1]))
+    squared_bandwidth = _median_distances(z.detach(), prior)
+    return mmd_squared(z, prior, lambda r: rbf_kernel(r, squared_bandwidth))
+
+
+def _median_distances(z: Tensor, prior: Tensor) -> Tensor:
+    row, column = torch.triu_indices(len(z), len(z), 1, device=z.device)
+    among = squared_distances(z, z)[row, column].median()
+    return squared_distances(z, prior).median() + among
+
+
 def _mean_off_diagonal(k: Tensor) -> Tensor:
     n = len(k)
     return (k.sum() - k.diagonal().sum()) / (n * (n - 1))

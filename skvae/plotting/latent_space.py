@@ -105,8 +105,7 @@ class LatentSpaceDisplay:
         X : array-like or Tensor of shape (n_samples, ...)
             Rows in the estimator's units.
         y : array-like of shape (n_samples,), default=None
-            Labels. Numbers with a fraction are shown by a colour bar; anything else are
-            classes.
+            Labels, as those of the class.
         components : (int, int), default=None
             The two latent components to show. None shows the plane in which the codes
             vary most, their first two principal components, if there are more than two.
