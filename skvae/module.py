@@ -14,11 +14,13 @@ from skvae._utils.threads import limited_threads
 
 __all__ = ["AutoencoderModule"]
 
-# Rows of one inference block. A row's last bits depend on the shape of the matrix
-# product it stands in, so all blocks have the same shape, the last one padded.
-BLOCK = 512
-# Blocks of a convolution are smaller, so that no layer puts out more values than these.
-_BLOCK_VALUES, _SMALLEST_BLOCK = 2**19, 16
+# Inference runs in blocks of equal shape, powers of two. From 32 rows on, no row falls
+# into the remainder that element-wise functions compute without vector instructions,
+# and rounds differently. From 4 on, matrix products take one way through the BLAS.
+BLOCK, _SMALLEST_BLOCK, _BLOCK_OF_ONE_ROW = 512, 32, 4
+# The largest blocks of convolutions have as many rows, at least 16, as keep the values
+# that the widest layer puts out below this number.
+_BLOCK_VALUES, _CONVOLUTION_ROWS = 2**19, 16
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _CONVOLUTIONS += (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -41,7 +43,8 @@ class AutoencoderModule(nn.Module):
     Attributes
     ----------
     block : int
-        Rows to infer at once: fewer where convolutions need much memory for a row.
+        Rows of the largest block of inference: fewer where convolutions need much
+        memory per row.
     """
 
     def __init__(
@@ -63,8 +66,9 @@ class AutoencoderModule(nn.Module):
         self.register_buffer("factor", torch.from_numpy(factor))
         self.register_buffer("shift", torch.from_numpy(shift))
         networks = (encoder, self.n_features), (decoder, n_components)
-        values = max(_values_a_row(network, n_in) for network, n_in in networks)
-        self.block = _power_of_two(_BLOCK_VALUES // values)
+        values = max(_values_per_row(network, n_in) for network, n_in in networks)
+        n_rows = power_of_two(_BLOCK_VALUES // values)
+        self.block = min(BLOCK, max(_CONVOLUTION_ROWS, n_rows))
 
     @property
     def device(self) -> torch.device:
@@ -97,13 +101,31 @@ class AutoencoderModule(nn.Module):
             noise = standard_normal(*shape, generator=generator, device=x.device)
             return q.rsample(noise).transpose(0, 1)
 
-        return self.blockwise(draw, X)
+        return self.blockwise(draw, X, draws=True)
 
     def blockwise(
-        self, function: Callable[[Tensor], Tensor], X: np.ndarray
+        self,
+        function: Callable[[Tensor], Tensor],
+        X: np.ndarray,
+        *,
+        draws: bool = False,
     ) -> np.ndarray:
-        """Apply a row-wise function in blocks of this module's size."""
-        return blockwise(function, X, self.device, self.block)
+        """Apply a row-wise function in blocks, which are small for few rows.
+
+        Parameters
+        ----------
+        function : callable, Tensor (n, n_features) -> Tensor (n, ...)
+        X : ndarray of shape (n_samples, n_features)
+        draws : bool, default=False
+            Whether the function draws from a generator. Blocks then have the largest
+            size, so that the draws do not depend on the number of rows.
+
+        Returns
+        -------
+        out : ndarray of shape (n_samples, ...)
+        """
+        n_rows = self.block if draws else block_size(len(X), self.block)
+        return blockwise(function, X, self.device, n_rows)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return a state without device: NumPy arrays beside a module without data."""
@@ -125,6 +147,18 @@ class AutoencoderModule(nn.Module):
         pairs = zip(state["empty"], state["arrays"], strict=True)
         memo = {id(t): _from_numpy(array, t, device) for t, array in pairs}
         self.__dict__.update(copy.deepcopy(state["skeleton"], memo))
+
+
+def block_size(n_rows: int, largest: int = BLOCK) -> int:
+    """Return the rows of the blocks in which so many rows are inferred."""
+    if n_rows == 1:
+        return min(largest, _BLOCK_OF_ONE_ROW)
+    return min(largest, max(_SMALLEST_BLOCK, 1 << (n_rows - 1).bit_length()))
+
+
+def power_of_two(n: int) -> int:
+    """Return the largest power of two up to n, at least 1."""
+    return 1 << max(0, n.bit_length() - 1)
 
 
 def blockwise(
@@ -161,7 +195,7 @@ def blockwise(
     return out
 
 
-def _values_a_row(network: nn.Module, n_in: int) -> int:
+def _values_per_row(network: nn.Module, n_in: int) -> int:
     """Return the number of values that the widest layer puts out for one row."""
     layers = list(network.modules())
     if not any(isinstance(layer, _CONVOLUTIONS) for layer in layers):
@@ -181,11 +215,6 @@ def _values_a_row(network: nn.Module, n_in: int) -> int:
         layer.training = mode
         hook.remove()
     return max(counts)
-
-
-def _power_of_two(n: int) -> int:
-    """Return the largest one up to n, within the limits of blocks."""
-    return min(BLOCK, max(_SMALLEST_BLOCK, 1 << max(0, n.bit_length() - 1)))
 
 
 def _all_tensors(module: nn.Module) -> Iterable[Tensor]:

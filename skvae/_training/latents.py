@@ -43,7 +43,8 @@ def diagnosis(
         noise = standard_normal(*shape, generator=generator, device=x.device)
         return torch.stack([rsample_with_kl(q, noise)[1], q.mean], 1)
 
-    kl, mean = module.blockwise(moments, X).astype(np.float64).swapaxes(0, 1)
+    summary = module.blockwise(moments, X, draws=True).astype(np.float64)
+    kl, mean = summary.swapaxes(0, 1)
     active = np.flatnonzero(mean.var(0) > _ACTIVE_VARIANCE)
     return {"kl_per_component_": kl.mean(0), "active_components_": active}
 

@@ -95,7 +95,7 @@ def latent_diagnostics(
         entropy = (beyond - log_q).mean(0)
         return torch.cat([z[0], log_q[0, :, None], entropy[:, None]], 1)
 
-    drawn = module.blockwise(draw, X).astype(np.float64)
+    drawn = module.blockwise(draw, X, draws=True).astype(np.float64)
     Z, by_row = drawn[:, :d], drawn[:, d:] / d
     return LatentDiagnostics(
         aggregated_posterior_mmd(

@@ -23,9 +23,10 @@ from skvae._utils.validation import check_integer
 from skvae.densities import sample_density, score_density
 from skvae.estimators._rows import RowsMixin
 from skvae.losses import importance_weights
-from skvae.module import AutoencoderModule, blockwise
+from skvae.module import AutoencoderModule, block_size, blockwise, power_of_two
 
-_DECODED_BLOCKS = 8
+# Blocks of the module that `score_samples` decodes at once.
+_DECODED_BLOCKS = 4
 
 
 class InferenceMixin(RowsMixin):
@@ -113,7 +114,7 @@ class InferenceMixin(RowsMixin):
             p = module.decode(z)
             return p.mean if mean else p.sample(generator)
 
-        return self._as_fitted(module.blockwise(decode, Z))
+        return self._as_fitted(module.blockwise(decode, Z, draws=not mean))
 
     def score_samples(
         self, X: Any, *, n_importance_samples: int = 64
@@ -158,7 +159,8 @@ class InferenceMixin(RowsMixin):
             log_w = log_ratio.cpu().double() + log_prior
             return log_w.logsumexp(0) - np.log(k)
 
-        n_rows = max(1, _DECODED_BLOCKS * module.block // k)
+        largest = power_of_two(_DECODED_BLOCKS * module.block // k)
+        n_rows = block_size(len(X), largest)
         return blockwise(bound, X, module.device, n_rows)
 
     def score(self, X: Any, y: Any = None) -> float:
