@@ -1,12 +1,14 @@
-"""transform against a bare forward pass, and memory on a memory-mapped array.
+"""Methods against the bare networks, and memory on a memory-mapped array.
 
-    python benchmarks/inference.py [--rows 60000] [--turns 25]
+    python benchmarks/inference.py [--rows 60000] [--turns 25] [--skip-memory]
 
-The first table gives, for each network, the time of ``transform`` over that of a bare
-float32 pass in the best of several chunk sizes (median and middle half of the turns),
-and the time of one row. The second gives the peak of anonymous memory (Linux only) that
-``fit`` and ``transform`` of a memory-mapped float32 array add, for arrays of growing
-length, and that ``optimal_decoder`` with 60,000 training rows adds.
+The first table gives, for the default network and each method, the time of one row, of
+512 and of 10,000 rows over that of the bare networks on as many rows (medians). The
+second gives, for each network, the time of ``transform`` over that of a bare float32
+pass in the best of several chunk sizes (median and middle half of the turns). The third
+gives the peak of anonymous memory (Linux only) that ``fit`` and ``transform`` of a
+memory-mapped float32 array add, for arrays of growing length, and that
+``optimal_decoder`` with 60,000 training rows adds.
 """
 
 import argparse
@@ -16,11 +18,13 @@ import tempfile
 import threading
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
 
 from skvae import VAE
+from skvae._distributions.normal import standard_normal_log_prob
 from skvae.diagnostics import optimal_decoder
 from skvae.networks import MLP
 
@@ -33,9 +37,51 @@ def seconds(function):
     return time.perf_counter() - start
 
 
-def bare_pass(module, x, chunk):
+def bare_methods(module):
+    """Return what the networks alone do for each method, by its name."""
+
+    def score(x):
+        q = module.encode(x)
+        z = q.rsample(torch.randn(64, len(x), module.n_components))
+        log_w = module.decode(z).log_prob(x) - q.log_prob(z)
+        return (log_w + standard_normal_log_prob(z)).logsumexp(0)
+
+    return {
+        "transform": lambda x: module.encode(x).mean,
+        "inverse_transform": lambda z: module.decode(z).mean,
+        "reconstruct": lambda x: module.decode(module.encode(x).mean).mean,
+        "score_samples": score,
+    }
+
+
+def in_chunks(function, x, chunk):
     with torch.inference_mode():
-        return torch.cat([module.encode(rows).mean for rows in x.split(chunk)]).numpy()
+        return torch.cat([function(rows) for rows in x.split(chunk)]).numpy()
+
+
+def compare_methods(n_features, turns):
+    X = np.random.default_rng(0).random((10_000, n_features), dtype=np.float32)
+    model = VAE(max_epochs=1, random_state=0).fit(X[:2000])
+    inputs = {"inverse_transform": model.transform(X)}
+    for name, bare in bare_methods(model.module_).items():
+        method, rows = getattr(model, name), inputs.get(name, X)
+        chunk = 16 if name == "score_samples" else 512
+        figures = []
+        for n_rows, n_turns in ((1, 10 * turns), (512, turns), (10_000, 3)):
+            part = rows[:n_rows].copy()
+            own, others = in_turns(
+                partial(method, part),
+                partial(in_chunks, bare, torch.from_numpy(part), chunk),
+                n_turns,
+            )
+            figures.append(f"{n_rows}: {own / others:.2f} x ({1e3 * own:.2f} ms)")
+        print(f"{n_features} features, {name}: {', '.join(figures)}", flush=True)
+
+
+def in_turns(first, second, n_turns):
+    """Return the medians of the times of two functions that run in turns."""
+    times = [(seconds(first), seconds(second)) for _ in range(n_turns)]
+    return map(statistics.median, zip(*times, strict=True))
 
 
 def compare_transform(X, sizes, d, turns):
@@ -43,17 +89,16 @@ def compare_transform(X, sizes, d, turns):
         X[:2000]
     )
     module, x = model.module_, torch.from_numpy(X)
-    best = min(CHUNKS, key=lambda c: seconds(lambda: bare_pass(module, x, c)))
+    bare = bare_methods(module)["transform"]
+    best = min(CHUNKS, key=lambda c: seconds(lambda: in_chunks(bare, x, c)))
     ratios = [
-        seconds(lambda: model.transform(X))
-        / seconds(lambda: bare_pass(module, x, best))
+        seconds(lambda: model.transform(X)) / seconds(lambda: in_chunks(bare, x, best))
         for _ in range(turns)
     ]
-    row = statistics.median(seconds(lambda: model.transform(X[:1])) for _ in range(50))
     low, median, high = statistics.quantiles(ratios, n=4)
     print(
         f"784-{'-'.join(map(str, sizes))}-{d}: transform {median:.2f} x a bare pass in "
-        f"chunks of {best} ({low:.2f} to {high:.2f}); one row {1e3 * row:.2f} ms"
+        f"chunks of {best} ({low:.2f} to {high:.2f})"
     )
 
 
@@ -126,15 +171,19 @@ def main():
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--turns", type=int, default=25)
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
+    parser.add_argument("--skip-memory", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
+    for n_features in (64, 768):
+        compare_methods(n_features, options.turns)
     X = np.random.default_rng(0).random((options.rows, 784), dtype=np.float32)
     for sizes, d in [((400,), 20), ((32,), 8), ((512, 512), 16)]:
         compare_transform(X, sizes, d, options.turns)
     del X
-    measure_memory()
-    measure_optimal_decoder()
+    if not options.skip_memory:
+        measure_memory()
+        measure_optimal_decoder()
 
 
 if __name__ == "__main__":

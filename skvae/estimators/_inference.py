@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from skvae._distributions.normal import rsample_with_log_prob
 from skvae._utils.random import (
     SampleStream,
     Stream,
@@ -22,7 +23,6 @@ from skvae._utils.random import (
 from skvae._utils.validation import check_integer
 from skvae.densities import sample_density, score_density
 from skvae.estimators._rows import RowsMixin
-from skvae.losses import importance_weights
 from skvae.module import AutoencoderModule, block_size, blockwise, power_of_two
 
 # Blocks of the module that `score_samples` decodes at once.
@@ -152,8 +152,12 @@ class InferenceMixin(RowsMixin):
         density, seed = self._scoring_density(), child_seed(self._seed, Stream.SCORE)
 
         def bound(x: Tensor) -> Tensor:
+            h = module.raw_encoding(x)
+            if len(X) == 1:  # only the encoder needs a larger block
+                x, h = x[:1], h[:1]
             noise = row_normal(x, k, module.n_components, seed).to(module.device)
-            log_ratio, z = importance_weights(module, x, noise)
+            z, log_q = rsample_with_log_prob(module.posterior(h), noise)
+            log_ratio = module.decode(z).log_prob(x) - log_q
             Z = z.reshape(-1, module.n_components).cpu().double().numpy()
             log_prior = torch.from_numpy(score_density(density, Z)).reshape(k, -1)
             log_w = log_ratio.cpu().double() + log_prior
