@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from skvae._utils.validation import check_choice, check_integer
+from skvae._utils.validation import check_boolean, check_choice, check_integer
 from skvae.pipeline._abilities import (
     can_reconstruct,
     can_sample,
@@ -15,7 +16,7 @@ from skvae.pipeline._abilities import (
     last_step,
     log_likelihood,
 )
-from skvae.scorers._table import METRICS, Metric
+from skvae.scorers._table import METRICS, Metric, name_of
 
 _OWNER = "make_sample_scorer"
 _SAMPLE = (can_sample, "sample")
@@ -29,25 +30,66 @@ _NEEDED_FOR = {
     "nll": _SCORE_SAMPLES,
     "reconstructions": _RECONSTRUCT,
 }
+_LOG_LIKELIHOOD = Metric(log_likelihood, "", arguments=("estimator", "X"))
 
 
-def check_names(names: tuple[str, ...], features: Any, X_train: Any) -> None:
+def check_metrics(
+    metrics: tuple[Any, ...], features: Any, X_train: Any, greater_is_better: Any
+) -> None:
     """Raise ValueError unless the metrics exist and have what they need."""
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"metrics must be one or more different names, got {names}.")
+    functions = [metric for metric in metrics if callable(metric)]
+    names = [metric for metric in metrics if not callable(metric)]
     for name in names:
-        check_choice(_OWNER, "metrics", name, tuple(METRICS))
-        if METRICS[name].needs_inception and not _is_inception(features):
+        check_choice(_OWNER, "metrics", name, tuple(METRICS), "a function")
+        _check_needs(name, features, X_train)
+    check_boolean(_OWNER, "greater_is_better", greater_is_better)
+    if not (greater_is_better or functions):
+        raise ValueError(
+            "greater_is_better=False is for functions, and metrics has none, got "
+            f"{names}. Leave it out: the names of errors have the sign (neg_)."
+        )
+    _check_names([*names, *(name_of(function) for function in functions)])
+    if len(metrics) > 1:
+        _check_functions(functions, [METRICS[name] for name in names])
+
+
+def _check_names(names: list[str]) -> None:
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"metrics must be one or more of different names, got {tuple(names)}. "
+            "Rename a function or leave one out."
+        )
+
+
+def _check_functions(functions: list[Any], entries: list[Metric]) -> None:
+    """Raise ValueError for functions whose name does not tell them from the others."""
+    taken = {entry.name for entry in entries}
+    for function in functions:
+        if not name_of(function).isidentifier():
             raise ValueError(
-                f"{name} is of Inception features, got features={features!r}. Pass "
-                "features='inception', or take 'neg_frechet_distance' or "
-                "'neg_kernel_distance' for other features."
+                "A function in a list of metrics needs a name, which is that of its "
+                f"score, got {function!r}. Define it with def, or set its __name__."
             )
-        if "train" in METRICS[name].arguments and X_train is None:
+        if name_of(function) in taken:
             raise ValueError(
-                f"{name} compares samples with training rows, got X_train=None. Pass "
-                "X_train; in a search, all of its rows."
+                "A function in a list of metrics must not have the name of one that "
+                f"skvae.metrics contributes to the list, got {name_of(function)!r}. "
+                "Rename it."
             )
+
+
+def _check_needs(name: str, features: Any, X_train: Any) -> None:
+    if METRICS[name].needs_inception and not _is_inception(features):
+        raise ValueError(
+            f"{name} is of Inception features, got features={features!r}. Pass "
+            "features='inception', or take 'neg_frechet_distance' or "
+            "'neg_kernel_distance' for other features."
+        )
+    if "train" in METRICS[name].arguments and X_train is None:
+        raise ValueError(
+            f"{name} compares samples with training rows, got X_train=None. Pass "
+            "X_train; in a search, all of its rows."
+        )
 
 
 def _is_inception(features: Any) -> bool:
@@ -66,33 +108,30 @@ def check_random_state(random_state: Any) -> None:
         check_integer(_OWNER, "random_state", random_state, 0)
 
 
-def check_metric_params(metric_params: Any) -> None:
+def check_metric_params(metric_params: Any, metrics: Iterable[Metric]) -> None:
     """Raise ValueError for functions or parameters that do not exist."""
-    tunable = _tunable(METRICS.values())
+    known = {m.name: m for m in (*METRICS.values(), _LOG_LIKELIHOOD, *metrics)}
+    tunable = tuple(name for name, metric in known.items() if _options_of(metric))
     for name, options in dict(metric_params or {}).items():
-        check_choice(_OWNER, "metric_params", name, tuple(tunable))
-        if unknown := set(options) - tunable[name]:
+        check_choice(_OWNER, "metric_params", name, tunable)
+        parameters = _options_of(known[name])
+        allowed = {p.name for p in parameters}
+        unknown = set(options) - allowed
+        if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
             raise ValueError(
-                f"metric_params[{name!r}] may have {sorted(tunable[name])}, got "
-                f"{sorted(unknown)}. See help(skvae.metrics.{name})."
+                f"metric_params[{name!r}] may have {sorted(allowed)}, got "
+                f"{sorted(unknown)}. See the documentation of {name}."
             )
 
 
-def _tunable(metrics: Iterable[Metric]) -> Mapping[str, set[str]]:
-    """Return the names of the parameters that may be set, by those of functions."""
-    found = {metric.name: _options_of(metric) for metric in metrics}
-    of_likelihood = Metric(log_likelihood, "", arguments=("estimator", "X"))
-    found[log_likelihood.__name__] = _options_of(of_likelihood)
-    return {name: options for name, options in found.items() if options}
-
-
-def _options_of(metric: Metric) -> set[str]:
+def _options_of(metric: Metric) -> list[inspect.Parameter]:
+    """Return the parameters after the arguments, but for seeds and further rows."""
     parameters = list(metric.parameters.values())[len(metric.arguments) :]
-    return {
-        p.name
+    return [
+        p
         for p in parameters
-        if p.name != "random_state" and not p.name.startswith("X_")  # other rows
-    }
+        if p.name != "random_state" and not p.name.startswith("X_")
+    ]
 
 
 def check_ability(estimator: Any, name: str, metric: Metric) -> None:

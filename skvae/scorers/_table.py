@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -29,6 +29,13 @@ class ReportRow(NamedTuple):
     """Replaces that of the metric."""
     meaning: str = ""
     """Replaces that of the metric."""
+
+
+def name_of(metric: str | Callable[..., Any]) -> str:
+    """Return a name, that of a function, or that of the class of another callable."""
+    if isinstance(metric, str):
+        return metric
+    return getattr(metric, "__name__", type(metric).__name__)
 
 
 def value_of(result: Any) -> Any:
@@ -57,7 +64,7 @@ class Metric(NamedTuple):
     @property
     def name(self) -> str:
         """Name of the function."""
-        return getattr(self.function, "__name__", type(self.function).__name__)
+        return name_of(self.function)
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
@@ -66,6 +73,17 @@ class Metric(NamedTuple):
             return inspect.signature(self.function).parameters
         except ValueError:
             return {}
+
+    def number(self, result: Any) -> float:
+        """Read the number from what the function returned."""
+        value = self.value(result)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{self.name} must return a number, or an object whose attribute "
+                f"`value` is one, got {value!r}. Return one of its fields."
+            ) from None
 
 
 def _frechet_distance(real: Reference, generated: FloatArray) -> float:
@@ -229,3 +247,14 @@ METRICS: dict[str, Metric] = {
         sign=-1,
     ),
 }
+
+
+def by_name(
+    metrics: Iterable[str | Callable[..., Any]], greater_is_better: bool
+) -> dict[str, Metric]:
+    """Return entries of the table and entries for functions of two sets of rows."""
+    sign = 1 if greater_is_better else -1
+    return {
+        name_of(m): METRICS[m] if isinstance(m, str) else Metric(m, "", sign=sign)
+        for m in metrics
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -14,12 +14,12 @@ from skvae._utils.warn import warn
 from skvae.scorers._checks import (
     check_ability,
     check_metric_params,
-    check_names,
+    check_metrics,
     check_random_state,
 )
 from skvae.scorers._reference import ReferenceCache, resolve_features
 from skvae.scorers._results import Results
-from skvae.scorers._table import METRICS
+from skvae.scorers._table import METRICS, by_name, name_of
 from skvae.scorers._trial import Trial
 
 SCORERS: Mapping[str, str] = MappingProxyType(
@@ -28,6 +28,7 @@ SCORERS: Mapping[str, str] = MappingProxyType(
 """Names of all scorers, each with its meaning."""
 
 _DEFAULTS = {
+    "greater_is_better": True,
     "n_samples": "same",
     "mean": True,
     "features": None,
@@ -38,6 +39,7 @@ _DEFAULTS = {
     "max_cached": 8,
 }
 _OWNER = "make_sample_scorer"
+_Function = Callable[..., Any]
 
 
 class SampleScorer:
@@ -45,7 +47,7 @@ class SampleScorer:
 
     Parameters
     ----------
-    metrics : str or tuple of str
+    metrics : str, callable or tuple of both
     parameters : dict
         All others of `make_sample_scorer`.
 
@@ -56,10 +58,14 @@ class SampleScorer:
     make_sample_scorer('coverage', n_samples=500)
     """
 
-    def __init__(self, metrics: str | tuple[str, ...], parameters: dict) -> None:
+    def __init__(
+        self,
+        metrics: str | _Function | tuple[str | _Function, ...],
+        parameters: dict[str, Any],
+    ) -> None:
         self.metrics = metrics
         self.parameters = parameters
-        self._start_cache()
+        self._prepare()
 
     def __call__(
         self, estimator: Any, X: Any, y: Any = None
@@ -85,22 +91,21 @@ class SampleScorer:
         TypeError
             If the estimator lacks a method that a metric needs.
         """
-        names = (self.metrics,) if isinstance(self.metrics, str) else self.metrics
-        for name in names:
-            check_ability(estimator, name, METRICS[name])
+        for name, metric in self._metrics.items():
+            check_ability(estimator, name, metric)
         trial = self._trial(estimator, X)
         options = self.parameters["metric_params"] or {}
-        results = Results(trial, [METRICS[name] for name in names], options)
-        scores = {name: self._score(trial, results, name) for name in names}
-        return scores[self.metrics] if isinstance(self.metrics, str) else scores
+        results = Results(trial, self._metrics.values(), options)
+        scores = {name: self._score(trial, results, name) for name in self._metrics}
+        return scores if isinstance(self.metrics, tuple) else scores.popitem()[1]
 
     def _trial(self, estimator: Any, X: Any) -> Trial:
         return Trial(estimator, X, self.parameters, self._references)
 
     def _score(self, trial: Trial, results: Results, name: str) -> float:
-        on_error, metric = self.parameters["on_error"], METRICS[name]
+        on_error, metric = self.parameters["on_error"], self._metrics[name]
         try:
-            return metric.sign * float(metric.value(results.of(metric)))
+            return metric.sign * metric.number(results.of(metric))
         except NotFittedError:
             raise
         except Exception as error:
@@ -112,8 +117,9 @@ class SampleScorer:
             )
             return float(on_error)
 
-    def _start_cache(self) -> None:
+    def _prepare(self) -> None:
         p = self.parameters
+        self._metrics = by_name(_as_tuple(self.metrics), p["greater_is_better"])
         features = resolve_features(p["features"])
         self._references = ReferenceCache(features, p["max_cached"])
 
@@ -126,21 +132,26 @@ class SampleScorer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._start_cache()
+        self._prepare()
 
     def __repr__(self) -> str:
-        metrics = self.metrics if isinstance(self.metrics, str) else list(self.metrics)
+        shown = ", ".join(
+            repr(metric) if isinstance(metric, str) else name_of(metric)
+            for metric in _as_tuple(self.metrics)
+        )
         changed = [
             f"{name}={_short(value)}"
             for name, value in self.parameters.items()
             if not _is_default(name, value)
         ]
-        return f"{_OWNER}({', '.join([repr(metrics), *changed])})"
+        shown = f"[{shown}]" if isinstance(self.metrics, tuple) else shown
+        return f"{_OWNER}({', '.join([shown, *changed])})"
 
 
 def make_sample_scorer(
-    metrics: str | Iterable[str],
+    metrics: str | _Function | Iterable[str | _Function],
     *,
+    greater_is_better: bool = True,
     n_samples: str | int = "same",
     mean: bool = True,
     features: Any = None,
@@ -157,10 +168,18 @@ def make_sample_scorer(
 
     Parameters
     ----------
-    metrics : str or list of str
-        Names from `SCORERS`. A name gives a scorer that returns a float; a list gives
-        one that returns a dict, where one draw and one pass through `features` serve
-        all metrics. With a list, a search needs ``refit`` to be one of the names.
+    metrics : str, callable or list of both
+        Names from `SCORERS`, or functions ``f(X_real, X_generated)`` of your own, which
+        get held-out rows and samples after `features`, each a read-only float64 array
+        of shape (n, n_features), and return a number or an object whose attribute
+        ``value`` is one. A function with a parameter ``random_state`` is given a seed.
+        One metric gives a scorer that returns a float; a list gives one that returns a
+        dict, by the names from `SCORERS` and those of functions (``__name__``), where
+        one draw and one pass through `features` serve all metrics. With a list, a
+        search needs ``refit`` to be one of the names.
+    greater_is_better : bool, default=True
+        Whether a greater value of your functions is a better one; False negates them
+        in the scores, under the same name. The signs of named metrics are fixed.
     n_samples : "same" or int, default="same"
         Rows to draw; "same" is the number of held-out rows, which keeps the bias of
         the metrics equal over the candidates of a fold.
@@ -179,7 +198,7 @@ def make_sample_scorer(
         An int gives every candidate and fold the same random numbers, a paired
         comparison; None gives fresh ones in every call.
     metric_params : dict of str to dict, default=None
-        Parameters for functions of `skvae.metrics`, by name, such as
+        Parameters for functions of `skvae.metrics` and your own, by name, such as
         ``{"kernel_distance": {"n_subsets": 20}}``; "log_likelihood" takes
         n_importance_samples.
     on_error : "raise" or float, default=nan
@@ -231,18 +250,29 @@ def make_sample_scorer(
     >>> search = search.fit(load_iris().data)
     >>> sorted(k for k in search.cv_results_ if k.startswith("mean_test"))
     ['mean_test_coverage', 'mean_test_neg_frechet_distance']
+
+    With a function of your own:
+
+    >>> import numpy as np
+    >>> def mean_shift(X_real, X_generated):
+    ...     return np.abs(X_real.mean(axis=0) - X_generated.mean(axis=0)).max()
+    >>> make_sample_scorer(["coverage", mean_shift], greater_is_better=False)
+    make_sample_scorer(['coverage', mean_shift], greater_is_better=False)
     """
-    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    check_names(names, features, X_train)
+    several = isinstance(metrics, Iterable) and not isinstance(metrics, str)
+    metrics = tuple(metrics) if several else metrics
+    check_metrics(_as_tuple(metrics), features, X_train, greater_is_better)
     if n_samples != "same":
         check_integer(_OWNER, "n_samples", n_samples, 2)
     check_boolean(_OWNER, "mean", mean)
     check_integer(_OWNER, "max_cached", max_cached, 0)
     check_random_state(random_state)
-    check_metric_params(metric_params)
+    entries = by_name(_as_tuple(metrics), greater_is_better).values()
+    check_metric_params(metric_params, entries)
     if isinstance(on_error, str):
         check_choice(_OWNER, "on_error", on_error, ("raise",))
     parameters = {
+        "greater_is_better": bool(greater_is_better),
         "n_samples": n_samples,
         "mean": bool(mean),
         "features": features,
@@ -252,7 +282,7 @@ def make_sample_scorer(
         "on_error": on_error,
         "max_cached": max_cached,
     }
-    return SampleScorer(metrics if isinstance(metrics, str) else names, parameters)
+    return SampleScorer(metrics, parameters)
 
 
 def get_scorer(name: str) -> SampleScorer:
@@ -281,6 +311,10 @@ def get_scorer(name: str) -> SampleScorer:
     """
     inception = name in METRICS and METRICS[name].needs_inception
     return make_sample_scorer(name, features="inception" if inception else None)
+
+
+def _as_tuple(metrics: Any) -> tuple[str | _Function, ...]:
+    return metrics if isinstance(metrics, tuple) else (metrics,)
 
 
 def _is_default(name: str, value: Any) -> bool:
