@@ -32,10 +32,11 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skvae import RAE, VAE, make_sample_scorer, metrics, sample_pipeline
+from skvae import RAE, VAE, evaluate, make_sample_scorer, metrics, sample_pipeline
 from skvae.metrics import density_coverage
 from skvae.networks import MLP
 from skvae.scorers import SCORERS, get_scorer
+from skvae.scorers._table import METRICS, Metric, ReportRow
 
 RNG = np.random.RandomState(0)
 X = np.vstack([RNG.normal(size=(100, 4)), RNG.normal(size=(100, 4)) + 5])
@@ -556,6 +557,49 @@ class TestObject:
                 assert repr(get_scorer(name)).startswith(f"make_sample_scorer('{name}'")
         with pytest.raises(TypeError):
             SCORERS["mine"] = "x"
+
+
+class Fixed(BaseEstimator):
+    """Has the same samples in every draw."""
+
+    def __init__(self, samples):
+        self.samples = samples
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def sample(self, n_samples=1, random_state=None):
+        return self.samples[:n_samples]
+
+
+class TestTable:
+    def test_gives_scores_and_reports_the_same_numbers(self):
+        model = Fixed(GaussianMixture(1).fit(X_TRAIN).sample(80)[0]).fit(X_TRAIN)
+        report = evaluate(model, X_TRAIN, X_TEST, n_bootstrap=0)
+        shown = {n: m for n, m in METRICS.items() if m.row and not m.row.value}
+        assert len(shown) >= 6
+        for name, metric in shown.items():
+            score = get_scorer(name)(model, X_TEST)
+            value = report[metric.row.name].value
+            assert metric.sign * value == pytest.approx(score, rel=1e-12), name
+
+    def test_makes_a_scorer_and_a_row_of_the_report_from_one_entry(self, monkeypatch):
+        row = ReportRow("spread", "lower", (0, 2))
+        entry = Metric(spread, "ratio of standard deviations", sign=-1, row=row)
+        monkeypatch.setitem(METRICS, "neg_spread", entry)
+        model = Fixed(2 * X_TEST).fit(X_TRAIN)
+        score = make_sample_scorer("neg_spread", metric_params={"spread": {"power": 3}})
+        assert score(model, X_TEST) == pytest.approx(-8)
+        report = evaluate(model, X_TRAIN, X_TEST)["spread"]
+        assert report.value == pytest.approx(2)
+        assert report.low < report.high == 2
+        assert report[-2:] == ("lower", "ratio of standard deviations")
+
+    def test_meanings_say_what_is_negated(self):
+        for name, meaning in SCORERS.items():
+            negated = name.startswith("neg_") and name != "neg_nll"
+            assert meaning.endswith(", negated") == negated
 
 
 class TestOwnFunctions:

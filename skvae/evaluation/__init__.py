@@ -1,6 +1,6 @@
 """A report on one fitted model: a table, and in words what is wrong."""
 
-from skvae.evaluation._evidence import EvaluationRow
+from skvae.evaluation._rows import EvaluationRow
 from skvae.evaluation.likelihood import LikelihoodEvaluation, evaluate_likelihood
 from skvae.evaluation.report import Evaluation, evaluate
 

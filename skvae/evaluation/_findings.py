@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skvae.evaluation._evidence import Evidence
+from skvae.evaluation._held_out import Likelihood, Reconstruction
+from skvae.evaluation._latents import Latents
+from skvae.evaluation._measurements import Measurements
+from skvae.evaluation._rows import EvaluationRow
 
 # `fit` warns at the same share of active components; here the reconstructions must
 # suffer too, since unused components do no harm to a model that has enough.
@@ -25,54 +28,56 @@ MANIFOLD_RATIO = 0.5
 OVERFIT_SHARE = 0.85
 
 
-def findings(evidence: Evidence) -> Iterator[str]:
+def findings(measured: Measurements) -> Iterator[str]:
     """Yield a sentence with a remedy for everything that is wrong."""
-    collapsed = list(_collapse(evidence))
+    reconstruction, likelihood, samples, copying, latents = measured
+    collapsed = list(_collapse(reconstruction, latents))
     yield from collapsed
     if not collapsed:
-        yield from _mismatch(evidence)
-    yield from _copying(evidence)
-    yield from _overfit(evidence)
-    yield from _manifold(evidence)
+        yield from _mismatch(latents, samples["frechet_distance"])
+    yield from _copying(copying.near_copies)
+    yield from _overfit(likelihood)
+    yield from _manifold(samples["precision"], samples["recall"])
 
 
-def _collapse(evidence: Evidence) -> Iterator[str]:
-    active = evidence.get("active_components")
-    reconstruction = evidence.get("reconstruction_error")
-    if active is None or reconstruction is None:
+def _collapse(
+    reconstruction: Reconstruction | None, latents: Latents | None
+) -> Iterator[str]:
+    if reconstruction is None or latents is None:
         return
-    error, spread, pca = reconstruction.value, evidence.spread, evidence.pca_error
-    few = active.value <= ACTIVE_SHARE * evidence.n_components
+    active, n_components = latents.active_components, latents.n_components
+    error, spread = reconstruction.error.value, reconstruction.error_of_mean
+    pca = latents.pca_error
+    few = active.value <= ACTIVE_SHARE * n_components
     idle = few or error > NO_BETTER_THAN_MEAN * spread
     if idle and error > pca and pca < BETTER_THAN_MEAN * spread:
         yield (
             f"Posterior collapse: reconstructions have an error of {error:.3g}, where "
             f"the mean row has {spread:.3g} and a PCA with as many components "
-            f"{pca:.3g}; {active.value:.0f} of {evidence.n_components} latent "
+            f"{pca:.3g}; {active.value:.0f} of {n_components} latent "
             "components are active. Learn the likelihood's scale "
             "(GaussianLikelihood('global'), the default), train longer, lower beta, or "
             "raise kl_warmup or free_bits."
         )
 
 
-def _mismatch(evidence: Evidence) -> Iterator[str]:
-    of_codes = evidence.get("frechet_distance_of_codes")
-    distance = evidence.get("frechet_distance")
-    if of_codes is None:
+def _mismatch(latents: Latents | None, distance: EvaluationRow) -> Iterator[str]:
+    if latents is None or latents.mismatch is None:
         return
-    differs = evidence.latent_p_value <= MISMATCH_P_VALUE
+    p_value = latents.mismatch.p_value
+    of_codes = latents.frechet_distance_of_codes
+    differs = p_value <= MISMATCH_P_VALUE
     if differs and distance.value > MISMATCH_RATIO * of_codes.value:
         yield (
             "Prior mismatch: the codes of the data do not follow the latent density "
-            f"(p = {evidence.latent_p_value:.2g}), and samples have a Fréchet distance "
+            f"(p = {p_value:.2g}), and samples have a Fréchet distance "
             f"of {distance.value:.3g} where decoded codes of the data have "
             f"{of_codes.value:.3g}. Fit the density to the codes: "
             "latent_density=GaussianMixture(10), or use TwoStageVAE."
         )
 
 
-def _copying(evidence: Evidence) -> Iterator[str]:
-    copies = evidence.get("near_copies")
+def _copying(copies: EvaluationRow) -> Iterator[str]:
     if copies.low > COPY_RATIO * copies.floor:
         yield (
             f"Copying: {copies.value:.0%} of the samples are near copies of a training "
@@ -82,20 +87,19 @@ def _copying(evidence: Evidence) -> Iterator[str]:
         )
 
 
-def _overfit(evidence: Evidence) -> Iterator[str]:
-    likely = evidence.get("train_more_likely")
-    score = evidence.get("log_likelihood")
-    if likely is None:
+def _overfit(likelihood: Likelihood | None) -> Iterator[str]:
+    if likelihood is None:
         return
+    score, likely, gaussian_score = likelihood
     told = likely.low > OVERFIT_SHARE
-    lost = score.value < evidence.gaussian_score < score.floor
+    lost = score.value < gaussian_score < score.floor
     if told or lost:
         reason = (
             f"a training row is more likely than a held-out one in {likely.value:.0%} "
             "of pairs"
             if told
             else "held-out rows are less likely than under one Gaussian with one "
-            f"variance ({evidence.gaussian_score:.1f} nats)"
+            f"variance ({gaussian_score:.1f} nats)"
         )
         yield (
             f"Overfit: {reason} (mean log-likelihood {score.floor:.1f} on training, "
@@ -105,8 +109,7 @@ def _overfit(evidence: Evidence) -> Iterator[str]:
         )
 
 
-def _manifold(evidence: Evidence) -> Iterator[str]:
-    precision, recall = evidence.get("precision"), evidence.get("recall")
+def _manifold(precision: EvaluationRow, recall: EvaluationRow) -> Iterator[str]:
     if recall.high < MANIFOLD_RATIO * recall.floor:
         yield (
             f"Low recall: samples reach {recall.value:.0%} of held-out rows, training "

@@ -13,12 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_integer
-from skvae.evaluation import _evidence, _sample_evidence
-from skvae.evaluation._evidence import EvaluationRow, Evidence, Sets
 from skvae.evaluation._findings import findings
+from skvae.evaluation._measurements import measure
+from skvae.evaluation._rows import EvaluationRow, Sets
 from skvae.metrics._checks import as_pair
 from skvae.pipeline._abilities import can_sample, last_step
-from skvae.pipeline.sampling import sample_rows
+from skvae.pipeline.sampling import sample_like
 from skvae.scorers._reference import resolve_features, to_array
 
 _OWNER = "evaluate"
@@ -192,7 +192,6 @@ def evaluate(
     """
     _check(estimator, n_samples, mean, n_bootstrap, random_state)
     features = resolve_features(features)
-    shape = to_array(X_train).shape[1:]
     # The estimator gets frames as it has seen them, with their names.
     train, test = (
         X if hasattr(X, "columns") else to_array(X) for X in (X_train, X_test)
@@ -201,19 +200,12 @@ def evaluate(
     n = min(len(test), _MAX_SAMPLES) if n_samples is None else n_samples
     rng = np.random.RandomState(draw_seed(random_state))
     seed = int(rng.randint(2**31 - 1))
-    samples = sample_rows(estimator, n, mean, seed)
-    if samples[0].size == np.prod(shape):
-        samples = samples.reshape(-1, *shape)
+    samples = sample_like(to_array(train), estimator, n, mean, seed)
     sets = Sets(train, _at_most(test, max(n, 2), rng), _at_most(train, n, rng), samples)
-    evidence = Evidence(estimator)
-    _evidence.measure_reconstruction(evidence, sets, rng)
-    _evidence.measure_likelihood(evidence, sets, rng)
-    _sample_evidence.measure_samples(evidence, sets, features, n_bootstrap, rng)
-    _sample_evidence.measure_copying(evidence, sets, features, rng)
-    _evidence.measure_latents(evidence, sets, features, n_bootstrap, rng)
+    measured = measure(estimator, sets, features, n_bootstrap, rng)
     sizes = len(train), len(sets.test), n
-    said = tuple(findings(evidence))
-    return Evaluation(_name(estimator), tuple(evidence.rows), said, *sizes)
+    said = tuple(findings(measured))
+    return Evaluation(_name(estimator), measured.rows, said, *sizes)
 
 
 def _check(

@@ -21,6 +21,7 @@ from skvae.pipeline.sampling import steps_before_last
 FloatArray = NDArray[np.float64]
 
 _DIVIDING = (StandardScaler, RobustScaler, MaxAbsScaler)
+_MULTIPLYING = (MinMaxScaler,)
 
 
 def can_sample(estimator: Any) -> bool:
@@ -54,6 +55,14 @@ def is_discrete(estimator: Any) -> bool:
     """
     last = last_step(estimator)
     return bool(getattr(getattr(last, "likelihood_", last), "discrete", False))
+
+
+def only_rescales(estimator: Any) -> bool:
+    """Whether all steps of a pipeline before the last are known to scale features."""
+    if not isinstance(estimator, Pipeline):
+        return True
+    steps = (step for _, step in steps_before_last(estimator))
+    return all(map(_scales, steps)) and only_rescales(estimator[-1])
 
 
 def to_last_step(estimator: Any, X: Any) -> Any:
@@ -121,16 +130,21 @@ def _log_stretch(estimator: Any) -> float:
 
 
 def _log_stretch_of(name: str, step: Any) -> float:
-    if isinstance(step, _DIVIDING):
-        return 0.0 if step.scale_ is None else -float(np.log(step.scale_).sum())
-    if isinstance(step, MinMaxScaler):
-        return float(np.log(step.scale_).sum())
-    if isinstance(step, FunctionTransformer) and step.func is None:
+    if not _scales(step):
+        raise TypeError(
+            "A likelihood in the units of a pipeline's input needs steps that scale "
+            "feature by feature (StandardScaler, MinMaxScaler, MaxAbsScaler, "
+            f"RobustScaler) before the last one, but step {name!r} is a "
+            f"{type(step).__name__}. Score the last step in its own units: "
+            "log_likelihood of pipeline[-1] on pipeline[:-1].transform(X)."
+        )
+    scale = getattr(step, "scale_", None)
+    if scale is None:
         return 0.0
-    raise TypeError(
-        "A likelihood in the units of a pipeline's input needs steps that scale "
-        "feature by feature (StandardScaler, MinMaxScaler, MaxAbsScaler, "
-        f"RobustScaler) before the last one, but step {name!r} is a "
-        f"{type(step).__name__}. Score the last step in its own units: "
-        "log_likelihood of pipeline[-1] on pipeline[:-1].transform(X)."
-    )
+    sign = 1 if isinstance(step, _MULTIPLYING) else -1
+    return sign * float(np.log(scale).sum())
+
+
+def _scales(step: Any) -> bool:
+    identity = isinstance(step, FunctionTransformer) and step.func is None
+    return identity or isinstance(step, (*_DIVIDING, *_MULTIPLYING))

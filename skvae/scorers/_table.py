@@ -18,7 +18,7 @@ from skvae.scorers._reference import Reference
 
 
 class ReportRow(NamedTuple):
-    """How a metric is shown in the report of `skvae.evaluation.evaluate`."""
+    """How a metric of real and generated rows is shown in the report of `evaluate`."""
 
     name: str
     better: str
@@ -184,7 +184,7 @@ METRICS: dict[str, Metric] = {
     ),
     "density": Metric(
         metrics.density_coverage,
-        "neighbourhoods of held-out rows around each sample, relative to their number",
+        "neighbourhoods of held-out rows around each sample, about 1 if alike",
         value=attrgetter("density"),
         row=ReportRow("density", "higher"),
     ),
@@ -204,7 +204,7 @@ METRICS: dict[str, Metric] = {
             "0.5",
             _SHARE,
             value_of,
-            "of telling samples from held-out rows",
+            "accuracy of telling samples from held-out rows",
         ),
     ),
     "authenticity": Metric(
@@ -258,3 +258,15 @@ def by_name(
         name_of(m): METRICS[m] if isinstance(m, str) else Metric(m, "", sign=sign)
         for m in metrics
     }
+
+
+def metrics_of_report() -> list[Metric]:
+    """Return the entries that have a row in the report, as they are shown there."""
+    return [
+        metric._replace(
+            value=metric.row.value or metric.value,
+            meaning=metric.row.meaning or metric.meaning,
+        )
+        for metric in METRICS.values()
+        if metric.row
+    ]

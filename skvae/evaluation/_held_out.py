@@ -1,0 +1,123 @@
+"""How held-out rows are reconstructed, and how likely they are."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import rankdata
+
+from skvae._utils import intervals
+from skvae.evaluation._rows import EvaluationRow, Sets, make_row
+from skvae.metrics._checks import FloatArray, as_rows
+from skvae.pipeline._abilities import (
+    can_reconstruct,
+    can_score,
+    is_discrete,
+    last_step,
+    log_likelihood,
+    only_rescales,
+    reconstruct,
+    to_last_step,
+)
+
+_N_RESAMPLES = 200
+
+
+class Reconstruction(NamedTuple):
+    """The error of reconstructions."""
+
+    error: EvaluationRow
+    error_of_mean: float
+    """Root mean squared error of the mean training row in their place."""
+
+
+class Likelihood(NamedTuple):
+    """The likelihood, and how well it tells training from held-out rows."""
+
+    score: EvaluationRow
+    train_more_likely: EvaluationRow
+    gaussian_score: float
+    """Mean log density under a Gaussian with one variance; nan for discrete data."""
+
+
+def measure_reconstruction(
+    estimator: Any, sets: Sets, rng: np.random.RandomState
+) -> Reconstruction | None:
+    """Measure the error of reconstructions; None if there are none."""
+    if not can_reconstruct(estimator):
+        return None
+
+    def squared_errors(X: Any) -> FloatArray:
+        difference = as_rows(X, "X") - as_rows(reconstruct(estimator, X), "X")
+        return np.mean(difference**2, axis=1)
+
+    test = squared_errors(sets.test)
+    mean = as_rows(sets.train, "X_train").mean(axis=0)
+    low, high = intervals.of_mean(test, rng)
+    row = make_row(
+        "reconstruction_error",
+        np.sqrt(test.mean()),
+        (np.sqrt(low), np.sqrt(high)),
+        np.sqrt(squared_errors(sets.train_part).mean()),
+        "lower",
+        "root mean squared error, in units of X",
+    )
+    return Reconstruction(row, root_mean_square(as_rows(sets.test, "X_test") - mean))
+
+
+def measure_likelihood(
+    estimator: Any, sets: Sets, rng: np.random.RandomState
+) -> Likelihood | None:
+    """Measure the likelihood; None if there is none."""
+    if not can_score(estimator):
+        return None
+    units, rows = "in units of X", (sets.train_part, sets.test)
+    if not (only_rescales(estimator) or is_discrete(estimator)):
+        rows = tuple(to_last_step(estimator, X) for X in rows)
+        estimator, units = last_step(estimator), "in the last step's units"
+    train, test = (log_likelihood(estimator, X) for X in rows)
+    score = make_row(
+        "log_likelihood",
+        test.mean(),
+        intervals.of_mean(test, rng),
+        train.mean(),
+        "higher",
+        f"mean over held-out rows, nats, {units}",
+    )
+    resampled = [
+        _share_above(rng.choice(train, len(train)), rng.choice(test, len(test)))
+        for _ in range(_N_RESAMPLES)
+    ]
+    train_more_likely = make_row(
+        "train_more_likely",
+        _share_above(train, test),
+        tuple(np.quantile(resampled, (0.025, 0.975))),
+        0.5,
+        "0.5",
+        "pairs of a training and a held-out row, the first more likely",
+    )
+    gaussian_score = np.nan if is_discrete(estimator) else _gaussian_score(*rows)
+    return Likelihood(score, train_more_likely, gaussian_score)
+
+
+def root_mean_square(X: FloatArray) -> float:
+    """Return the root of the mean square of all entries."""
+    return float(np.sqrt(np.mean(np.square(X, dtype=np.float64))))
+
+
+def _share_above(a: FloatArray, b: FloatArray) -> float:
+    """Share of pairs with a above b, ties counting half."""
+    ranks = rankdata(np.concatenate([a, b]))[: len(a)]
+    return float((ranks.sum() - len(a) * (len(a) + 1) / 2) / (len(a) * len(b)))
+
+
+def _gaussian_score(train: Any, test: Any) -> float:
+    """Mean log density of `test` under the one-variance Gaussian of `train`."""
+    train, test = as_rows(train, "X_train"), as_rows(test, "X_test")
+    variance = train.var(axis=0).mean()
+    if variance <= 0:
+        return np.nan
+    squared = np.square(test - train.mean(axis=0)) / variance
+    per_row = -0.5 * (squared + np.log(2 * np.pi * variance)).sum(axis=1)
+    return float(per_row.mean())

@@ -1,0 +1,64 @@
+"""All that is measured of one fitted model."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skvae.evaluation._held_out import (
+    Likelihood,
+    Reconstruction,
+    measure_likelihood,
+    measure_reconstruction,
+)
+from skvae.evaluation._latents import Latents, measure_latents
+from skvae.evaluation._rows import EvaluationRow, Sets, map_sets
+from skvae.evaluation._samples import Copying, measure_copying, measure_samples
+from skvae.metrics import FeatureMap
+
+
+class Measurements(NamedTuple):
+    """What was measured; None is what the model has not."""
+
+    reconstruction: Reconstruction | None
+    likelihood: Likelihood | None
+    samples: dict[str, EvaluationRow]
+    copying: Copying
+    latents: Latents | None
+
+    @property
+    def rows(self) -> tuple[EvaluationRow, ...]:
+        """The table."""
+        rows: list[EvaluationRow] = []
+        if self.reconstruction:
+            rows.append(self.reconstruction.error)
+        if self.likelihood:
+            rows += self.likelihood.score, self.likelihood.train_more_likely
+        rows += *self.samples.values(), *self.copying
+        if self.latents:
+            rows.append(self.latents.active_components)
+            if self.latents.mismatch:
+                rows.append(self.latents.mismatch.discrepancy)
+            rows.append(self.latents.frechet_distance_of_codes)
+        return tuple(rows)
+
+
+def measure(
+    estimator: Any,
+    sets: Sets,
+    features: FeatureMap | None,
+    n_bootstrap: int,
+    rng: np.random.RandomState,
+) -> Measurements:
+    """Measure everything, in an order that fixes who draws what from `rng`."""
+    reconstruction = measure_reconstruction(estimator, sets, rng)
+    likelihood = measure_likelihood(estimator, sets, rng)
+    mapped = map_sets(sets, features)
+    samples = measure_samples(mapped, n_bootstrap, rng)
+    copying = measure_copying(mapped, rng)
+    floor = samples["frechet_distance"].floor
+    latents = measure_latents(
+        estimator, sets, features, mapped.test, floor, n_bootstrap, rng
+    )
+    return Measurements(reconstruction, likelihood, samples, copying, latents)

@@ -1,0 +1,76 @@
+"""The rows of data behind an evaluation, and the rows of its table."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skvae.metrics import FeatureMap
+from skvae.metrics._checks import FloatArray
+from skvae.scorers._reference import feature_rows
+
+
+class EvaluationRow(NamedTuple):
+    """One line of an evaluation."""
+
+    figure: str
+    """Name."""
+    value: float
+    """Value of the model."""
+    low: float
+    """Lower end of a 95 % interval; nan where there is none."""
+    high: float
+    """Upper end."""
+    floor: float
+    """What real rows get in place of samples, or training for held-out rows."""
+    better: str
+    """"higher", "lower", or the value that is best."""
+    meaning: str
+    """In words."""
+
+
+NO_INTERVAL = (np.nan, np.nan)
+
+
+def make_row(
+    name: str,
+    value: float,
+    interval: tuple[float, float],
+    floor: float,
+    better: str,
+    meaning: str,
+) -> EvaluationRow:
+    """Make a row of numbers of any type."""
+    numbers = (float(value), *map(float, interval), float(floor))
+    return EvaluationRow(name, *numbers, better, meaning)
+
+
+class Sets(NamedTuple):
+    """Rows of one evaluation, as the estimator takes them."""
+
+    train: Any
+    """Training rows."""
+    test: Any
+    """Held-out rows."""
+    train_part: Any
+    """As many training rows as samples, to stand in for samples."""
+    samples: np.ndarray
+    """Generated rows."""
+
+
+class FeatureSets(NamedTuple):
+    """The same rows after the feature map."""
+
+    train: FloatArray
+    test: FloatArray
+    train_part: FloatArray
+    samples: FloatArray
+
+
+def map_sets(sets: Sets, features: FeatureMap | None) -> FeatureSets:
+    """Apply the feature map to all sets."""
+    names = ("X_train", "X_test", "X_train", "the samples")
+    return FeatureSets(
+        *(feature_rows(X, features, name) for X, name in zip(sets, names, strict=True))
+    )
