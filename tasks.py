@@ -2,6 +2,7 @@
 
     python tasks.py quickstart    fit, score and draw handwritten digits
     python tasks.py test          lint, then all tests; options go on to pytest
+    python tasks.py test --fast   the same without the tests marked slow
 
 The environment is `.venv`, made with the Python that runs this file, or with the one
 that the variable PYTHON names. What is installed already stays, so that a second call
@@ -28,9 +29,15 @@ def main(arguments: list) -> None:
         run([python, "-m", "ruff", "format", "--check", "."])
         # One process a core with one thread each: more threads only get in the way.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        run([python, "-m", "pytest", "-n", "auto", *arguments[1:]])
+        run([python, "-m", "pytest", "-n", "auto", *pytest_options(arguments[1:])])
     else:
         sys.exit(__doc__.rstrip())
+
+
+def pytest_options(arguments: list) -> list:
+    """Return the options for pytest, with `--fast` in its words."""
+    fast = ["-m", "not slow"] if "--fast" in arguments else []
+    return [*fast, *(a for a in arguments if a != "--fast")]
 
 
 def set_up(extra: str) -> str:

@@ -165,16 +165,25 @@ DENSITIES = [
 ]
 
 
-def small_variants():
-    """Return all variants of estimators, and the VAE with every part it may have."""
+def small_estimators():
+    """Return every estimator, in all its variants."""
+    return [small(cls, **kw) for cls, kw in _options(ESTIMATORS)]
+
+
+def small_vaes_with_parts():
+    """Return VAEs that have every part a VAE may have, one after the other."""
     parts = {
         "likelihood": LIKELIHOODS,
         "posterior": POSTERIORS,
         "latent_density": DENSITIES[1:],
         "network": NETWORKS,
     }
-    variants = [small(**{k: v}) for k, values in parts.items() for v in values]
-    return [*(small(cls, **kw) for cls, kw in _options(ESTIMATORS)), *variants]
+    return [small(**{k: v}) for k, values in parts.items() for v in values]
+
+
+def small_variants():
+    """Return everything that the batteries run over."""
+    return [*small_estimators(), *small_vaes_with_parts()]
 
 
 def describe(value):

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ from conftest import (
     make_data,
     outputs,
     small,
+    small_estimators,
+    small_vaes_with_parts,
     small_variants,
 )
 from sklearn.base import clone
@@ -30,7 +33,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import estimator_checks
 
-import skvae
 from skvae.likelihoods import GaussianLikelihood
 
 
@@ -62,7 +64,7 @@ def _accept_any_data(estimator):
 
 
 def _checks(variant):
-    """Return scikit-learn's checks of an estimator, each with its name."""
+    """Return scikit-learn's checks of an estimator, as parameters of a test."""
     estimator = _accept_any_data(variant).set_params(max_epochs=2)
     name = describe(estimator)
     return [
@@ -71,24 +73,27 @@ def _checks(variant):
     ]
 
 
-CHECKS = [check for variant in small_variants() for check in _checks(variant)]
+@pytest.mark.parametrize(
+    ("estimator", "check"), chain.from_iterable(map(_checks, small_estimators()))
+)
+@pytest.mark.filterwarnings("error::sklearn.exceptions.SkipTestWarning")
+def test_estimator_passes(estimator, check):
+    check(estimator)
 
 
-@pytest.mark.parametrize(("estimator", "check"), CHECKS)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("estimator", "check"), chain.from_iterable(map(_checks, small_vaes_with_parts()))
+)
 @pytest.mark.filterwarnings("error::sklearn.exceptions.SkipTestWarning")
 def test_estimator_with_any_part_passes(estimator, check):
     check(estimator)
 
 
-AT_DEFAULTS = [
-    # The second stage of the default size needs minutes for all its epochs.
-    cls(max_epochs=1) if cls is skvae.TwoStageVAE else cls()
-    for cls in ESTIMATORS
-]
-
-
-@pytest.mark.parametrize("estimator", AT_DEFAULTS, ids=lambda e: type(e).__name__)
-def test_estimator_at_its_defaults_passes_every_check(estimator):
+@pytest.mark.slow
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_estimator_at_its_defaults_passes_every_check(cls):
+    estimator = cls(max_epochs=2)  # whatever their number, epochs run the same code
     results = estimator_checks.check_estimator(estimator, on_skip=None, on_fail=None)
     problems = [(r["check_name"], r["exception"]) for r in results if r["exception"]]
     assert problems == []

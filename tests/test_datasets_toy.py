@@ -9,6 +9,7 @@ from skvae.datasets import Checkerboard, EightGaussians, TwoSpirals
 DENSITIES = [EightGaussians(), Checkerboard(), TwoSpirals()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("density", "bits"), [*zip(DENSITIES, (-1.9168, -1.0, -2.3358), strict=True)]
 )
@@ -17,6 +18,7 @@ def test_entropies_are_those_of_the_tutorial(density, bits):
     assert density.entropy() / np.log(2) == pytest.approx(bits, abs=0.003)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("density", DENSITIES)
 def test_mean_log_density_of_draws_is_minus_the_entropy(density):
     log_p = density.score_samples(density.sample(20_000, random_state=0))

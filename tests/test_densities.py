@@ -77,6 +77,7 @@ def fitted(request):
     return request.param(2, **OPTIONS).fit(make_clusters(4000, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Best performing initialization did not converge")
 @pytest.mark.parametrize("density", [MIXTURE, BAYESIAN, KERNEL, Subset()], ids=name)
 def test_drawn_latents_are_not_told_from_encoded_ones(fitted, density):

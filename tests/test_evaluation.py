@@ -68,6 +68,7 @@ class TestFindings:
         found = evaluate(model, X_TRAIN, X_TEST, n_bootstrap=20, **options).findings
         return [text.partition(":")[0] for text in found]
 
+    @pytest.mark.slow
     def test_are_none_for_a_healthy_model(self, evaluation):
         assert evaluation.findings == ()
 
@@ -100,6 +101,7 @@ class TestFindings:
         found = evaluate(model, noise[:200], noise[200:], n_bootstrap=0).findings
         assert not [text for text in found if text.startswith("Posterior")]
 
+    @pytest.mark.slow
     def test_name_a_prior_mismatch_and_its_remedy_removes_it(self):
         # Without the KL term nothing draws the codes to the prior.
         model = clone(BASE).set_params(beta=0.01, max_epochs=25).fit(X_TRAIN)

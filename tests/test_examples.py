@@ -20,6 +20,7 @@ def test_user_guide_lists_every_example():
     assert not missing, "docs/user_guide.md has no row for them under Examples"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_example_runs_at_small_size(script, tmp_path):
     environment = {

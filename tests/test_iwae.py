@@ -107,6 +107,7 @@ def test_bounds_are_ordered_and_stay_below_the_exact_likelihood(X):
     assert bounds[2] == pytest.approx(exact, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 4])
 def test_mean_gradients_agree_and_dreg_varies_less(module, X, k):
     x, n_draws = torch.from_numpy(X[:32]), 1500

@@ -210,6 +210,7 @@ def trained():
     return X, small(n_components=D, **LONG).fit(X)
 
 
+@pytest.mark.slow
 def test_linear_vae_reaches_probabilistic_pca_from_below(trained):
     X, model = trained
     pca = PCA(D).fit(X)
@@ -239,6 +240,7 @@ def test_linear_vae_spans_the_subspace_of_pca(trained):
     assert cosines.min() > 0.995
 
 
+@pytest.mark.slow
 def test_linear_vae_with_a_scale_for_each_feature_reaches_factor_analysis():
     rng = np.random.default_rng(0)
     scales = np.array([0.2, 0.4, 0.6, 0.8, 1.0])

@@ -244,6 +244,7 @@ def test_damaged_download_leaves_no_file(weights, tmp_path, monkeypatch):
     assert not list((tmp_path / "hub" / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fewer than its 2048 features")
 def test_fid_score_by_weights_from_a_path(weights, network):
     X = np.random.RandomState(2).randint(256, size=(2, 4, 20, 20), dtype=np.uint8)

@@ -112,6 +112,7 @@ def run_python(code, *arguments):
     return run
 
 
+@pytest.mark.slow
 def test_fresh_process_says_the_same(tmp_path, X):
     model = small(latent_density=GaussianMixture(2)).fit(X)
     path, result = str(tmp_path / "model.pkl"), str(tmp_path / "result.pkl")
@@ -147,6 +148,7 @@ with open(sys.argv[1], "wb") as file:
 """
 
 
+@pytest.mark.slow
 def test_cloudpickle_carries_networks_defined_in_main(tmp_path):
     path = str(tmp_path / "model.pkl")
     run_python(IN_MAIN, path)

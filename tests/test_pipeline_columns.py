@@ -92,6 +92,7 @@ def test_rows_come_back_in_order_and_type_of_their_columns(noise):
     pd.testing.assert_frame_equal(rows, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_vae_draws_rows_like_those_of_the_data():
     frame = make_frame(600)
     vae = VAE(4, network=MLP((32,)), batch_size=64, max_epochs=40, random_state=0)

@@ -218,6 +218,7 @@ except ImportError as error:
 """
 
 
+@pytest.mark.slow
 def test_says_what_to_install_without_matplotlib():
     command = [sys.executable, "-c", WITHOUT_MATPLOTLIB]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120)

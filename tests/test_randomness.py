@@ -140,6 +140,7 @@ pickle.dump(result, open({path!r}, "wb"))
 """
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bits(tmp_path, X):
     path = str(tmp_path / "result.pkl")
     code = FRESH.format(
@@ -181,14 +182,14 @@ def test_joblib_gives_the_same_bits(backend, X):
 
 
 THREADS_IN_WORKERS = """
-import sys
-sys.path.insert(0, {tests!r})
-import torch
-from joblib import Parallel, delayed, cpu_count
-from conftest import make_data, small
+from joblib import Parallel, cpu_count, delayed
 
 def count():
-    small().fit(make_data())
+    import numpy as np
+    import torch
+    from skvae import VAE
+    from skvae.networks import MLP
+    VAE(1, network=MLP(()), max_epochs=1, device="cpu").fit(np.eye(4))
     return torch.get_num_threads()
 
 if __name__ == "__main__":
@@ -197,12 +198,17 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_workers_of_joblib_do_not_oversubscribe_the_cores(tmp_path):
     script = tmp_path / "workers.py"
-    script.write_text(THREADS_IN_WORKERS.format(tests=os.path.dirname(__file__)))
+    script.write_text(THREADS_IN_WORKERS)
     free = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    root = os.path.dirname(os.path.dirname(__file__))
     run = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, env=free
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env={**free, "PYTHONPATH": root},
     )
     assert run.returncode == 0, run.stderr
     used, allowed = map(int, run.stdout.split())
@@ -385,6 +391,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_custom_networks_in_model_and_density_do_not_lock_each_other_out():
     code = NESTED.format(tests=os.path.dirname(__file__))
     run = subprocess.run(
