@@ -171,5 +171,5 @@ def test_bad_input():
         slerp([1.0, 2.0], [1.0, 2.0], np.nan)
     with pytest.raises(ValueError, match="Z must have at least 2 rows, got 1"):
         aggregated_posterior_mmd(Z[:1])
-    with pytest.raises(ValueError, match="n_prior must be an integer >= 2, got 1"):
+    with pytest.raises(ValueError, match=r"n_prior.* must be an integer >= 2. Got 1"):
         aggregated_posterior_mmd(Z, n_prior=1)

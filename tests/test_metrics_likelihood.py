@@ -101,7 +101,7 @@ def test_bits_of_known_models():
         ({"divisor": 0.0}, r"divisor must be > 0, got 0\.0"),
         ({"divisor": [1.0, 2.0]}, r"shape \(3,\), got shape \(2,\)"),
         ({"divisor": np.nan}, "divisor must be finite, but has 1 NaN"),
-        ({"n_features": 0}, "n_features must be an integer >= 1, got 0"),
+        ({"n_features": 0}, "n_features.* must be an integer >= 1. Got 0"),
         ({"neg_log_likelihood": [1.0, np.nan]}, "neg_log_likelihood must be finite"),
     ],
 )

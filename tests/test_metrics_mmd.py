@@ -228,11 +228,11 @@ def test_a_constant_set():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"kernel": "gaussian"}, "'rbf', 'imq', 'polynomial', got 'gaussian'"),
-        ({"estimator": "u"}, "'unbiased', 'biased', got 'u'"),
-        ({"bandwidth": -2}, "bandwidth must be a finite number > 0, got -2"),
+        ({"kernel": "gaussian"}, "'rbf', 'imq', 'polynomial'. Got 'gaussian'"),
+        ({"estimator": "u"}, "'unbiased', 'biased'. Got 'u'"),
+        ({"bandwidth": -2}, r"bandwidth.* of maximum_mean.* in \(0, inf\). Got -2"),
         ({"bandwidth": 1, "kernel": "polynomial"}, "which has none, got 1"),
-        ({"n_permutations": -1}, "n_permutations must be an integer >= 0, got -1"),
+        ({"n_permutations": -1}, "n_permutations.* an integer >= 0. Got -1"),
     ],
 )
 def test_bad_options(options, match):
@@ -300,9 +300,9 @@ def test_kernel_distance_is_unbiased():
 
 def test_kernel_distance_bad_input():
     X, Y = two_sets(13)
-    with pytest.raises(ValueError, match="subset_size must be an integer >= 2, got 1"):
+    with pytest.raises(ValueError, match=r"subset_size.* an integer >= 2. Got 1"):
         kernel_distance(X, Y, subset_size=1)
-    with pytest.raises(ValueError, match=r"n_subsets must .* >= 1, got 2\.5"):
+    with pytest.raises(TypeError, match=r"n_subsets.* >= 1. Got 2\.5"):
         kernel_distance(X, Y, n_subsets=2.5)
     with pytest.raises(ValueError, match="X_real must have at least 2 rows, got 1"):
         kernel_distance(X[:1], Y)

@@ -276,7 +276,7 @@ def test_bad_input():
         data_copying_test(train, test[:0], generated)
     with pytest.raises(ValueError, match="at most the 30 rows of X_train, got 31"):
         data_copying_test(train, test, generated, n_cells=31)
-    with pytest.raises(ValueError, match=r"in \[0, 1\), got 1\.5"):
+    with pytest.raises(ValueError, match=r"in \[0, 1\)\. Got 1\.5"):
         data_copying_test(train, test, generated, min_share=1.5)
     with pytest.raises(ValueError, match=r"more than 20 rows .* got 20"):
         data_copying_test(train, test, generated[:20])

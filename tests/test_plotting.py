@@ -302,7 +302,7 @@ class TestImages:
             (np.zeros((3, 4)), {}, "4 features is not a square"),
             (np.zeros((3, 48)), {}, r"perhaps \(3, 4, 4\)"),
             (np.zeros((3, 64)), {"image_shape": (8, 9)}, r"\(8, 9\) and 64"),
-            (np.zeros((3, 64)), {"image_shape": 8}, "image_shape must be.*got 8"),
+            (np.zeros((3, 64)), {"image_shape": 8}, "image_shape.* must be.*Got 8"),
             (np.zeros((3, 5, 8, 8)), {}, "1 or 3 channels"),
             (np.zeros((3, 64)), {"value_range": (1, 0)}, r"value_range .*\(1, 0\)"),
             (np.zeros((3, 64)), {"n_columns": 0}, "n_columns.*Got 0"),

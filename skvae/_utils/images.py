@@ -1,11 +1,17 @@
-"""Images, arrays of shape (n, C, H, W) or (n, H, W), as rows."""
+"""Arrays of images: their shapes, as rows, and as (n, C, H, W)."""
 
 from __future__ import annotations
 
+import math
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from skvae._utils.arrays import as_real
 
 _CHANNELS = (1, 3, 4)
 
@@ -82,6 +88,51 @@ def check_same_images(
     )
 
 
+def as_images(
+    X: ArrayLike | Tensor,
+    image_shape: Sequence[int] | None,
+    owner: str,
+    name: str = "X",
+) -> NDArray[Any]:
+    """Read grey or colour images, or rows of their pixels, as (n, C, H, W).
+
+    Parameters
+    ----------
+    X : array-like or Tensor
+        Shape (n, H, W), (n, C, H, W) with 1 or 3 channels, or (n, n_pixels) with an
+        `image_shape`.
+    image_shape : (H, W), (C, H, W) or None
+        Of one image.
+    owner, name : str
+        Function and argument, for error messages.
+
+    Returns
+    -------
+    images : ndarray of shape (n, C, H, W), of any real type
+        A view where that is possible; the values are not looked at.
+
+    Raises
+    ------
+    ValueError
+        If `X` has another layout, or images of another shape.
+    """
+    X = as_real(X, name)
+    shape = None if image_shape is None else image_shape_of(image_shape, owner)
+    if X.ndim == 2:
+        _check_rows_are_images(X, image_shape, name)
+        X = X.reshape(len(X), *shape)
+    elif shape and shape not in (X.shape[1:], (1, *X.shape[1:])):
+        raise ValueError(
+            f"The images of {name} must have the image_shape {image_shape}, got "
+            f"{X.shape[1:]}. Leave image_shape=None for images that are not flattened."
+        )
+    if X.ndim == 3 and X.shape[2] not in (1, 3):
+        X = X[:, None]
+    if X.ndim != 4 or X.shape[1] not in (1, 3) or 0 in X.shape:
+        raise ValueError(_layout(X, name))
+    return X
+
+
 def _refuse_channels_last(shape: tuple[int, ...]) -> None:
     if len(shape) < 4 or shape[3] not in _CHANNELS or min(shape[1:3]) <= 4:
         return
@@ -98,3 +149,40 @@ def _depth(X: Any) -> int:
     if isinstance(X, list | tuple):
         return 1 + (_depth(X[0]) if len(X) else 0)
     return getattr(X, "ndim", 0)
+
+
+def _check_rows_are_images(
+    X: NDArray[Any], image_shape: Sequence[int] | None, name: str
+) -> None:
+    if image_shape is None:
+        raise ValueError(
+            f"{name} must be images, got rows of shape {X.shape}. Pass "
+            f"image_shape=(height, width) or (3, height, width){_guess(X.shape[1])}."
+        )
+    if math.prod(image_shape) != X.shape[1]:
+        raise ValueError(
+            f"image_shape must have as many pixels as {name} has columns, "
+            f"got {image_shape} and {X.shape[1]}."
+        )
+
+
+def _guess(n_pixels: int) -> str:
+    for channels, shape in ((1, ()), (3, (3,))):
+        side = math.isqrt(n_pixels // channels)
+        if channels * side**2 == n_pixels:
+            return f", perhaps {(*shape, side, side)}"
+    return ""
+
+
+def _layout(X: NDArray[Any], name: str) -> str:
+    text = (
+        f"{name} must have shape (n, height, width) or (n, channels, height, width) "
+        f"with 1 or 3 channels, and at least one image, got {X.shape}."
+    )
+    if X.ndim == 4 and X.shape[3] in (1, 3):
+        text += f" Put the channels first: {name}.transpose(0, 3, 1, 2)."
+    elif X.ndim == 4 and 4 in (X.shape[1], X.shape[3]):
+        text += " Leave out the alpha channel."
+    elif X.ndim == 3:
+        text += f" For one image pass {name}[None], with the channels first."
+    return text

@@ -12,6 +12,8 @@ import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
 
+RandomState = int | np.random.RandomState | None
+
 _GLOBAL_RNG_LOCK = threading.RLock()
 
 
@@ -68,6 +70,23 @@ def draw_seed(random_state: Any) -> int:
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0]) >> 1
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def random_state_of(random_state: RandomState) -> np.random.RandomState:
+    """Return a generator for a seed, leaving NumPy's global one alone.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+        None takes fresh entropy from the operating system.
+
+    Returns
+    -------
+    generator : numpy.random.RandomState
+    """
+    if random_state is None or random_state is np.random:
+        return np.random.RandomState()
+    return check_random_state(random_state)
 
 
 def child_seed(seed: int, *path: int) -> int:

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from skvae._utils import intervals
+from skvae._utils.arrays import FloatArray, as_rows
 from skvae.evaluation._rows import EvaluationRow, Sets, make_row
-from skvae.metrics._checks import FloatArray, as_rows
 from skvae.pipeline._abilities import (
     can_reconstruct,
     can_score,

@@ -10,11 +10,11 @@ from sklearn.decomposition import PCA
 
 from skvae import metrics
 from skvae._utils import intervals
+from skvae._utils.arrays import FloatArray, as_rows
 from skvae.densities import sample_density
 from skvae.diagnostics import posterior_draws
 from skvae.evaluation._held_out import root_mean_square
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, Sets, make_row
-from skvae.metrics._checks import FloatArray, as_rows
 from skvae.pipeline._abilities import last_step, to_last_step
 from skvae.scorers._reference import feature_rows
 

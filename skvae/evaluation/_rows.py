@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skvae._utils.arrays import FloatArray
 from skvae.metrics import FeatureMap
-from skvae.metrics._checks import FloatArray
 from skvae.scorers._reference import feature_rows
 
 

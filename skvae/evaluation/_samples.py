@@ -10,8 +10,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from skvae import metrics
 from skvae._utils import intervals
+from skvae._utils.arrays import FloatArray
 from skvae.evaluation._rows import EvaluationRow, FeatureSets, make_row
-from skvae.metrics._checks import FloatArray
 from skvae.scorers._results import Results
 from skvae.scorers._table import Metric, metrics_of_report
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skvae._utils.arrays import as_rows
 from skvae._utils.validation import check_integer
 from skvae.metrics import bits_per_dimension
-from skvae.metrics._checks import as_rows
 from skvae.pipeline._abilities import (
     can_score,
     is_discrete,

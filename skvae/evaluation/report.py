@@ -11,12 +11,12 @@ import numpy as np
 from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._utils.arrays import as_pair
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_integer
 from skvae.evaluation._findings import findings
 from skvae.evaluation._measurements import measure
 from skvae.evaluation._rows import EvaluationRow, Sets
-from skvae.metrics._checks import as_pair
 from skvae.pipeline._abilities import can_sample, last_step
 from skvae.pipeline.sampling import sample_like
 from skvae.scorers._reference import resolve_features, to_array

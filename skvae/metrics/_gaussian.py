@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
-from skvae.metrics._checks import FloatArray
+from skvae._utils.arrays import FloatArray
 from skvae.metrics._pairwise import row_blocks
 
 # Rows of a product that stay in the cache.

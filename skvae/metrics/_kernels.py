@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from skvae.metrics._checks import FloatArray
+from skvae._utils.arrays import FloatArray
 from skvae.metrics._pairwise import (
     CACHE_ENTRIES,
     row_blocks,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from skvae.metrics._checks import FloatArray
+from skvae._utils.arrays import FloatArray
 
 # Entries of one block: 32 MB of float64, whatever the number of rows.
 BLOCK_ENTRIES = 2**22

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from skvae.metrics._checks import FloatArray, IntArray
+from skvae._utils.arrays import FloatArray, IntArray
 from skvae.metrics._pairwise import (
     CACHE_ENTRIES,
     centred,

@@ -8,19 +8,13 @@ from scipy.stats import rankdata
 from sklearn.cluster import KMeans
 from torch import Tensor
 
+from skvae._utils.arrays import FloatArray, IntArray, as_pair, as_rows, check_same_width
+from skvae._utils.random import RandomState, draw_seed, random_state_of
+from skvae._utils.validation import check_integer, check_real
 from skvae._utils.warn import warn
-from skvae.metrics._checks import (
-    FloatArray,
-    IntArray,
-    RandomState,
-    as_pair,
-    as_rows,
-    check_integer,
-    check_same_width,
-    random_state_of,
-    seed_of,
-)
 from skvae.metrics._screening import nearest
+
+_OWNER = "data_copying_test"
 
 
 class DataCopying(NamedTuple):
@@ -132,7 +126,7 @@ def data_copying_test(
 
 
 def _check_cells(n_cells: int, n_train: int) -> None:
-    check_integer(n_cells, "n_cells", 1)
+    check_integer(_OWNER, "n_cells", n_cells, 1)
     if n_cells > n_train:
         raise ValueError(
             f"n_cells must be at most the {n_train} rows of X_train, got {n_cells}. "
@@ -147,8 +141,7 @@ def _resolve_min_share(min_share: float | None, n_generated: int) -> float:
             f"{n_generated}. Pass more rows or a smaller min_share."
         )
     min_share = 20 / n_generated if min_share is None else min_share
-    if not 0 <= min_share < 1:
-        raise ValueError(f"min_share must be in [0, 1), got {min_share!r}.")
+    check_real(_OWNER, "min_share", min_share, 0, 1, low_included=True)
     return min_share
 
 
@@ -157,7 +150,7 @@ def _assign_cells(
 ) -> list[IntArray]:
     if n_cells == 1:
         return [np.zeros(len(X), dtype=np.intp) for X in sets]
-    kmeans = KMeans(n_cells, random_state=seed_of(rng)).fit(sets[0])
+    kmeans = KMeans(n_cells, random_state=draw_seed(rng)).fit(sets[0])
     return [kmeans.labels_, *(kmeans.predict(X) for X in sets[1:])]
 
 

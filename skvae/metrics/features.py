@@ -17,10 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skvae._utils.arrays import FloatArray, as_rows
 from skvae._utils.device import resolve_device
+from skvae._utils.images import as_images, image_shape_of
 from skvae._utils.threads import limited_threads
-from skvae.metrics._checks import FloatArray, as_rows, check_integer, check_option
-from skvae.metrics._images import as_images, check_image_shape, pixel_range, to_levels
+from skvae._utils.validation import check_choice, check_integer
+from skvae.metrics._pixels import pixel_range, to_levels
 from skvae.metrics.efficientnet import load_efficientnet_lite0
 from skvae.metrics.inception import load_fid_inception
 
@@ -31,6 +33,7 @@ _NETWORKS = {
     "inception": (load_fid_inception, None),
 }
 _SECONDS_BETWEEN_LINES = 5.0
+_OWNER = "ImageFeatures"
 
 
 class ImageFeatures(TransformerMixin, BaseEstimator):
@@ -156,8 +159,8 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         FileNotFoundError, ImportError
             If the network's weights are not there; the message says how to get them.
         """
-        images = as_images(X, self.image_shape)
-        low, high = pixel_range(images, self.value_range, self.clip)
+        images = as_images(X, self.image_shape, _OWNER)
+        low, high = pixel_range(images, self.value_range, self.clip, _OWNER)
         network, size, device = self._prepare()
         found = []
         with limited_threads(), torch.inference_mode():
@@ -169,16 +172,18 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         return as_rows(np.concatenate(found), "The output of the network")
 
     def _prepare(self) -> tuple[nn.Module, int | None, torch.device]:
-        check_integer(self.batch_size, "batch_size", 1)
-        check_image_shape(self.image_shape)
+        check_integer(_OWNER, "batch_size", self.batch_size, 1)
+        if self.image_shape is not None:
+            image_shape_of(self.image_shape, _OWNER)
         device = resolve_device(self.device)
         if isinstance(self.network, nn.Module):
             network, size = copy.deepcopy(self.network).to(device).eval(), None
         else:
-            check_network_name(self.network)
+            check_network_name(_OWNER, "network", self.network)
             network, size = _named_network(self.network, device)
         if self.size is not None:
-            size = check_integer(self.size, "size", 1)
+            check_integer(_OWNER, "size", self.size, 1)
+            size = int(self.size)
             if self.network == "inception" and size != 299:
                 raise ValueError(
                     f"size must be None or 299 for network='inception', got {size}: "
@@ -270,7 +275,7 @@ def resolve_features(features: Any) -> FeatureMap:
     if features is None:
         return FeatureMap(_rows)
     if isinstance(features, str):
-        check_network_name(features, "features")
+        check_network_name("resolve_features", "features", features)
     if isinstance(features, str | nn.Module):
         features = ImageFeatures(features)
     if hasattr(features, "transform") and not inspect.isclass(features):
@@ -286,11 +291,14 @@ def resolve_features(features: Any) -> FeatureMap:
     )
 
 
-def check_network_name(network: Any, name: str = "network") -> None:
-    """Raise unless `network` is the name of one."""
+def check_network_name(owner: str, name: str, network: Any) -> None:
+    """Raise TypeError or ValueError unless `network` is the name of one."""
     if not isinstance(network, str):
-        raise TypeError(f"{name} must be a string or an nn.Module, got {network!r}.")
-    check_option(network, name, tuple(_NETWORKS))
+        raise TypeError(
+            f"The {name!r} parameter of {owner} must be a string or an nn.Module. Got "
+            f"{network!r} instead."
+        )
+    check_choice(owner, name, network, tuple(_NETWORKS))
 
 
 @lru_cache(maxsize=2)

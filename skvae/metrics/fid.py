@@ -7,13 +7,15 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from skvae._utils.arrays import FloatArray
+from skvae._utils.images import as_images
 from skvae.metrics._cache import ContentCache
-from skvae.metrics._checks import FloatArray
-from skvae.metrics._images import as_images, pixel_range
+from skvae.metrics._pixels import pixel_range
 from skvae.metrics.features import ImageFeatures
 from skvae.metrics.frechet import FrechetStatistics, frechet_distance
 from skvae.metrics.inception import load_fid_inception
 
+_OWNER = "fid_score"
 _REFERENCES = ContentCache(max_items=4)
 
 
@@ -141,8 +143,8 @@ def _read(
     value_range: str | tuple[float, float],
     clip: bool,
 ) -> _Images:
-    pixels = as_images(X, image_shape, name)
-    return _Images(pixels, pixel_range(pixels, value_range, clip, name))
+    pixels = as_images(X, image_shape, _OWNER, name)
+    return _Images(pixels, pixel_range(pixels, value_range, clip, _OWNER, name))
 
 
 def _summary(h: FloatArray) -> FloatArray | FrechetStatistics:

@@ -8,16 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from skvae._utils.arrays import FloatArray, IntArray, as_rows, check_same_width
+from skvae._utils.random import RandomState, random_state_of
+from skvae._utils.validation import check_integer
 from skvae._utils.warn import warn
-from skvae.metrics._checks import (
-    FloatArray,
-    IntArray,
-    RandomState,
-    as_rows,
-    check_integer,
-    check_same_width,
-    random_state_of,
-)
 from skvae.metrics._gaussian import (
     Gaussian,
     gaussian_of_rows,
@@ -25,6 +19,8 @@ from skvae.metrics._gaussian import (
     squared_wasserstein,
     sum_of_rows,
 )
+
+_OWNER = "frechet_distance_infinity"
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,10 +288,10 @@ def frechet_distance_infinity(
 
 
 def _sizes(n: int, n_sizes: int, min_size: int | None) -> IntArray:
-    n_sizes = check_integer(n_sizes, "n_sizes", 2)
+    check_integer(_OWNER, "n_sizes", n_sizes, 2)
     if min_size is None:
         min_size = int(min(5000, max(n / 10, 2)))
-    check_integer(min_size, "min_size", 2)
+    check_integer(_OWNER, "min_size", min_size, 2)
     if min_size >= n:
         raise ValueError(
             f"min_size must be below the {n} rows of X_generated, got {min_size}. "

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skvae._utils.validation import check_choice
 from skvae.metrics._inception_blocks import (
     Conv,
     Mixed8,
@@ -103,8 +104,7 @@ class FIDInceptionV3(nn.Module):
         h : Tensor of shape (n, tap)
             Means of the layer's maps; the published features are those of 2048.
         """
-        if tap not in TAPS:
-            raise ValueError(f"tap must be one of {TAPS}, got {tap!r}.")
+        check_choice("FIDInceptionV3", "tap", tap, TAPS)
         return self.maps(x)[tap].mean((2, 3))
 
     def maps(self, x: Tensor) -> dict[int, Tensor]:

@@ -6,14 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae.metrics._checks import (
-    FloatArray,
-    IntArray,
-    RandomState,
-    as_pair,
-    check_integer,
-    random_state_of,
-)
+from skvae._utils.arrays import FloatArray, IntArray, as_pair
+from skvae._utils.random import RandomState, random_state_of
+from skvae._utils.validation import check_integer
 from skvae.metrics._kernels import (
     PolynomialKernel,
     combine,
@@ -101,8 +96,9 @@ def kernel_distance(
     (100, True)
     """
     X, Y = as_pair(X_real, X_generated, min_rows=2)
-    n_subsets = check_integer(n_subsets, "n_subsets", 1)
-    subset_size = min(check_integer(subset_size, "subset_size", 2), len(X), len(Y))
+    check_integer("kernel_distance", "n_subsets", n_subsets, 1)
+    check_integer("kernel_distance", "subset_size", subset_size, 2)
+    subset_size = min(int(subset_size), len(X), len(Y))
     rng = random_state_of(random_state)
     draws = [
         tuple(rng.choice(len(A), subset_size, replace=False) for A in (X, Y))
@@ -112,7 +108,7 @@ def kernel_distance(
     whole = max(len(X), len(Y)) ** 2 < n_subsets * subset_size**2
     values = (_from_whole if whole else _from_subsets)(X, Y, draws)
     value, std = float(np.mean(values)), float(np.std(values))
-    return KernelDistance(value, std, n_subsets, subset_size, len(X), len(Y))
+    return KernelDistance(value, std, int(n_subsets), subset_size, len(X), len(Y))
 
 
 def _from_subsets(X: FloatArray, Y: FloatArray, draws: Draws) -> FloatArray:

@@ -6,14 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skvae.metrics._checks import (
-    FloatArray,
-    RandomState,
-    as_finite,
-    as_rows,
-    check_integer,
-    random_state_of,
-)
+from skvae._utils.arrays import FloatArray, as_finite, as_rows
+from skvae._utils.random import RandomState, random_state_of
+from skvae._utils.validation import check_integer
 from skvae.metrics.mmd import MaximumMeanDiscrepancy, maximum_mean_discrepancy
 
 
@@ -309,7 +304,8 @@ def aggregated_posterior_mmd(
     True
     """
     Z = as_rows(Z, "Z", min_rows=2)
-    n_prior = len(Z) if n_prior is None else check_integer(n_prior, "n_prior", 2)
+    n_prior = len(Z) if n_prior is None else n_prior
+    check_integer("aggregated_posterior_mmd", "n_prior", n_prior, 2)
     rng = random_state_of(random_state)
     prior = rng.normal(size=(n_prior, Z.shape[1]))
     return maximum_mean_discrepancy(

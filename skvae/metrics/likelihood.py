@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from torch import Tensor
 
-from skvae.metrics._checks import FloatArray, as_finite, check_integer
+from skvae._utils.arrays import FloatArray, as_finite
+from skvae._utils.validation import check_integer
 
 
 class ImportanceSampledNLL(NamedTuple):
@@ -134,7 +135,7 @@ def bits_per_dimension(
     8.0
     """
     nll = as_finite(neg_log_likelihood, "neg_log_likelihood")
-    n_features = check_integer(n_features, "n_features", 1)
+    check_integer("bits_per_dimension", "n_features", n_features, 1)
     divisor = as_finite(divisor, "divisor")
     if divisor.shape not in [(), (1,), (n_features,)]:
         raise ValueError(

@@ -6,16 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae.metrics._checks import (
-    FloatArray,
-    RandomState,
-    as_pair,
-    as_rows,
-    check_integer,
-    check_option,
-    check_positive,
-    random_state_of,
-)
+from skvae._utils.arrays import FloatArray, as_pair, as_rows
+from skvae._utils.random import RandomState, random_state_of
+from skvae._utils.validation import check_choice, check_integer, check_real
 from skvae.metrics._kernels import (
     Kernel,
     PolynomialKernel,
@@ -29,12 +22,13 @@ from skvae.metrics._pairwise import centred, squared_distance_triangle
 
 KERNELS = ("rbf", "imq", "polynomial")
 ESTIMATORS = ("unbiased", "biased")
+_OWNER = "maximum_mean_discrepancy"
 # Distances among so many rows give the median to about one percent.
 MEDIAN_ROWS = 2000
 
 
 class MaximumMeanDiscrepancy(NamedTuple):
-    """Squared maximum mean discrepancy and how it was had."""
+    """Squared maximum mean discrepancy and how it was computed."""
 
     value: float
     """Squared discrepancy; lower is better."""
@@ -119,8 +113,9 @@ def maximum_mean_discrepancy(
     >>> result.p_value
     0.01
     """
-    check_option(estimator, "estimator", ESTIMATORS)
-    check_integer(n_permutations, "n_permutations", 0)
+    check_choice(_OWNER, "kernel", kernel, KERNELS)
+    check_choice(_OWNER, "estimator", estimator, ESTIMATORS)
+    check_integer(_OWNER, "n_permutations", n_permutations, 0)
     min_rows = 2 if estimator == "unbiased" else 1
     X, Y = as_pair(X_real, X_generated, min_rows=min_rows)
     function, bandwidth = _resolve(kernel, bandwidth, X)
@@ -178,7 +173,6 @@ def median_bandwidth(X_real: ArrayLike | Tensor) -> float:
 def _resolve(
     kernel: str, bandwidth: float | None, X: FloatArray
 ) -> tuple[Kernel, float]:
-    check_option(kernel, "kernel", KERNELS)
     if kernel == "polynomial":
         if bandwidth is not None:
             raise ValueError(
@@ -187,7 +181,8 @@ def _resolve(
             )
         return PolynomialKernel(), np.nan
     if bandwidth is not None:
-        bandwidth = check_positive(bandwidth, "bandwidth")
+        check_real(_OWNER, "bandwidth", bandwidth)
+        bandwidth = float(bandwidth)
     elif kernel == "rbf":
         bandwidth = median_bandwidth(X)
     else:

@@ -6,15 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae.metrics._checks import (
-    FloatArray,
-    RandomState,
-    as_pair,
-    as_rows,
-    at_most,
-    check_same_width,
-    random_state_of,
-)
+from skvae._utils.arrays import FloatArray, as_pair, as_rows, at_most, check_same_width
+from skvae._utils.random import RandomState, random_state_of
 from skvae.metrics._pairwise import norms_about, rounding_allowance
 from skvae.metrics._screening import nearest, nearest_others
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skvae.metrics._checks import (
+from skvae._utils.arrays import (
     FloatArray,
     IntArray,
     as_finite,

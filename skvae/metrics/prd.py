@@ -7,14 +7,9 @@ from numpy.typing import ArrayLike
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
-from skvae.metrics._checks import (
-    FloatArray,
-    RandomState,
-    as_pair,
-    check_integer,
-    random_state_of,
-    seed_of,
-)
+from skvae._utils.arrays import FloatArray, as_pair
+from skvae._utils.random import RandomState, draw_seed, random_state_of
+from skvae._utils.validation import check_integer
 
 
 class PrecisionRecallDistribution(NamedTuple):
@@ -98,9 +93,11 @@ def precision_recall_distribution(
     >>> round(result.f_8, 2), round(result.f_1_8, 2)
     (0.5, 0.98)
     """
+    owner = "precision_recall_distribution"
     X, Y = as_pair(X_real, X_generated)
-    _check_sizes(X, Y, check_integer(n_clusters, "n_clusters", 1))
-    check_integer(n_runs, "n_runs", 1)
+    check_integer(owner, "n_clusters", n_clusters, 1)
+    check_integer(owner, "n_runs", n_runs, 1)
+    _check_sizes(X, Y, n_clusters)
     rng = random_state_of(random_state)
     pooled = np.vstack([X, Y])
     runs = [
@@ -158,7 +155,7 @@ def prd_from_histograms(
     >>> precision.round(2), recall.round(2)
     (array([0. , 0.5, 1. ]), array([0.5, 0.5, 0. ]))
     """
-    check_integer(n_angles, "n_angles", 3)
+    check_integer("prd_from_histograms", "n_angles", n_angles, 3)
     r = _normalised(weights_real, "weights_real")
     g = _normalised(weights_generated, "weights_generated")
     if len(r) != len(g):
@@ -189,7 +186,7 @@ def _check_sizes(X: FloatArray, Y: FloatArray, n_clusters: int) -> None:
 def _histograms(
     pooled: FloatArray, n_clusters: int, rng: np.random.RandomState
 ) -> tuple[FloatArray, FloatArray]:
-    kmeans = MiniBatchKMeans(n_clusters, n_init=10, random_state=seed_of(rng))
+    kmeans = MiniBatchKMeans(n_clusters, n_init=10, random_state=draw_seed(rng))
     real, generated = np.split(kmeans.fit(pooled).labels_, 2)
     count = {"minlength": n_clusters}
     return np.bincount(real, **count), np.bincount(generated, **count)

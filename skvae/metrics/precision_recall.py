@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skvae.metrics._checks import FloatArray, as_pair, check_integer
+from skvae._utils.arrays import FloatArray, as_pair
+from skvae._utils.validation import check_integer
 from skvae.metrics._pairwise import norms_about, rounding_allowance
 from skvae.metrics._screening import Pairs, nearest_others, within
 
@@ -109,7 +110,7 @@ def improved_precision_recall(
     >>> result.precision, result.recall
     (1.0, 0.25)
     """
-    k = check_integer(n_neighbors, "n_neighbors", 1)
+    k = _check_n_neighbors("improved_precision_recall", "n_neighbors", n_neighbors)
     X, Y = as_pair(X_real, X_generated)
     _check_enough(X, k, "X_real")
     _check_enough(Y, k, "X_generated")
@@ -166,7 +167,7 @@ def density_coverage(
     >>> result.density, result.coverage
     (2.0, 0.5)
     """
-    k = check_integer(n_neighbors, "n_neighbors", 1)
+    k = _check_n_neighbors("density_coverage", "n_neighbors", n_neighbors)
     X, Y = as_pair(X_real, X_generated)
     _check_enough(X, k, "X_real")
     (real,) = _hits(X, Y, [_radii(X, X, k)])
@@ -221,8 +222,9 @@ def precision_recall_density_coverage(
     >>> result.precision > result.recall, result.density > 1
     (True, True)
     """
-    k = check_integer(n_neighbors_precision, "n_neighbors_precision", 1)
-    k_density = check_integer(n_neighbors_density, "n_neighbors_density", 1)
+    owner = "precision_recall_density_coverage"
+    k = _check_n_neighbors(owner, "n_neighbors_precision", n_neighbors_precision)
+    k_density = _check_n_neighbors(owner, "n_neighbors_density", n_neighbors_density)
     X, Y = as_pair(X_real, X_generated)
     _check_enough(X, max(k, k_density), "X_real")
     _check_enough(Y, k, "X_generated")
@@ -243,6 +245,11 @@ class _Hits:
     rows: NDArray[np.bool_]  # (n,): within the threshold of any column
     columns: NDArray[np.bool_]  # (m,): within the threshold of any row
     count: int = 0
+
+
+def _check_n_neighbors(owner: str, name: str, value: int) -> int:
+    check_integer(owner, name, value, 1)
+    return int(value)
 
 
 def _check_enough(X: FloatArray, k: int, name: str) -> None:

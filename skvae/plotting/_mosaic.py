@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skvae.metrics._images import as_images
+from skvae._utils.images import as_images
 
 FloatArray = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def read_images(X: Any, image_shape: Sequence[int] | None, name: str = "X") -> A
                 "samples with pandas.plotting.scatter_matrix."
             )
         image_shape = side, side
-    return as_images(X, image_shape, name)
+    return as_images(X, image_shape, "the display", name)
 
 
 def _colour_guess(n_pixels: int) -> str:

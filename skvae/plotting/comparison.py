@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from skvae._utils.arrays import as_finite
 from skvae._utils.intervals import of_mean as interval_of_mean
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_choice
 from skvae.evaluation import Evaluation
-from skvae.metrics._checks import as_finite
 from skvae.plotting._axes import (
     COLOURS,
     axes_for,

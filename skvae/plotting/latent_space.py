@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from skvae._utils.arrays import as_rows
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_integer
 from skvae.diagnostics import posterior_moments
-from skvae.metrics._checks import as_rows
 from skvae.metrics.latent import broadcast_deviations
 from skvae.plotting._axes import (
     COLOURS,

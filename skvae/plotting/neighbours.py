@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from skvae._utils.arrays import as_pair
 from skvae._utils.validation import check_integer
-from skvae.metrics._checks import as_pair
 from skvae.plotting._axes import axes_for, check_matplotlib
 from skvae.plotting._models import draw_samples
 from skvae.plotting._mosaic import (

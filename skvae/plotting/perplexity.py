@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from skvae._utils.arrays import as_finite
 from skvae._utils.validation import check_integer
 from skvae.diagnostics import optimal_decoder
-from skvae.metrics._checks import as_finite
 from skvae.plotting._axes import (
     axes_for,
     check_matplotlib,

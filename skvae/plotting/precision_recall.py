@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from skvae._utils.arrays import at_most
 from skvae._utils.random import draw_seed
 from skvae.metrics import precision_recall_distribution
-from skvae.metrics._checks import at_most
 from skvae.plotting._axes import (
     axes_for,
     check_matplotlib,

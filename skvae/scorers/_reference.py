@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from torch import Tensor
 
 from skvae import metrics
-from skvae.metrics._checks import FloatArray, as_rows
+from skvae._utils.arrays import FloatArray, as_rows
 from skvae.metrics._gaussian import Gaussian, gaussian_of_rows
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skvae import metrics
+from skvae._utils.arrays import FloatArray, as_pair, as_rows
 from skvae._utils.warn import warn
-from skvae.metrics._checks import FloatArray, as_pair, as_rows
 from skvae.metrics._gaussian import gaussian_of_rows, squared_wasserstein
 from skvae.scorers._reference import Reference
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from skvae._utils.arrays import FloatArray, at_most
 from skvae._utils.random import child_seed, draw_seed
-from skvae.metrics._checks import FloatArray, at_most
 from skvae.pipeline._abilities import log_likelihood, reconstruct
 from skvae.pipeline.sampling import sample_like
 from skvae.scorers._reference import Reference, ReferenceCache, feature_rows, to_array

@@ -1,4 +1,4 @@
-"""Input checks shared by all metrics."""
+"""Arrays and tensors as finite rows of numbers."""
 
 from typing import Any
 
@@ -6,54 +6,21 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from sklearn.utils import check_random_state
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-RandomState = int | np.random.RandomState | None
 _CHECKED_ENTRIES = 2**22
 
 
-def random_state_of(random_state: RandomState) -> np.random.RandomState:
-    """
-    Turn a seed into a generator, leaving NumPy's global one alone.
-
-    Parameters
-    ----------
-    random_state : int, RandomState or None
-        None draws a fresh seed from the operating system.
-
-    Returns
-    -------
-    generator : numpy.random.RandomState
-    """
-    if random_state is None or random_state is np.random:
-        return np.random.RandomState()
-    return check_random_state(random_state)
-
-
-def seed_of(generator: np.random.RandomState) -> int:
-    """Draw one integer seed, to hand down to a scikit-learn estimator."""
-    return int(generator.randint(np.iinfo(np.int32).max))
-
-
-def at_most(X: FloatArray, n_rows: int, rng: np.random.RandomState) -> FloatArray:
-    """Draw `n_rows` of the rows without replacement where there are more."""
-    if len(X) <= n_rows:
-        return X
-    return X[np.sort(rng.choice(len(X), n_rows, replace=False))]
-
-
 def as_rows(X: ArrayLike | torch.Tensor, name: str, *, min_rows: int = 1) -> FloatArray:
-    """
-    Read an array or tensor as finite float64 rows.
+    """Read an array or tensor as finite float64 rows.
 
     Parameters
     ----------
     X : array-like or Tensor of shape (n, ...)
         Rows may have any shape (images, for instance) and are flattened.
     name : str
-        What the caller calls it, for the error messages.
+        Name of the argument, for error messages.
     min_rows : int, default=1
         Smallest number of rows that is enough.
 
@@ -69,30 +36,30 @@ def as_rows(X: ArrayLike | torch.Tensor, name: str, *, min_rows: int = 1) -> Flo
     ValueError
         If `X` has no row axis, too few rows, no features, or NaN or infinity.
     """
-    X = _as_float64(X, name)
-    if X.ndim < 2:
-        raise ValueError(
-            f"{name} must have shape (n_rows, n_features), got {X.shape}. "
-            f"Reshape one feature with {name}.reshape(-1, 1)."
-        )
-    X = X.reshape(len(X), int(np.prod(X.shape[1:])))
-    _check_size(X, name, min_rows)
+    X = _flattened(_as_float64(X, name), name, min_rows)
     _check_finite(X, name)
     return X
 
 
 def as_real_rows(X: ArrayLike | torch.Tensor, name: str) -> NDArray[Any]:
     """Read an array or tensor as finite rows, without a copy in another type."""
-    X = as_real(X, name)
-    if X.ndim < 2:
-        return as_rows(X, name)  # which refuses it
-    X = X.reshape(len(X), int(np.prod(X.shape[1:])))
-    _check_size(X, name, 1)
+    X = _flattened(as_real(X, name), name, min_rows=1)
     if X.dtype.kind == "f":
         step = max(1, _CHECKED_ENTRIES // X.shape[1])
         for start in range(0, len(X), step):
             _check_finite(X[start : start + step], name, start)
     return X
+
+
+def as_real(X: ArrayLike | torch.Tensor, name: str) -> NDArray[Any]:
+    """Read an array or tensor of any shape and real type, which it keeps."""
+    if isinstance(X, torch.Tensor) and X.dtype != torch.bfloat16:
+        X = X.detach().cpu().numpy()
+    elif not issparse(X) and not isinstance(X, torch.Tensor):
+        X = np.asarray(X)
+    if isinstance(X, np.ndarray) and X.dtype.kind in "buif":
+        return X
+    return _as_float64(X, name)
 
 
 def as_finite(X: ArrayLike | torch.Tensor, name: str) -> FloatArray:
@@ -125,38 +92,11 @@ def check_same_width(d_x: int, d_y: int, names: tuple[str, str]) -> None:
         )
 
 
-def check_integer(value: int, name: str, minimum: int) -> int:
-    """Return `value` if it is an integer of at least `minimum`, else raise."""
-    integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not integer or value < minimum:
-        raise ValueError(f"{name} must be an integer >= {minimum}, got {value!r}.")
-    return int(value)
-
-
-def check_positive(value: float, name: str) -> float:
-    """Return `value` as a float if it is finite and above zero, else raise."""
-    if not (np.isscalar(value) and np.isreal(value) and 0 < value < np.inf):
-        raise ValueError(f"{name} must be a finite number > 0, got {value!r}.")
-    return float(value)
-
-
-def check_option(value: str, name: str, options: tuple[str, ...]) -> str:
-    """Return `value` if it is one of `options`, else raise."""
-    if value not in options:
-        listed = ", ".join(repr(option) for option in options)
-        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
-    return value
-
-
-def as_real(X: ArrayLike | torch.Tensor, name: str) -> NDArray[Any]:
-    """Read an array or tensor of any shape and real type, which it keeps."""
-    if isinstance(X, torch.Tensor) and X.dtype != torch.bfloat16:
-        X = X.detach().cpu().numpy()
-    elif not issparse(X) and not isinstance(X, torch.Tensor):
-        X = np.asarray(X)
-    if isinstance(X, np.ndarray) and X.dtype.kind in "buif":
+def at_most(X: FloatArray, n_rows: int, rng: np.random.RandomState) -> FloatArray:
+    """Draw `n_rows` of the rows without replacement where there are more."""
+    if len(X) <= n_rows:
         return X
-    return _as_float64(X, name)
+    return X[np.sort(rng.choice(len(X), n_rows, replace=False))]
 
 
 def _as_float64(X: Any, name: str) -> NDArray[Any]:
@@ -181,7 +121,14 @@ def _casting(X: NDArray[Any]) -> str:
     return "unsafe" if X.dtype.kind == "O" else "same_kind"
 
 
-def _check_size(X: FloatArray, name: str, min_rows: int) -> None:
+def _flattened(X: NDArray[Any], name: str, min_rows: int) -> NDArray[Any]:
+    """Reshape to one row per sample; raise ValueError if there are too few of them."""
+    if X.ndim < 2:
+        raise ValueError(
+            f"{name} must have shape (n_rows, n_features), got {X.shape}. "
+            f"Reshape one feature with {name}.reshape(-1, 1)."
+        )
+    X = X.reshape(len(X), int(np.prod(X.shape[1:])))
     if len(X) < min_rows:
         raise ValueError(
             f"{name} must have at least {min_rows} row{'s' * (min_rows > 1)}, "
@@ -189,6 +136,7 @@ def _check_size(X: FloatArray, name: str, min_rows: int) -> None:
         )
     if X.shape[1] == 0:
         raise ValueError(f"{name} must have at least 1 feature, got shape {X.shape}.")
+    return X
 
 
 def _check_finite(X: FloatArray, name: str, first_row: int = 0) -> None:
