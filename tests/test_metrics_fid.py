@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from torch.nn import functional as F
 
+from skvae._utils.cache import ContentCache, content_key
 from skvae.metrics import (
     FIDInceptionV3,
     FrechetStatistics,
@@ -15,7 +16,6 @@ from skvae.metrics import (
     fid_score,
     frechet_distance,
 )
-from skvae.metrics._cache import ContentCache, content_key
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,7 @@ def test_cache_is_bounded_and_goes_by_content():
     del kept
     gc.collect()
     assert alive() is None
+    assert content_key(X[:0]) != content_key(X[0, 0]) != content_key(X[:1, 0])
     assert content_key(X) != content_key(X.reshape(2, 3))
     assert content_key(X) != content_key(X.view(np.int64))
 

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from skvae._utils.arrays import FloatArray
+from skvae._utils.cache import ContentCache
 from skvae._utils.images import as_images
-from skvae.metrics._cache import ContentCache
 from skvae.metrics._pixels import pixel_range
 from skvae.metrics.features import ImageFeatures
 from skvae.metrics.frechet import FrechetStatistics, frechet_distance

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from functools import cached_property
-from hashlib import blake2b
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +11,7 @@ from torch import Tensor
 
 from skvae import metrics
 from skvae._utils.arrays import FloatArray, as_rows
+from skvae._utils.cache import ContentCache
 from skvae.metrics._gaussian import Gaussian, gaussian_of_rows
 
 
@@ -50,7 +48,7 @@ class Reference:
 
 
 class ReferenceCache:
-    """The last few references, found by the content of their rows.
+    """The most recently used references, keyed by the content of their rows.
 
     Parameters
     ----------
@@ -59,26 +57,16 @@ class ReferenceCache:
     """
 
     def __init__(self, features: metrics.FeatureMap | None, max_cached: int) -> None:
-        self.features, self.max_cached = features, max_cached
-        self._lock = threading.Lock()
-        self._references: OrderedDict[Any, Reference] = OrderedDict()
+        self.features = features
+        self._references = ContentCache(max_cached)
 
     def __len__(self) -> int:
         return len(self._references)
 
     def get(self, X: np.ndarray, name: str) -> Reference:
-        """Return the reference of these rows, computed unless it is kept."""
-        key = (X.shape, X.dtype.str, _digest(X))
-        with self._lock:
-            if key in self._references:
-                self._references.move_to_end(key)
-                return self._references[key]
-        reference = Reference(X, self.features, name)
-        with self._lock:
-            self._references[key] = reference
-            while len(self._references) > self.max_cached:
-                self._references.popitem(last=False)
-        return reference
+        """Return the reference of these rows, computed unless it is cached."""
+        make = partial(Reference, X, self.features, name)
+        return self._references.get(X, None, make)
 
 
 def feature_rows(
@@ -103,9 +91,3 @@ def to_array(X: Any) -> np.ndarray:
         raise TypeError(f"X must be dense, got {type(X)}. Use X.toarray().")
     X = X.detach().cpu().numpy() if isinstance(X, Tensor) else np.asarray(X)
     return X.astype(np.float64) if X.dtype == object else X
-
-
-def _digest(X: np.ndarray) -> bytes:
-    # Flattened before the view, which empty and zero-dimensional arrays refuse.
-    flat = np.ascontiguousarray(X).reshape(-1).view(np.uint8)
-    return blake2b(flat, digest_size=16).digest()

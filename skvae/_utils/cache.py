@@ -1,25 +1,26 @@
-"""Values that are dear to compute, kept by the content of the array they are of."""
+"""Cache of expensive results, keyed by the content of arrays."""
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from hashlib import blake2b
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+_ROWS_AT_ONCE = 1024
+
 
 class ContentCache:
-    """
-    The values that were last asked for, a bounded number of them.
+    """The most recently used results, a bounded number of them.
 
     The arrays themselves are not kept. A copy or a pickle starts empty.
 
     Parameters
     ----------
     max_items : int
-        Beyond these, the value that was not used for the longest time goes.
+        Of more results, the least recently used is dropped.
     """
 
     def __init__(self, max_items: int) -> None:
@@ -30,17 +31,16 @@ class ContentCache:
     def get(
         self, X: NDArray[Any], settings: Hashable, compute: Callable[[], Any]
     ) -> Any:
-        """
-        Return the value of an array, computed unless it is kept.
+        """Return the result for an array, computed unless it is cached.
 
         Parameters
         ----------
         X : ndarray
-            Equal shape, type and bytes are the same array.
+            Arrays of equal shape, type and bytes are the same.
         settings : hashable
-            Whatever else the value depends on.
+            What else the result depends on.
         compute : callable
-            Called without arguments where there is no value yet.
+            Called without arguments if there is no result yet.
 
         Returns
         -------
@@ -60,7 +60,7 @@ class ContentCache:
         return value
 
     def clear(self) -> None:
-        """Forget all values."""
+        """Drop all results."""
         with self._lock:
             self._items.clear()
 
@@ -71,9 +71,10 @@ class ContentCache:
         return type(self), (self.max_items,)
 
 
-def content_key(X: NDArray[Any]) -> tuple[tuple[int, ...], str, str]:
-    """Shape, type and hash of the bytes of a numeric array."""
-    digest = hashlib.blake2b(digest_size=20)
-    for start in range(0, len(X), 1024):  # no copy of the whole where it has strides
-        digest.update(np.ascontiguousarray(X[start : start + 1024]))
-    return X.shape, X.dtype.str, digest.hexdigest()
+def content_key(X: NDArray[Any]) -> tuple[tuple[int, ...], str, bytes]:
+    """Return shape, type and hash of the bytes of a numeric array."""
+    digest, rows = blake2b(digest_size=20), np.atleast_1d(X)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):  # strided arrays are copied
+        block = np.ascontiguousarray(rows[start : start + _ROWS_AT_ONCE])
+        digest.update(block.reshape(-1).view(np.uint8))
+    return X.shape, X.dtype.str, digest.digest()
