@@ -18,7 +18,7 @@ from skvae.diagnostics import (
     posterior_moments,
     reconstruction_matching,
 )
-from skvae.metrics import _pairwise, frechet_distance, slerp
+from skvae.metrics import frechet_distance, slerp
 from skvae.networks import MLP
 
 SMALL = {
@@ -59,7 +59,7 @@ def test_optimal_decoder_is_a_double_loop_over_the_posteriors(X, posterior):
 
 
 def test_memory_of_the_optimal_decoder_is_bounded(X, monkeypatch):
-    monkeypatch.setattr(_pairwise, "BLOCK_ENTRIES", 2**15)
+    monkeypatch.setattr("skvae._utils.rows.BLOCK_ENTRIES", 2**15)
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 255, (10_000, 400)).astype(np.uint8)
     vae = VAE(2, **SMALL).fit(rows[:100])

@@ -14,7 +14,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom to the top; a room may import what stands on its own or a lower floor.
 FLOORS = [
     ["_version", "_utils"],
-    ["_distributions", "networks", "metrics", "datasets", "densities"],
+    ["_distributions"],
+    ["networks", "metrics", "datasets", "densities"],
     ["likelihoods", "posteriors"],
     ["module"],
     ["losses"],

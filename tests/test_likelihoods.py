@@ -318,7 +318,7 @@ def test_statistics_are_numpys(n_samples, offset, spread, seed):
 
 
 def test_statistics_over_many_blocks_are_numpys(monkeypatch):
-    monkeypatch.setattr("skvae._utils.rows._CHUNK_BYTES", 4 * 3 * 7)
+    monkeypatch.setattr("skvae._utils.rows.BLOCK_ENTRIES", 3 * 7)
     X = 1e4 + np.random.default_rng(0).standard_normal((100, 3))
     summary = summarise(X)
     np.testing.assert_allclose(summary.mean, X.mean(0), rtol=1e-12)

@@ -6,7 +6,7 @@ from skvae.metrics import _pairwise, _screening
 
 @pytest.fixture(params=[1, 7, 40, 2**22])
 def block_entries(request, monkeypatch):
-    monkeypatch.setattr(_pairwise, "BLOCK_ENTRIES", request.param)
+    monkeypatch.setattr("skvae._utils.rows.BLOCK_ENTRIES", request.param)
 
 
 def direct(X, Y):

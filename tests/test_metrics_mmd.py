@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 from skvae.metrics import (
-    _pairwise,
     kernel_distance,
     maximum_mean_discrepancy,
     median_bandwidth,
@@ -48,7 +47,7 @@ def two_sets(seed, n=12, m=9, d=3):
 
 @pytest.fixture(params=[1, 30, 2**22])
 def _block_entries(request, monkeypatch):
-    monkeypatch.setattr(_pairwise, "BLOCK_ENTRIES", request.param)
+    monkeypatch.setattr("skvae._utils.rows.BLOCK_ENTRIES", request.param)
 
 
 @pytest.mark.usefixtures("_block_entries")

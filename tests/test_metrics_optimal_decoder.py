@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import entropy, multivariate_normal, norm, ortho_group
 
-from skvae.metrics import _pairwise, optimal_decoder, optimal_decoder_weights
+from skvae.metrics import optimal_decoder, optimal_decoder_weights
 
 
 def setting(seed=0, m=5, n=9, d=3, width=4, spread=1.0):
@@ -41,7 +41,7 @@ def test_weights_are_the_double_loop(seed, block_entries, tile_columns, spread):
     Z, means, deviations, X = setting(seed, spread=spread)
     expected = double_loop(Z, means, deviations)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_pairwise, "BLOCK_ENTRIES", block_entries)
+        patch.setattr("skvae._utils.rows.BLOCK_ENTRIES", block_entries)
         patch.setattr(optimal_decoder, "TILE_COLUMNS", tile_columns)
         result = optimal_decoder_weights(Z, means, deviations, X, keep_weights=True)
     np.testing.assert_allclose(result.weights, expected, rtol=1e-7, atol=1e-10)
@@ -167,13 +167,13 @@ def test_training_rows_of_any_type_give_what_float64_gives(dtype, monkeypatch):
     Z, means, deviations, X = setting(5)
     X = (40 * X).astype(dtype)
     exact = optimal_decoder_weights(Z, means, deviations, X.astype(float))
-    monkeypatch.setattr(_pairwise, "BLOCK_ENTRIES", 8)  # two rows, of nine
+    monkeypatch.setattr("skvae._utils.rows.BLOCK_ENTRIES", 8)  # two rows, of nine
     result = optimal_decoder_weights(Z, means, deviations, X)
     np.testing.assert_allclose(result.averages, exact.averages, rtol=1e-12)
 
 
 def test_memory_is_bounded_whatever_the_number_of_training_rows(monkeypatch):
-    monkeypatch.setattr(_pairwise, "BLOCK_ENTRIES", 2**15)  # 256 kB in float64
+    monkeypatch.setattr("skvae._utils.rows.BLOCK_ENTRIES", 2**15)  # 256 kB in float64
     rng = np.random.RandomState(0)
 
     def peak(n):

@@ -7,7 +7,6 @@ from scipy.stats import ortho_group
 from sklearn.datasets import load_digits
 
 from skvae.metrics import (
-    _pairwise,
     density_coverage,
     improved_precision_recall,
     precision_recall_density_coverage,
@@ -64,7 +63,7 @@ def test_scores_are_brute_force_ties_included(seed, d, steps, block_entries):
     if steps:  # quantised, so that points lie on the edges of balls
         X, Y = np.round(X * steps), np.round(Y * steps)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_pairwise, "BLOCK_ENTRIES", block_entries)
+        patch.setattr("skvae._utils.rows.BLOCK_ENTRIES", block_entries)
         for scores in (by_skvae, in_one_pass):
             np.testing.assert_allclose(
                 scores(X, Y, 3, 5), direct(X, Y, 3, 5), rtol=1e-14

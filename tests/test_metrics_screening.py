@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skvae.metrics import _pairwise, _screening
+from skvae.metrics import _screening
 from skvae.metrics._screening import Pairs, nearest, nearest_others, within
 
 
@@ -62,7 +62,7 @@ def test_screening_decides_as_direct_differences(seed, kind, d, block_entries, f
     # Whole blocks in float64 round as their largest rows do.
     tolerance = {"rtol": 1e-6, "atol": 0 if few else 1e-13 * np.var(X) * X.size}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_pairwise, "BLOCK_ENTRIES", block_entries)
+        patch.setattr("skvae._utils.rows.BLOCK_ENTRIES", block_entries)
         if few:  # small sets would always go the way of many ties
             patch.setattr(_screening, "_FEW", 2.0)
             patch.setattr(_screening, "_MANY", 1e9)

@@ -19,20 +19,24 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     return (x2[:, None] + y2[None, :] - 2 * inner).clamp(min=0)
 
 
-def imq_kernel(distance: Tensor, n_components: int) -> Tensor:
+def imq_kernel(
+    distance: Tensor, n_components: int, squared_bandwidth: float = 1.0
+) -> Tensor:
     """Sum of seven inverse multiquadratic kernels C / (C + ||a - b||^2).
 
     Parameters
     ----------
-    distance : Tensor
+    distance : Tensor or ndarray
         Squared distances.
     n_components : int
-        Dimension d of the points; C = 2 d s for the scales s in `IMQ_SCALES`, where 2 d
-        is the mean squared distance under N(0, I).
+        Dimension d of the points; C = 2 d b^2 s for the scales s in `IMQ_SCALES`, where
+        2 d b^2 is the mean squared distance under N(0, b^2 I).
+    squared_bandwidth : float, default=1.0
+        The b^2 above.
 
     Returns
     -------
-    k : Tensor of the same shape
+    k : Tensor or ndarray of the same shape
         At most 7.
 
     References
@@ -40,8 +44,8 @@ def imq_kernel(distance: Tensor, n_components: int) -> Tensor:
     Tolstikhin et al., "Wasserstein Auto-Encoders", ICLR 2018, section 4, with the
     scales of the authors' code. https://arxiv.org/abs/1711.01558
     """
-    scales = [2 * n_components * s for s in IMQ_SCALES]
-    return sum(c / (c + distance) for c in scales)
+    scale = 2 * n_components * squared_bandwidth
+    return sum(s * scale / (s * scale + distance) for s in IMQ_SCALES)
 
 
 def rbf_kernel(distance: Tensor, squared_bandwidth: float | Tensor) -> Tensor:

@@ -11,7 +11,8 @@ import torch
 from sklearn.utils import assert_all_finite
 from torch import Tensor
 
-_CHUNK_BYTES = 2**24
+# Entries of one block: 16 MB in float32, 32 MB in float64.
+BLOCK_ENTRIES = 2**22
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,19 @@ def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def row_blocks(X: np.ndarray, n_rows: int | None = None) -> Iterator[np.ndarray]:
-    """Yield consecutive blocks of rows, by default of about 16 MB in float32."""
-    n_rows = n_rows or max(1, _CHUNK_BYTES // (4 * X.shape[1]))
-    for start in range(0, len(X), n_rows):
-        yield X[start : start + n_rows]
+    """Yield consecutive blocks of rows, by default of at most `BLOCK_ENTRIES`."""
+    entries = None if n_rows is None else n_rows * X.shape[1]
+    return (X[rows] for rows in row_slices(*X.shape, entries))
+
+
+def row_slices(
+    n_rows: int, n_columns: int, entries: int | None = None
+) -> Iterator[slice]:
+    """Cut rows into blocks of at most `entries` entries, by default `BLOCK_ENTRIES`."""
+    entries = BLOCK_ENTRIES if entries is None else entries
+    size = max(1, entries // max(1, n_columns))
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
 
 
 def to_float32(rows: np.ndarray) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import linalg
 
 from skvae._utils.arrays import FloatArray
-from skvae.metrics._pairwise import row_blocks
+from skvae._utils.rows import row_slices
 
 # Rows of a product that stay in the cache.
 _BLOCK = 1024
@@ -64,7 +64,7 @@ def _about(centre: FloatArray, X: FloatArray) -> tuple[FloatArray, FloatArray]:
     root = None
     if n > d:
         total, squares = np.zeros(d), np.zeros((d, d))
-        for rows in row_blocks(n, d, d * max(_BLOCK, 2 * d)):
+        for rows in row_slices(n, d, d * max(_BLOCK, 2 * d)):
             Z = X[rows] - centre
             total += sum_of_rows(Z)
             squares += Z.T @ Z

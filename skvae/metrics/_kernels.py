@@ -6,17 +6,15 @@ from typing import Protocol
 
 import numpy as np
 
+from skvae._distributions.mmd import imq_kernel
 from skvae._utils.arrays import FloatArray
+from skvae._utils.rows import row_slices
 from skvae.metrics._pairwise import (
     CACHE_ENTRIES,
-    row_blocks,
     squared_distance_blocks,
     squared_distance_triangle,
     squared_norms,
 )
-
-# s in k(x, y) = sum_s s c / (s c + |x - y|^2), Tolstikhin et al. 2018.
-IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 Blocks = Iterator[tuple[slice, FloatArray]]
 
@@ -63,7 +61,7 @@ class RadialKernel:
 
     def _of(self, squared: FloatArray) -> FloatArray:
         # A profile passes over its block several times.
-        for rows in row_blocks(*squared.shape, CACHE_ENTRIES):
+        for rows in row_slices(*squared.shape, CACHE_ENTRIES):
             squared[rows] = self.profile(squared[rows])
         return squared
 
@@ -73,12 +71,12 @@ class PolynomialKernel:
 
     def blocks(self, X: FloatArray, Y: FloatArray) -> Blocks:
         """Kernel of rows of `X` with all rows of `Y`, block by block."""
-        for rows in row_blocks(len(X), len(Y)):
+        for rows in row_slices(len(X), len(Y)):
             yield rows, self._cube(X[rows] @ Y.T, X.shape[1])
 
     def triangle(self, X: FloatArray) -> Blocks:
         """Kernel within a set, each pair once."""
-        for rows in row_blocks(len(X), len(X)):
+        for rows in row_slices(len(X), len(X)):
             yield rows, self._cube(X[rows] @ X[rows.start :].T, X.shape[1])
 
     def diagonal(self, X: FloatArray) -> FloatArray:
@@ -106,17 +104,7 @@ def rbf(bandwidth: float) -> RadialKernel:
 
 def imq(bandwidth: float, n_features: int) -> RadialKernel:
     """Sum of inverse multiquadratic kernels ``C s / (C s + |x - y|^2)``."""
-    base = 2.0 * n_features * bandwidth**2
-
-    def profile(squared: FloatArray) -> FloatArray:
-        kernel, term = np.zeros_like(squared), np.empty_like(squared)
-        for scale in IMQ_SCALES:
-            np.add(squared, scale * base, out=term)
-            np.divide(scale * base, term, out=term)
-            kernel += term
-        return kernel
-
-    return RadialKernel(profile)
+    return RadialKernel(lambda squared: imq_kernel(squared, n_features, bandwidth**2))
 
 
 def forms_within(kernel: Kernel, X: FloatArray, weights: FloatArray) -> FloatArray:
@@ -192,7 +180,7 @@ def combine(
 
 def _forms(block: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
     forms = np.empty(v.shape[1])
-    for columns in row_blocks(v.shape[1], len(w)):
+    for columns in row_slices(v.shape[1], len(w)):
         right = block @ w[:, columns].astype(float)
         forms[columns] = np.einsum("is,is->s", v[:, columns].astype(float), right)
     return forms

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from skvae._utils.arrays import FloatArray
+from skvae._utils.rows import row_slices
 
-# Entries of one block: 32 MB of float64, whatever the number of rows.
-BLOCK_ENTRIES = 2**22
 # Entries that stay in a core's cache between two passes over them.
 CACHE_ENTRIES = 2**15
 
@@ -22,16 +21,6 @@ def centred(X: FloatArray, *others: FloatArray) -> tuple[FloatArray, ...]:
     return tuple(A - mean for A in (X, *others))
 
 
-def row_blocks(
-    n_rows: int, n_columns: int, entries: int | None = None
-) -> Iterator[slice]:
-    """Cut `n_rows` so that a block of `n_columns` has so many entries at most."""
-    entries = BLOCK_ENTRIES if entries is None else entries
-    size = max(1, entries // max(1, n_columns))
-    for start in range(0, n_rows, size):
-        yield slice(start, min(start + size, n_rows))
-
-
 def squared_norms(X: FloatArray) -> FloatArray:
     """Squared Euclidean norm of every row."""
     return np.einsum("ij,ij->i", X, X)
@@ -40,7 +29,7 @@ def squared_norms(X: FloatArray) -> FloatArray:
 def norms_about(mean: FloatArray, X: FloatArray) -> FloatArray:
     """Squared norms of the rows less their mean, without a copy of all of them."""
     norms = np.empty(len(X))
-    for rows in row_blocks(*X.shape, CACHE_ENTRIES):
+    for rows in row_slices(*X.shape, CACHE_ENTRIES):
         norms[rows] = squared_norms(X[rows] - mean)
     return norms
 
@@ -65,7 +54,7 @@ def squared_distance_blocks(
         a little below zero.
     """
     y_squared = squared_norms(Y)
-    for rows in row_blocks(len(X), len(Y)):
+    for rows in row_slices(len(X), len(Y)):
         yield rows, squared_distances(X[rows], Y, y_squared)
 
 
@@ -89,7 +78,7 @@ def squared_distance_triangle(
         later rows.
     """
     x_squared = squared_norms(X)
-    for rows in row_blocks(len(X), len(X)):
+    for rows in row_slices(len(X), len(X)):
         later = slice(rows.start, None)
         yield rows, squared_distances(X[rows], X[later], x_squared[later])
 

@@ -17,7 +17,7 @@ from skvae.metrics._pairwise import (
     centred,
     keep_smallest,
     norms_about,
-    row_blocks,
+    row_slices,
     smallest_squared_distances,
     squared_distances,
     squared_norms,
@@ -63,7 +63,7 @@ class Pairs:
 
     def blocks(self) -> Iterator[tuple[slice, Screened]]:
         """Screened distances from rows of `X` to all rows of `Y`, block by block."""
-        for rows in row_blocks(len(self.X), len(self.Y)):
+        for rows in row_slices(len(self.X), len(self.Y)):
             yield rows, self.screened(rows, slice(None))
 
     def screened(self, rows: slice, columns: slice) -> Screened:
@@ -80,7 +80,7 @@ class Pairs:
     def measured(self, i: IntArray, j: IntArray) -> FloatArray:
         """Squared distances of pairs of rows, from their differences."""
         squared = np.empty(len(i))
-        for part in row_blocks(len(i), self.X.shape[1], CACHE_ENTRIES):
+        for part in row_slices(len(i), self.X.shape[1], CACHE_ENTRIES):
             difference = self.X[i[part]] - self.Y[j[part]]
             squared[part] = np.einsum("ij,ij->i", difference, difference)
         return squared
@@ -175,7 +175,7 @@ def nearest_others(X: FloatArray, k: int) -> FloatArray:
     pairs, n = Pairs(X, X), len(X)
     best = np.full((n, k), np.inf, dtype=np.float32)
     found: list[tuple[NDArray, ...]] = []
-    for rows in row_blocks(n, n):
+    for rows in row_slices(n, n):
         screened = pairs.screened(rows, slice(rows.start, n))
         np.fill_diagonal(screened, np.inf)
         below = np.ascontiguousarray(screened[:, rows.stop - rows.start :].T)
@@ -198,7 +198,7 @@ def _into_unit_ball(A: FloatArray, mean: FloatArray, radius: float) -> Screened:
     """Scaled rows a as ``[a, |a|^2, 1]``, so that one product gives distances."""
     n, d = A.shape
     unit = np.ones((n, d + 2), dtype=np.float32)
-    for rows in row_blocks(n, d, CACHE_ENTRIES):
+    for rows in row_slices(n, d, CACHE_ENTRIES):
         scaled = (A[rows] - mean) / radius
         unit[rows, :d] = scaled
         unit[rows, d] = squared_norms(scaled)

@@ -16,7 +16,7 @@ from skvae._utils.arrays import (
     as_rows,
     check_same_width,
 )
-from skvae.metrics._pairwise import row_blocks
+from skvae._utils.rows import row_slices
 from skvae.metrics.latent import broadcast_deviations
 
 # By component j, the entries (k, (L_i^-1)_jk for all rows i) that are not zero.
@@ -186,7 +186,7 @@ def _log_weight_blocks(
 ) -> Iterator[FloatArray]:
     """Unnormalised log weights of blocks of queries, (len(block), n)."""
     mu, (inverse, log_det) = means.T.copy(), whitening
-    for rows in row_blocks(len(Z), len(means)):
+    for rows in row_slices(len(Z), len(means)):
         log_w = _scaled_distances(Z[rows], mu, inverse)
         log_w *= -0.5
         log_w += log_det
@@ -240,6 +240,6 @@ def _summarise(
 def _average(w: FloatArray, X: NDArray[Any]) -> FloatArray:
     """Compute ``w @ X`` in float64, a block of rows of `X` at a time."""
     averages = np.zeros((len(w), X.shape[1]))
-    for rows in row_blocks(*X.shape):
+    for rows in row_slices(*X.shape):
         averages += w[:, rows] @ X[rows].astype(np.float64, copy=False)
     return averages
