@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from skvae._distributions.mmd import mmd_of_codes
 from skvae._distributions.normal import (
@@ -17,6 +16,7 @@ from skvae._distributions.normal import (
 )
 from skvae._utils.random import standard_normal
 from skvae.module import AutoencoderModule
+from skvae.networks._penalties import gradient_penalty, squared_weights
 
 __all__ = [
     "gradient_penalty",
@@ -261,45 +261,6 @@ def wae_gan_loss(
         "divergence": -divergence_weight * log_fooled,
         "discriminator": -divergence_weight * (log_real + log_fake),
     }
-
-
-def squared_weights(network: nn.Module) -> Tensor:
-    """Sum of all squared weights, without biases and other vectors; shape ()."""
-    return sum(w.square().sum() for w in network.parameters() if w.ndim > 1)
-
-
-def gradient_penalty(
-    decode: Callable[[Tensor], Tensor], z: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Hutchinson's estimate of the squared Frobenius norm of the decoder's Jacobian.
-
-    Parameters
-    ----------
-    decode : callable, Tensor (n, d) -> Tensor (n, n_features)
-        The derivative is by its argument, row by row.
-    z : Tensor of shape (n, d)
-    generator : torch.Generator
-
-    Returns
-    -------
-    penalty : Tensor of shape (n,)
-        ||J'v||^2 for one v ~ N(0, I) a row, in expectation ||J||_F^2.
-
-    Notes
-    -----
-    The authors' code penalises the derivative of ||D(z)||^2 instead. Layers that couple
-    the rows of a batch, such as batch normalisation, make the penalty approximate.
-
-    References
-    ----------
-    Ghosh et al. 2020, section 3 ("gradient penalty"); Hutchinson 1990.
-    """
-    with torch.enable_grad():
-        z = z if z.requires_grad else z.detach().requires_grad_()
-        x = decode(z)
-        v = torch.empty_like(x).normal_(generator=generator)
-        (gradient,) = torch.autograd.grad(x, z, v, create_graph=True)
-    return gradient.square().sum(-1)
 
 
 def importance_weights(
