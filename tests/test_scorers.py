@@ -36,7 +36,8 @@ from skvae import RAE, VAE, evaluate, make_sample_scorer, metrics, sample_pipeli
 from skvae.metrics import density_coverage
 from skvae.networks import MLP
 from skvae.scorers import SCORERS, get_scorer
-from skvae.scorers._table import METRICS, Metric, ReportRow
+from skvae.scorers._metric import Metric, ReportRow
+from skvae.scorers._table import METRICS
 
 RNG = np.random.RandomState(0)
 X = np.vstack([RNG.normal(size=(100, 4)), RNG.normal(size=(100, 4)) + 5])
@@ -327,7 +328,7 @@ class TestFeatures:
         images = metrics.ImageFeatures("inception", image_shape=(2, 2))
         make_sample_scorer(name, features=images)
         assert "features='inception'" in repr(get_scorer(name))
-        with pytest.raises(ValueError, match="is of Inception features, got"):
+        with pytest.raises(ValueError, match="needs Inception features, got"):
             make_sample_scorer(name, features="efficientnet-lite0")
 
     def test_may_be_a_network(self):

@@ -12,19 +12,19 @@ from skvae.evaluation._rows import EvaluationRow
 # `fit` warns at the same share of active components; here the reconstructions must
 # suffer too, since unused components do no harm to a model that has enough.
 ACTIVE_SHARE = 0.25
-# Reconstructions as far from the data as the mean row is, while a PCA gets nearer.
+# Shares of the error of the mean row: reconstructions are no better, a PCA is.
 NO_BETTER_THAN_MEAN = 0.95
 BETTER_THAN_MEAN = 0.9
 # Samples whose Fréchet distance would fall by a third if only their codes were right.
 MISMATCH_RATIO = 1.5
 MISMATCH_P_VALUE = 0.01
-# By construction, held-out rows score the floor (5 %). The lower end of the interval
-# at twice that is out of reach of independent samples.
+# By construction, held-out rows score the floor (5 %). The interval of independent
+# samples does not lie above twice that.
 COPY_RATIO = 2.0
 # Half of what training rows score in place of samples.
 MANIFOLD_RATIO = 0.5
-# 0.5 tells nothing of training rows, 1 tells them all. On digits, models stopped early
-# score 0.7 and models trained past that 0.99.
+# At 0.5 likelihoods do not tell training from held-out rows, at 1 they always do. On
+# digits, models stopped early score 0.7 and models trained longer 0.99.
 OVERFIT_SHARE = 0.85
 
 

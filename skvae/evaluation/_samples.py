@@ -12,8 +12,9 @@ from skvae import metrics
 from skvae._utils import intervals
 from skvae._utils.arrays import FloatArray
 from skvae.evaluation._rows import EvaluationRow, FeatureSets, make_row
+from skvae.scorers._metric import Metric
 from skvae.scorers._results import Results
-from skvae.scorers._table import Metric, metrics_of_report
+from skvae.scorers._table import metrics_of_report
 
 # Held-out rows with such a ratio of distances to the two nearest training rows, or a
 # smaller one, are as many as this.

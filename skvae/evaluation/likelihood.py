@@ -31,7 +31,7 @@ class LikelihoodEvaluation(NamedTuple):
     n: int
     """Number of rows."""
     n_features: int
-    """Number of features of a row."""
+    """Number of features per row."""
 
 
 def evaluate_likelihood(
@@ -44,8 +44,8 @@ def evaluate_likelihood(
     """
     Negative log-likelihood of held-out rows, in nats and in bits per dimension.
 
-    What the scalers of a pipeline stretch is accounted for, so that models with and
-    without scaling compare.
+    The change of variables made by a pipeline's scalers is included, so that models
+    with and without scaling can be compared.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ def evaluate_likelihood(
     X : array-like of shape (n, n_features)
         Held-out rows, as the estimator takes them.
     n_importance_samples : int, default=None
-        Draws z ~ q(z|x) for each row, for estimators that sample; None leaves their
-        default. More give a lower, tighter bound.
+        Draws z ~ q(z|x) per row, for estimators that sample; None is their default.
+        More draws give a lower, tighter bound.
     divisor : float or array-like of shape (n_features,), default=1.0
-        What X itself was divided by before: 255 for grey levels brought to [0, 1], so
-        that the bits are those of the levels.
+        What X was divided by beforehand, such as 255 for grey levels in [0, 1], so that
+        the bits are those of the levels.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def evaluate_likelihood(
         scale features.
     ValueError
         If X or the parameters are not as above, or `divisor` is given for a model of
-        probabilities, which have no unit.
+        discrete data, whose probabilities have no unit.
 
     See Also
     --------

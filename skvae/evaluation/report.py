@@ -27,7 +27,7 @@ _MAX_SAMPLES = 2000
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found; ``print`` shows it, ``evaluation[figure]`` is one row.
+    """The result of `evaluate`; ``print`` shows it, ``evaluation[figure]`` is one row.
 
     Attributes
     ----------
@@ -120,9 +120,9 @@ def evaluate(
     mean : bool, default=True
         Draw decoder means; False adds the observation noise.
     n_bootstrap : int, default=40
-        Resamples behind the intervals of figures of samples; 0 for none.
+        Number of resamples for the intervals of figures of samples; 0 for no intervals.
     random_state : int or None, default=0
-        Seeds everything that is drawn.
+        Seed of everything that is drawn.
 
     Returns
     -------
@@ -138,43 +138,43 @@ def evaluate(
 
     Notes
     -----
-    The *floor* is what real rows get: training rows in place of samples, as many of
-    them; training rows in place of held-out rows in reconstruction and likelihood; and
+    The *floor* is what real rows get: equally many training rows in place of samples;
+    training rows in place of held-out rows in reconstruction and likelihood; and
     held-out rows in place of samples in the figures of copying. A figure means little
-    without it.
+    without its floor.
 
-    Intervals are of the sampling of rows and samples, not of training. Those of means
-    over rows are percentiles of the bootstrap; those of figures of sets come from
-    random halves drawn without replacement, since a bootstrap's duplicates would be
-    nearest neighbours.
+    Intervals reflect the sampling of rows and samples, not the randomness of training.
+    Those of means over rows are percentiles of the bootstrap; those of figures of sets
+    come from random halves drawn without replacement, since duplicates in a bootstrap
+    sample would be nearest neighbours of each other.
 
     The findings and their thresholds:
 
-    - *Posterior collapse*: at most a quarter of the components is active, or
-      reconstructions are within 5 % as far from held-out rows as the mean row is;
-      and they are farther than those of a PCA with as many components, which reach at
-      least 10 % nearer than the mean row (else there is nothing to find).
-    - *Prior mismatch*: a permutation test tells codes z ~ q(z|x) of held-out rows from
-      draws of the latent density (p <= 0.01), and the Fréchet distance of samples is
-      more than 1.5 times that of decoded codes of training rows.
+    - *Posterior collapse*: at most a quarter of the components is active, or the error
+      of reconstructions is more than 95 % of that of the mean row; and it is larger
+      than that of a PCA with as many components, which is less than 90 % of that of the
+      mean row (otherwise there is no structure to find).
+    - *Prior mismatch*: a permutation test distinguishes codes z ~ q(z|x) of held-out
+      rows from draws of the latent density (p <= 0.01), and the Fréchet distance of
+      samples is more than 1.5 times that of decoded codes of training rows.
     - *Copying*: a near copy is a sample whose distance to its nearest training row,
       over that to its second nearest, is as small as that of 5 % of held-out rows.
       Reported where the interval of their share lies above twice the floor of 5 %.
     - *Overfit*: the interval of the share of pairs in which a training row is more
-      likely than a held-out row lies above 0.85 (0.5 tells nothing; on the digits of
-      scikit-learn, models that were stopped early score 0.7 and those that were not
-      0.99); or held-out rows are less likely than under a Gaussian with one variance,
-      fitted to the training rows, and training rows are not.
+      likely than a held-out row lies above 0.85 (0.5 if the two do not differ; on the
+      digits of scikit-learn, models that were stopped early score 0.7 and those that
+      were not 0.99); or held-out rows are less likely than under a Gaussian with one
+      variance, fitted to the training rows, and training rows are not.
     - *Low recall*, *low precision*: the interval lies below half of the floor.
 
-    A density that stands on training rows, as `KernelDensity` does, overfits by
-    construction in this sense.
+    A density with a kernel at every training row, such as `KernelDensity`, always
+    overfits in this sense.
 
     References
     ----------
     Meehan, Chaudhuri and Dasgupta 2020, arXiv:2004.05675, for the comparison of samples
     with held-out rows. Yeom et al. 2018, Privacy risk in machine learning,
-    arXiv:1709.01604, for likelihoods that tell training rows.
+    arXiv:1709.01604, for likelihoods that reveal training rows.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What scorers ask of any estimator or pipeline, in the units of its input."""
+"""What an estimator or pipeline can do, in the units of its input."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def log_likelihood(
     Log-likelihood of every row in nats, in the units of the estimator's input.
 
     The density of a pipeline's last step is brought to the units of the pipeline's
-    input by the logarithm of what the steps before it stretch; a probability of
+    input by the change of variables that the steps before it make; a probability of
     discrete data stays as it is.
 
     Parameters
@@ -106,7 +106,7 @@ def log_likelihood(
     Raises
     ------
     TypeError
-        If a pipeline has a step whose stretch is not known.
+        If a step of a pipeline does more than scale features.
     """
     last = last_step(estimator)
     options: dict[str, Any] = {"n_importance_samples": n_importance_samples}
@@ -117,19 +117,19 @@ def log_likelihood(
     scores = np.asarray(last.score_samples(rows, **options), dtype=np.float64)
     if is_discrete(estimator):
         return scores
-    return scores + _log_stretch(estimator)
+    return scores + _log_determinant(estimator)
 
 
-def _log_stretch(estimator: Any) -> float:
-    """Log of the factor by which a pipeline's steps stretch a volume."""
+def _log_determinant(estimator: Any) -> float:
+    """Log-determinant of the Jacobian of a pipeline's steps before the last."""
     if not isinstance(estimator, Pipeline):
         return 0.0
     steps = steps_before_last(estimator)
-    own = sum(_log_stretch_of(name, step) for name, step in steps)
-    return own + _log_stretch(estimator[-1])
+    own = sum(_log_determinant_of(name, step) for name, step in steps)
+    return own + _log_determinant(estimator[-1])
 
 
-def _log_stretch_of(name: str, step: Any) -> float:
+def _log_determinant_of(name: str, step: Any) -> float:
     if not _scales(step):
         raise TypeError(
             "A likelihood in the units of a pipeline's input needs steps that scale "

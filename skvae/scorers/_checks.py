@@ -16,7 +16,8 @@ from skvae.pipeline._abilities import (
     last_step,
     log_likelihood,
 )
-from skvae.scorers._table import METRICS, Metric, name_of
+from skvae.scorers._metric import Metric, name_of
+from skvae.scorers._table import METRICS
 
 _OWNER = "make_sample_scorer"
 _SAMPLE = (can_sample, "sample")
@@ -56,8 +57,8 @@ def check_metrics(
 def _check_names(names: list[str]) -> None:
     if not names or len(set(names)) < len(names):
         raise ValueError(
-            f"metrics must be one or more of different names, got {tuple(names)}. "
-            "Rename a function or leave one out."
+            "metrics must be one or more metrics of different names, got "
+            f"{tuple(names)}. Rename a function or leave one out."
         )
 
 
@@ -81,7 +82,7 @@ def _check_functions(functions: list[Any], entries: list[Metric]) -> None:
 def _check_needs(name: str, features: Any, X_train: Any) -> None:
     if METRICS[name].needs_inception and not _is_inception(features):
         raise ValueError(
-            f"{name} is of Inception features, got features={features!r}. Pass "
+            f"{name} needs Inception features, got features={features!r}. Pass "
             "features='inception', or take 'neg_frechet_distance' or "
             "'neg_kernel_distance' for other features."
         )
@@ -98,7 +99,7 @@ def _is_inception(features: Any) -> bool:
 
 
 def check_random_state(random_state: Any) -> None:
-    """Raise TypeError for generators, which calls would use up in their order."""
+    """Raise TypeError for generators, whose numbers depend on the order of calls."""
     if isinstance(random_state, np.random.RandomState | np.random.Generator):
         raise TypeError(
             f"random_state must be an int or None, got {random_state!r}, which would "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skvae import metrics as _metrics
-from skvae.scorers._table import Metric
+from skvae.scorers._metric import Metric
 
 _ONE_PASS = Metric(_metrics.precision_recall_density_coverage, "of both below")
 _NEIGHBOURS = {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,76 +13,8 @@ from skvae import metrics
 from skvae._utils.arrays import FloatArray, as_pair, as_rows
 from skvae._utils.warn import warn
 from skvae.metrics._gaussian import gaussian_of_rows, squared_wasserstein
+from skvae.scorers._metric import Metric, ReportRow, name_of, value_of
 from skvae.scorers._reference import Reference
-
-
-class ReportRow(NamedTuple):
-    """How a metric of real and generated rows is shown in the report of `evaluate`."""
-
-    name: str
-    better: str
-    """"higher", "lower", or the value that is best."""
-    bounds: tuple[float, float] = (0.0, math.inf)
-    """Smallest and largest value, where intervals are cut off."""
-    value: Callable[[Any], Any] | None = None
-    """Replaces that of the metric."""
-    meaning: str = ""
-    """Replaces that of the metric."""
-
-
-def name_of(metric: str | Callable[..., Any]) -> str:
-    """Return a name, that of a function, or that of the class of another callable."""
-    if isinstance(metric, str):
-        return metric
-    return getattr(metric, "__name__", type(metric).__name__)
-
-
-def value_of(result: Any) -> Any:
-    """Return the attribute ``value`` of a result, or the result if it has none."""
-    return getattr(result, "value", result)
-
-
-class Metric(NamedTuple):
-    """What is computed, from what, and how the number is read."""
-
-    function: Callable[..., Any]
-    """Its name is that of its parameters in metric_params."""
-    meaning: str
-    arguments: tuple[str, ...] = ("real", "generated")
-    """What the function takes, in its order: attributes of a `Trial`."""
-    value: Callable[[Any], Any] = value_of
-    """Reads the number from what the function returns."""
-    sign: int = 1
-    """-1 if lower values are better; scorers return the negated value."""
-    from_reference: Callable[..., Any] | None = None
-    """The function of a `Reference` and samples, for what is kept of held-out rows."""
-    row: ReportRow | None = None
-    """Its row in the report; None leaves it out."""
-    needs_inception: bool = False
-
-    @property
-    def name(self) -> str:
-        """Name of the function."""
-        return name_of(self.function)
-
-    @property
-    def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """Parameters of the function; empty if Python does not know them."""
-        try:
-            return inspect.signature(self.function).parameters
-        except ValueError:
-            return {}
-
-    def number(self, result: Any) -> float:
-        """Read the number from what the function returned."""
-        value = self.value(result)
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"{self.name} must return a number, or an object whose attribute "
-                f"`value` is one, got {value!r}. Return one of its fields."
-            ) from None
 
 
 def _frechet_distance(real: Reference, generated: FloatArray) -> float:

@@ -17,9 +17,10 @@ from skvae.scorers._checks import (
     check_metrics,
     check_random_state,
 )
+from skvae.scorers._metric import name_of
 from skvae.scorers._reference import ReferenceCache, resolve_features
 from skvae.scorers._results import Results
-from skvae.scorers._table import METRICS, by_name, name_of
+from skvae.scorers._table import METRICS, by_name
 from skvae.scorers._trial import Trial
 
 SCORERS: Mapping[str, str] = MappingProxyType(
@@ -187,13 +188,13 @@ def make_sample_scorer(
         Draw decoder means; False adds the observation noise.
     features : None, str, callable, transformer or torch module, default=None
         Map applied to held-out rows and samples before they are compared: None
-        compares them as they are; a transformer must be fitted, on none of the rows of
-        a search. A name, such as "inception", is that of a
-        network of `skvae.metrics`.
+        compares them as they are; a transformer must be fitted, but not on rows that
+        are used in the search. A name, such as "inception", is that of a network of
+        `skvae.metrics`.
     X_train : array-like of shape (n_rows, n_features), default=None
-        Training rows, for "authenticity" and "neg_abs_data_copying". Rows that stand
-        in the held-out rows as well are left out, so that in a search with k folds all
-        rows of the search are right.
+        Training rows, for "authenticity" and "neg_abs_data_copying". Rows that
+        are also held-out rows are left out, so that in a search with k folds you can
+        pass all rows of the search.
     random_state : int or None, default=0
         An int gives every candidate and fold the same random numbers, a paired
         comparison; None gives fresh ones in every call.
@@ -202,11 +203,11 @@ def make_sample_scorer(
         ``{"kernel_distance": {"n_subsets": 20}}``; "log_likelihood" takes
         n_importance_samples.
     on_error : "raise" or float, default=nan
-        What to return where a metric fails, with a warning. An error that leaves a
-        multi-metric scorer would end a whole search.
+        What to return, with a warning, if a metric fails. An error raised by a
+        multi-metric scorer would end the whole search.
     max_cached : int, default=8
-        Sets of held-out rows whose features and moments are kept, in memory and not in
-        pickles. They are found by the content of X.
+        Number of sets of held-out rows whose features and moments are kept, in memory
+        and not in pickles, identified by the content of X.
 
     Returns
     -------
@@ -222,16 +223,16 @@ def make_sample_scorer(
     -----
     The cost of a call beyond the draw, for 10,000 rows of 64 features on one core, is
     0.1 s for the Fréchet distance, 1 s for PRD, 4 s for precision, recall, density and
-    coverage, and 6 s for the discrepancy. Sample with a few hundred rows a fold in a
-    search: the spread over folds, which a search reports, is then the larger part of
+    coverage, and 6 s for the discrepancy. A few hundred samples per fold are enough in
+    a search: the spread over folds, which a search reports, is then the larger part of
     the error.
 
-    In a `Pipeline` samples and likelihoods are in the units of its input.
+    For a `Pipeline`, samples and likelihoods are in the units of its input.
 
     See Also
     --------
     get_scorer : A scorer of one metric with the defaults.
-    skvae.evaluation.evaluate : All figures of one model.
+    skvae.evaluation.evaluate : A report on one model.
 
     Examples
     --------
