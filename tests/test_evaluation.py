@@ -217,6 +217,17 @@ class TestRows:
         assert plain["log_likelihood"] == pca["log_likelihood"]
         assert plain.n_samples == 90
 
+    def test_map_each_set_to_features_once(self):
+        seen = []
+
+        def features(X):
+            seen.append(len(X))
+            return X**2
+
+        model = GaussianMixture(2, random_state=0).fit(SMALL[:120])
+        evaluate(model, SMALL[:120], SMALL[120:], features=features, n_samples=40)
+        assert sorted(seen) == [40, 40, 40, 120]
+
 
 class TestShow:
     def test_a_table_with_aligned_columns(self, evaluation):
