@@ -21,7 +21,7 @@ from skvae.likelihoods.scaled import ScaledLikelihood
 class UnitIntervalLikelihood(Likelihood):
     """Base class of observation models for X in [0, 1] with a logit for every feature.
 
-    A subclass defines `distribution`, a class or method that takes the logits.
+    A subclass defines `distribution`, as a method or as a class of distributions.
     """
 
     def build(self, summary: DataSummary) -> Likelihood:
@@ -33,6 +33,10 @@ class UnitIntervalLikelihood(Likelihood):
     def forward(self, h: Tensor) -> Any:
         """Return the distribution with logits offset + h; see `Likelihood.forward`."""
         return self.distribution(self.offset + h)
+
+    def distribution(self, logits: Tensor) -> Any:
+        """Return the distribution with logits of shape (..., n_features)."""
+        raise NotImplementedError
 
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if a feature leaves [0, 1] by more than rounding."""
