@@ -40,7 +40,9 @@ class Laplace:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for every row."""
-        u = _uniform(self.loc, generator) - 0.5
+        # Draws of torch are multiples of 2^-24, zero included, whose logarithm is not
+        # finite.
+        u = _uniform(self.loc, generator).clamp(min=2**-25) - 0.5
         return self.loc - self.log_scale.exp() * u.sign() * torch.log1p(-2 * u.abs())
 
     def log_prob(self, x: Tensor) -> Tensor:
