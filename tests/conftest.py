@@ -11,6 +11,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from sklearn.base import clone
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
@@ -23,6 +24,12 @@ from skvae.networks import MLP, CustomNetwork, ImageNetwork, Network
 from skvae.posteriors import Posterior
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
+
+# A machine under load may take its time over an example, and a run that failed fails
+# again. New examples are tried with `--hypothesis-profile=random`.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("random", derandomize=False, deadline=None, print_blob=True)
+settings.load_profile("same")
 
 
 def make_dropout_net(n_in, n_out):

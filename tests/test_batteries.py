@@ -19,6 +19,7 @@ from conftest import (
     small,
     small_variants,
 )
+from hypothesis import settings
 
 import skvae
 from skvae import BaseAutoencoder, densities, likelihoods, networks, posteriors
@@ -98,3 +99,9 @@ def test_small_estimators_share_no_parts():
     one, two = small(), small()
     assert one.network is not two.network
     np.testing.assert_equal(one.network.get_params(), two.network.get_params())
+
+
+def test_examples_of_hypothesis_are_the_same_in_every_run(pytestconfig):
+    random = pytestconfig.getoption("--hypothesis-profile") == "random"
+    assert settings().derandomize is not random
+    assert settings().deadline is None

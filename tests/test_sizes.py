@@ -1,6 +1,7 @@
 """Files and functions stay short."""
 
 import ast
+import functools
 import io
 import tokenize
 from pathlib import Path
@@ -60,6 +61,7 @@ def functions_of(source):
         yield node.name, len(code.intersection(body))
 
 
+@functools.cache
 def too_long():
     """Return {file or file::function: its number of lines} of all that are too long."""
     found = {}
