@@ -1,9 +1,10 @@
-"""Latents drawn from a fitted density against encoded ones: two-sample tests."""
+"""Latent densities: the standard normal, and draws of fitted ones against codes."""
 
 import copy
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.base import BaseEstimator
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
@@ -108,3 +109,15 @@ def test_a_density_that_does_not_fit_the_codes_is_told(density):
     )
     assert p_value == 1 / 200
     assert accuracy > 0.6
+
+
+def test_standard_normal_density_is_scipys():
+    Z = np.random.default_rng(0).standard_normal((20, 4))
+    density = StandardNormal().fit(Z)
+    np.testing.assert_allclose(
+        density.score_samples(Z), stats.norm.logpdf(Z).sum(1), rtol=1e-12
+    )
+    assert density.score(Z) == pytest.approx(density.score_samples(Z).mean())
+    draws = density.sample(40_000, random_state=0)
+    assert stats.kstest(draws.ravel()[:5000], "norm").pvalue > 1e-3
+    np.testing.assert_allclose(np.cov(draws.T), np.eye(4), atol=0.05)

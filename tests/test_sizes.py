@@ -17,7 +17,7 @@ TOO_LONG = {
     "tests/test_bad_input.py",
     "tests/test_common.py",
     "tests/test_datasets_images.py",
-    "tests/test_losses.py",
+    "tests/test_losses_vae.py",
     "tests/test_networks.py",
     "tests/test_plotting.py",
     "tests/test_randomness.py",

@@ -13,7 +13,6 @@ from sklearn.mixture import GaussianMixture
 from torch import nn
 
 from skvae._utils.rows import DataSummary
-from skvae.densities import StandardNormal
 from skvae.likelihoods import GaussianLikelihood
 from skvae.losses import importance_weights, vae_loss
 from skvae.module import AutoencoderModule
@@ -369,18 +368,6 @@ def test_warm_up_raises_the_weight_of_the_divergence_from_zero(X):
 
 
 # ----------------------------------------------------------------------- latent density
-
-
-def test_standard_normal_density_is_scipys():
-    Z = np.random.default_rng(0).standard_normal((20, 4))
-    density = StandardNormal().fit(Z)
-    np.testing.assert_allclose(
-        density.score_samples(Z), stats.norm.logpdf(Z).sum(1), rtol=1e-12
-    )
-    assert density.score(Z) == pytest.approx(density.score_samples(Z).mean())
-    draws = density.sample(40_000, random_state=0)
-    assert stats.kstest(draws.ravel()[:5000], "norm").pvalue > 1e-3
-    np.testing.assert_allclose(np.cov(draws.T), np.eye(4), atol=0.05)
 
 
 def test_latent_density_is_fitted_to_draws_not_to_means():
