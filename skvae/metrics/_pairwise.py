@@ -26,14 +26,6 @@ def squared_norms(X: FloatArray) -> FloatArray:
     return np.einsum("ij,ij->i", X, X)
 
 
-def norms_about(mean: FloatArray, X: FloatArray) -> FloatArray:
-    """Squared norms of the rows less their mean, without a copy of all of them."""
-    norms = np.empty(len(X))
-    for rows in row_slices(*X.shape, CACHE_ENTRIES):
-        norms[rows] = squared_norms(X[rows] - mean)
-    return norms
-
-
 def squared_distance_blocks(
     X: FloatArray, Y: FloatArray
 ) -> Iterator[tuple[slice, FloatArray]]:
@@ -83,56 +75,6 @@ def squared_distance_triangle(
         yield rows, squared_distances(X[rows], X[later], x_squared[later])
 
 
-def smallest_squared_distances(X: FloatArray, k: int) -> FloatArray:
-    """
-    Squared distances of every row to its `k` nearest other rows.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, n_features)
-        Centred rows, n > k.
-    k : int
-
-    Returns
-    -------
-    squared : ndarray of shape (n, k)
-        In ascending order; not negative.
-    """
-    best = np.full((len(X), k), np.inf)
-    for rows, squared in squared_distance_triangle(X):
-        size = rows.stop - rows.start
-        np.fill_diagonal(squared, np.inf)
-        below = squared[:, size:].T.copy()  # the next line reorders `squared`
-        keep_smallest(best[rows], squared)
-        keep_smallest(best[rows.stop :], below)
-    best.sort(axis=1)
-    return np.maximum(best, 0.0)
-
-
-def rounding_allowance(
-    squared_norms: FloatArray, squared_radii: FloatArray
-) -> FloatArray:
-    """
-    Bound the rounding of a squared distance to points on balls around the rows.
-
-    With it, `<=` gives what the direct differences give, ties included: it is
-    ``16 eps max(|x|^2 + |y|^2)`` over the points y on the edge of the ball.
-
-    Parameters
-    ----------
-    squared_norms : ndarray of shape (n,)
-        Of the centred rows x.
-    squared_radii : ndarray of shape (n,)
-
-    Returns
-    -------
-    allowance : ndarray of shape (n,)
-    """
-    norms = np.sqrt(squared_norms)
-    farthest = norms + np.sqrt(squared_radii)
-    return 16 * np.finfo(np.float64).eps * (norms**2 + farthest**2)
-
-
 def squared_distances(
     X: FloatArray, Y: FloatArray, y_squared: FloatArray | None = None
 ) -> FloatArray:
@@ -141,13 +83,3 @@ def squared_distances(
     squared += squared_norms(X)[:, None]
     squared += squared_norms(Y) if y_squared is None else y_squared
     return squared
-
-
-def keep_smallest(best: FloatArray, candidates: FloatArray) -> None:
-    """Put into each row of `best` the smallest of its and the candidates' values."""
-    k = best.shape[1]
-    if candidates.shape[1] > k:
-        candidates.partition(k - 1, axis=1)
-    merged = np.hstack([best, candidates[:, :k]])
-    merged.partition(k - 1, axis=1)
-    best[:] = merged[:, :k]

@@ -12,7 +12,7 @@ from skvae._utils.arrays import FloatArray, IntArray, as_pair, as_rows, check_sa
 from skvae._utils.random import RandomState, draw_seed, random_state_of
 from skvae._utils.validation import check_integer, check_real
 from skvae._utils.warn import warn
-from skvae.metrics._screening import nearest
+from skvae.metrics._nearest import nearest
 
 _OWNER = "data_copying_test"
 
@@ -157,7 +157,7 @@ def _assign_cells(
 def _cell_score(train: FloatArray, test: FloatArray, generated: FloatArray) -> float:
     """Standardised Mann-Whitney U of generated over held-out distances."""
     n, m = len(test), len(generated)
-    ranks = rankdata([d for A in (generated, test) for d in nearest(A, train)[1]])
+    ranks = rankdata(np.vstack([nearest(A, train)[1] for A in (generated, test)]))
     u = ranks[:m].sum() - m * (m + 1) / 2
     # n m (n + m + 1) / 12 where no ranks are tied.
     variance = n * m * ranks.var(ddof=1) / (n + m)

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from skvae._utils.arrays import FloatArray, as_pair, as_rows, at_most, check_same_width
 from skvae._utils.random import RandomState, random_state_of
-from skvae.metrics._pairwise import norms_about, rounding_allowance
-from skvae.metrics._screening import nearest, nearest_others
+from skvae.metrics._nearest import are_whole, nearest, tie_tolerance
 
 
 class NeighbourDistances(NamedTuple):
@@ -123,13 +122,13 @@ def nearest_neighbour_distances(
     n = min(len(train), len(test))
     rng = random_state_of(random_state)
     train, test = at_most(train, n, rng), at_most(test, n, rng)
-    to_train, to_test = nearest(generated, train)[1], nearest(generated, test)[1]
+    to_train, to_test = _distances(generated, train), _distances(generated, test)
     closer = np.mean((to_train < to_test) + 0.5 * (to_train == to_test))
     return NeighbourDistances(
         closer_to_train=float(closer),
         median_to_train=float(np.median(to_train)),
         median_to_test=float(np.median(to_test)),
-        floor=float(np.median(nearest(test, train)[1])),
+        floor=float(np.median(_distances(test, train))),
         to_train=to_train,
         to_test=to_test,
         n_reference=n,
@@ -256,16 +255,20 @@ def _as_generated(X_generated: ArrayLike | Tensor, train: FloatArray) -> FloatAr
     return generated
 
 
+def _distances(X: FloatArray, Y: FloatArray) -> FloatArray:
+    """Distance of every row of `X` to the nearest row of `Y`."""
+    return np.sqrt(nearest(X, Y)[1][:, 0])
+
+
 def _share_authentic(train: FloatArray, Y: FloatArray) -> float:
-    source, distance = nearest(Y, train)
+    (source,), (squared,) = (A.T for A in nearest(Y, train))
     used, position = np.unique(source, return_inverse=True)
-    _, own_distance = nearest(train[used], train, exclude=used)
-    return float(np.mean(own_distance[position] < distance))
+    _, own_squared = nearest(train[used], train, own=used)
+    return float(np.mean(own_squared[position, 0] < squared))
 
 
 def _share_nearer_own(X: FloatArray, other: FloatArray) -> float:
-    own = nearest_others(X, 1)[:, 0]
-    difference = nearest(X, other)[1] ** 2 - own
-    allowance = rounding_allowance(norms_about(X.mean(axis=0), X), own)
-    tied = np.abs(difference) <= allowance
-    return float(np.mean(np.where(tied, 0.5, difference > 0)))
+    _, to_own = nearest(X, X, own=np.arange(len(X)))
+    _, to_other = nearest(X, other)
+    tied = np.abs(to_other - to_own) <= tie_tolerance(are_whole(X, other)) * to_own
+    return float(np.mean(np.where(tied, 0.5, to_other > to_own)))

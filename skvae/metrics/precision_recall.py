@@ -9,8 +9,7 @@ from torch import Tensor
 
 from skvae._utils.arrays import FloatArray, as_pair
 from skvae._utils.validation import check_integer
-from skvae.metrics._pairwise import norms_about, rounding_allowance
-from skvae.metrics._screening import Pairs, nearest_others, within
+from skvae.metrics._nearest import nearest, pairs_within
 
 
 class ImprovedPrecisionRecall(NamedTuple):
@@ -114,7 +113,7 @@ def improved_precision_recall(
     X, Y = as_pair(X_real, X_generated)
     _check_enough(X, k, "X_real")
     _check_enough(Y, k, "X_generated")
-    real, generated = _hits(X, Y, [_radii(X, X, k), _radii(Y, X, k).T])
+    real, generated = _hits(X, Y, [_radii(X, k), _radii(Y, k).T])
     return ImprovedPrecisionRecall(
         float(real.columns.mean()), float(generated.rows.mean()), k, len(X), len(Y)
     )
@@ -170,7 +169,7 @@ def density_coverage(
     k = _check_n_neighbors("density_coverage", "n_neighbors", n_neighbors)
     X, Y = as_pair(X_real, X_generated)
     _check_enough(X, k, "X_real")
-    (real,) = _hits(X, Y, [_radii(X, X, k)])
+    (real,) = _hits(X, Y, [_radii(X, k)])
     density, coverage = _density(real, k), float(real.rows.mean())
     return DensityCoverage(density, coverage, k, len(X), len(Y))
 
@@ -228,7 +227,7 @@ def precision_recall_density_coverage(
     X, Y = as_pair(X_real, X_generated)
     _check_enough(X, max(k, k_density), "X_real")
     _check_enough(Y, k, "X_generated")
-    thresholds = [*_radii(X, X, k, k_density).T[:, :, None], _radii(Y, X, k).T]
+    thresholds = [*_radii(X, k, k_density).T[:, :, None], _radii(Y, k).T]
     real, real_density, generated = _hits(X, Y, thresholds)
     return PrecisionRecallDensityCoverage(
         precision=float(real.columns.mean()),
@@ -260,12 +259,10 @@ def _check_enough(X: FloatArray, k: int, name: str) -> None:
         )
 
 
-def _radii(A: FloatArray, X_real: FloatArray, *ks: int) -> FloatArray:
-    """Squared radii of balls around rows of `A`, rounding allowed for, (n, len(ks))."""
-    smallest = nearest_others(A, max(ks))
-    norms = norms_about(X_real.mean(axis=0), A)
-    radii = (smallest[:, k - 1] for k in ks)
-    return np.stack([r + rounding_allowance(norms, r) for r in radii], axis=1)
+def _radii(X: FloatArray, *ks: int) -> FloatArray:
+    """Squared distances of every row to its k-th nearest other row, (n, len(ks))."""
+    _, squared = nearest(X, X, max(ks), own=np.arange(len(X)))
+    return squared[:, np.array(ks) - 1]
 
 
 def _hits(X: FloatArray, Y: FloatArray, thresholds: list[FloatArray]) -> list[_Hits]:
@@ -277,12 +274,8 @@ def _hits(X: FloatArray, Y: FloatArray, thresholds: list[FloatArray]) -> list[_H
     """
     n, m = len(X), len(Y)
     hits = [_Hits(np.zeros(n, dtype=bool), np.zeros(m, dtype=bool)) for _ in thresholds]
-    pairs = Pairs(X, Y)
-    for rows, screened in pairs.blocks():
-        for hit, threshold in zip(hits, thresholds, strict=True):
-            by_row = threshold.shape[1] == 1
-            limits = threshold[rows] if by_row else threshold
-            inside = within(pairs, rows, screened, limits)
+    for rows, masks in pairs_within(X, Y, thresholds):
+        for hit, inside in zip(hits, masks, strict=True):
             hit.rows[rows] = inside.any(axis=1)
             hit.columns |= inside.any(axis=0)
             hit.count += np.count_nonzero(inside)

@@ -1,0 +1,214 @@
+"""Nearest rows and pairs within a distance, decided by differences in float64.
+
+Matrix products give the distances of all pairs, with a bound on their rounding. Rows
+for which the bound leaves a decision open, as it does for ties, are measured again by
+differences. Products of whole numbers are exact and leave nothing open.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.neighbors import NearestNeighbors
+
+from skvae._utils.arrays import FloatArray, IntArray
+from skvae._utils.rows import row_slices
+from skvae.metrics._pairwise import (
+    CACHE_ENTRIES,
+    squared_distance_blocks,
+    squared_norms,
+)
+
+_EPS = np.finfo(np.float64).eps
+# With norms up to this, sums in products of whole numbers stay below 2^53.
+_EXACT_NORM = 2.0**50
+_TIE = 1e-12
+_ROWS_FOR_CENTRE = 100
+
+
+class Frame:
+    """
+    Two sets of rows about one centre, and the rounding of their distances there.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    Y : ndarray of shape (m, n_features)
+        May be `X` itself.
+
+    Attributes
+    ----------
+    x, y : ndarray
+        `X` and `Y` less a median of rows, which outliers do not move.
+    whole : bool
+        Whether all values are whole numbers.
+    exact : bool
+        Whether products of `x` and `y` are exact.
+    """
+
+    def __init__(self, X: FloatArray, Y: FloatArray) -> None:
+        self.X, self.Y = X, Y
+        self.whole = are_whole(X, Y)
+        centre = np.median(Y[:: 1 + len(Y) // _ROWS_FOR_CENTRE], axis=0)
+        centre = np.rint(centre) if self.whole else centre
+        self.y = Y - centre
+        self.x = self.y if X is Y else X - centre
+        self.x_norms, self.y_norms = squared_norms(self.x), squared_norms(self.y)
+        largest = max(self.x_norms.max(), self.y_norms.max())
+        self.exact = self.whole and bool(largest <= _EXACT_NORM)
+
+    def rounding(self, norms: FloatArray, squared_radii: FloatArray) -> FloatArray:
+        """
+        Bound the error of a squared distance to a point in a ball around a row.
+
+        Summing d products, in whatever order, is wrong by ``d eps / 2`` of the sum of
+        their absolute values at most. For two norms, a scalar product and a difference
+        of rows, these errors add up to ``2 d eps (|x|^2 + |y|^2)``; the rest of the
+        factor is for subtracting the centre, the last sums and a root.
+
+        Parameters
+        ----------
+        norms : ndarray
+            Squared norms of the rows x, less the centre.
+        squared_radii : ndarray
+            Of the balls that the points y lie in.
+
+        Returns
+        -------
+        error : ndarray
+        """
+        factor = 0.0 if self.exact else (2 * self.X.shape[1] + 16) * _EPS
+        farthest = np.sqrt(norms) + np.sqrt(squared_radii)
+        return factor * (norms + farthest**2)
+
+    def measured(self, rows: IntArray) -> FloatArray:
+        """Squared distances of rows of `X` to all of `Y`, by differences."""
+        return cdist(self.X[rows], self.Y, "sqeuclidean")
+
+
+def are_whole(*sets: FloatArray) -> bool:
+    """Tell whether all values are whole numbers."""
+    blocks = (A[rows] for A in sets for rows in row_slices(*A.shape, CACHE_ENTRIES))
+    return all(np.array_equal(block, np.rint(block)) for block in blocks)
+
+
+def tie_tolerance(whole: bool) -> float:
+    """Relative difference of squared distances that counts as none."""
+    # Multiples of 1 / 255, say, are rounded, so that their ties are not exact.
+    return 0.0 if whole else _TIE
+
+
+def nearest(
+    X: FloatArray, Y: FloatArray, k: int = 1, *, own: IntArray | None = None
+) -> tuple[IntArray, FloatArray]:
+    """
+    Nearest rows of `Y` for every row of `X`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    Y : ndarray of shape (m, n_features)
+    k : int, default=1
+        Number of nearest rows, at most m, or m - 1 with `own`.
+    own : ndarray of shape (n,), default=None
+        The row of `Y` that each row of `X` is, which is left out.
+
+    Returns
+    -------
+    indices : ndarray of shape (n, k)
+        For k = 1, the first of rows that are equally near.
+    squared : ndarray of shape (n, k)
+        Squared distances from differences of rows, in ascending order.
+    """
+    frame = Frame(X, Y)
+    indices, following = _found(frame, k, own)
+    squared = _differences(X, Y, indices)
+    limit = squared.max(axis=1)
+    error = frame.rounding(frame.x_norms, limit) + 4 * _EPS * limit
+    # Which of several tied rows come first does not change distances that are exact.
+    if k == 1 or not frame.exact:
+        (unsure,) = np.nonzero(following <= limit + error)
+        for part in row_slices(len(unsure), len(Y)):
+            indices[unsure[part]] = _measured_nearest(frame, unsure[part], k, own)
+        squared[unsure] = _differences(X[unsure], Y, indices[unsure])
+    order = squared.argsort(axis=1, kind="stable")
+    return tuple(np.take_along_axis(A, order, axis=1) for A in (indices, squared))
+
+
+def pairs_within(
+    X: FloatArray, Y: FloatArray, thresholds: list[FloatArray]
+) -> Iterator[tuple[slice, list[NDArray[np.bool_]]]]:
+    """
+    Find the pairs whose squared distance is within each threshold, ties included.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    Y : ndarray of shape (m, n_features)
+    thresholds : list of ndarray of shape (n, 1) or (1, m)
+        Squared radii of balls around rows of `X` or of `Y`.
+
+    Yields
+    ------
+    rows : slice
+        Rows of `X` in this block.
+    inside : list of ndarray of shape (len(rows), m)
+        One mask per threshold.
+    """
+    frame = Frame(X, Y)
+    limits = [t * (1 + tie_tolerance(frame.whole)) for t in thresholds]
+    norms = {True: frame.x_norms[:, None], False: frame.y_norms}
+    errors = [frame.rounding(norms[t.shape[1] == 1], t) for t in limits]
+    for rows, squared in squared_distance_blocks(frame.x, frame.y):
+        inside = []
+        for limit, error in zip(limits, errors, strict=True):
+            part = rows if limit.shape[1] == 1 else slice(None)
+            inside.append(_within(frame, rows, squared, limit[part], error[part]))
+        yield rows, inside
+
+
+def _within(
+    frame: Frame, rows: slice, squared: FloatArray, limit: FloatArray, error: FloatArray
+) -> NDArray[np.bool_]:
+    inside, possible = squared <= limit - error, squared <= limit + error
+    (unsure,) = np.nonzero((inside != possible).any(axis=1))
+    if len(unsure):
+        limits = np.broadcast_to(limit, squared.shape)[unsure]
+        inside[unsure] = frame.measured(rows.start + unsure) <= limits
+    return inside
+
+
+def _found(frame: Frame, k: int, own: IntArray | None) -> tuple[IntArray, FloatArray]:
+    """Return k nearest rows by products, and the squared distance of the next one."""
+    n_found = min(k + 1 + (own is not None), len(frame.y))
+    search = NearestNeighbors(n_neighbors=n_found, algorithm="brute").fit(frame.y)
+    distances, indices = search.kneighbors(frame.x)
+    if own is not None:
+        distances[indices == own[:, None]] = np.inf
+        order = distances.argsort(axis=1, kind="stable")
+        distances = np.take_along_axis(distances, order, axis=1)
+        indices = np.take_along_axis(indices, order, axis=1)
+    if n_found == k:
+        return indices, np.full(len(indices), np.inf)
+    return indices[:, :k].copy(), distances[:, k] ** 2
+
+
+def _measured_nearest(
+    frame: Frame, rows: IntArray, k: int, own: IntArray | None
+) -> IntArray:
+    squared = frame.measured(rows)
+    if own is not None:
+        squared[np.arange(len(rows)), own[rows]] = np.inf
+    if k == 1:
+        return squared.argmin(axis=1)[:, None]
+    return squared.argpartition(k - 1, axis=1)[:, :k]
+
+
+def _differences(X: FloatArray, Y: FloatArray, indices: IntArray) -> FloatArray:
+    """Squared distances of every row of `X` to its rows of `Y`, (n, k)."""
+    squared = np.empty(indices.shape)
+    for rows in row_slices(len(X), indices.shape[1] * X.shape[1], CACHE_ENTRIES):
+        difference = X[rows, None] - Y[indices[rows]]
+        squared[rows] = np.einsum("ijk,ijk->ij", difference, difference)
+    return squared
