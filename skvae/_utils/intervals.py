@@ -40,8 +40,7 @@ def by_half_samples(
     n_resamples: int,
     rng: np.random.RandomState,
 ) -> tuple[FloatArray, FloatArray]:
-    """
-    Intervals of figures that resampled duplicates of rows would upset.
+    """Intervals of figures that resampled duplicates of rows would upset.
 
     Random halves of the sets, drawn without replacement, spread as the whole sets do:
     a mean over half of n rows has variance ``s^2 / (n / 2) * (1 - 1 / 2) = s^2 / n``.

@@ -31,8 +31,7 @@ def gaussian_of_rows(X: FloatArray, origin: FloatArray) -> Gaussian:
 
 
 def squared_wasserstein(real: Gaussian, generated: Gaussian) -> float:
-    """
-    Compute the Fréchet distance, the squared 2-Wasserstein distance.
+    """Compute the Fréchet distance, the squared 2-Wasserstein distance.
 
     ``tr (S T)^(1/2)`` is the sum of the singular values of ``R Q'`` for any roots
     ``R'R = S`` and ``Q'Q = T``.

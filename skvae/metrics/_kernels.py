@@ -20,7 +20,7 @@ Blocks = Iterator[tuple[slice, FloatArray]]
 
 
 class Kernel(Protocol):
-    """What the sums below need of a kernel."""
+    """Interface of kernels for the sums below."""
 
     def blocks(self, X: FloatArray, Y: FloatArray) -> Blocks:
         """Kernel of rows of `X` with all rows of `Y`, block by block."""
@@ -34,8 +34,7 @@ class Kernel(Protocol):
 
 @dataclass(frozen=True)
 class RadialKernel:
-    """
-    A kernel that is a function of the squared distance.
+    """A kernel that is a function of the squared distance.
 
     Parameters
     ----------
@@ -60,7 +59,7 @@ class RadialKernel:
         return self.profile(np.zeros(len(X)))
 
     def _of(self, squared: FloatArray) -> FloatArray:
-        # A profile passes over its block several times.
+        # A profile passes over its block several times, here within the cache.
         for rows in row_slices(*squared.shape, CACHE_ENTRIES):
             squared[rows] = self.profile(squared[rows])
         return squared
@@ -108,8 +107,7 @@ def imq(bandwidth: float, n_features: int) -> RadialKernel:
 
 
 def forms_within(kernel: Kernel, X: FloatArray, weights: FloatArray) -> FloatArray:
-    """
-    Sum ``sum_ij w_i k(x_i, x_j) w_j`` over all pairs, i = j included.
+    """Sum ``sum_ij w_i k(x_i, x_j) w_j`` over all pairs, i = j included.
 
     Parameters
     ----------
@@ -131,8 +129,7 @@ def forms_within(kernel: Kernel, X: FloatArray, weights: FloatArray) -> FloatArr
 def forms_between(
     kernel: Kernel, X: FloatArray, Y: FloatArray, v: FloatArray, w: FloatArray
 ) -> FloatArray:
-    """
-    Sum ``sum_ij v_i k(x_i, y_j) w_j`` over all pairs.
+    """Sum ``sum_ij v_i k(x_i, y_j) w_j`` over all pairs.
 
     Parameters
     ----------

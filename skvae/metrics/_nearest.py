@@ -28,8 +28,7 @@ _ROWS_FOR_CENTRE = 100
 
 
 class Frame:
-    """
-    Two sets of rows about one centre, and the rounding of their distances there.
+    """Two sets of rows about one centre, and the rounding of their distances there.
 
     Parameters
     ----------
@@ -59,8 +58,7 @@ class Frame:
         self.exact = self.whole and bool(largest <= _EXACT_NORM)
 
     def rounding(self, norms: FloatArray, squared_radii: FloatArray) -> FloatArray:
-        """
-        Bound the error of a squared distance to a point in a ball around a row.
+        """Bound the error of a squared distance to a point in a ball around a row.
 
         Summing d products, in whatever order, is wrong by ``d eps / 2`` of the sum of
         their absolute values at most. For two norms, a scalar product and a difference
@@ -102,8 +100,7 @@ def tie_tolerance(whole: bool) -> float:
 def nearest(
     X: FloatArray, Y: FloatArray, k: int = 1, *, own: IntArray | None = None
 ) -> tuple[IntArray, FloatArray]:
-    """
-    Nearest rows of `Y` for every row of `X`.
+    """Nearest rows of `Y` for every row of `X`.
 
     Parameters
     ----------
@@ -139,8 +136,7 @@ def nearest(
 def pairs_within(
     X: FloatArray, Y: FloatArray, thresholds: list[FloatArray]
 ) -> Iterator[tuple[slice, list[NDArray[np.bool_]]]]:
-    """
-    Find the pairs whose squared distance is within each threshold, ties included.
+    """Find the pairs whose squared distance is within each threshold, ties included.
 
     Parameters
     ----------

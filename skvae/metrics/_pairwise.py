@@ -29,8 +29,7 @@ def squared_norms(X: FloatArray) -> FloatArray:
 def squared_distance_blocks(
     X: FloatArray, Y: FloatArray
 ) -> Iterator[tuple[slice, FloatArray]]:
-    """
-    Squared distances from rows of `X` to all rows of `Y`, block by block.
+    """Squared distances from rows of `X` to all rows of `Y`, block by block.
 
     Parameters
     ----------
@@ -53,8 +52,7 @@ def squared_distance_blocks(
 def squared_distance_triangle(
     X: FloatArray,
 ) -> Iterator[tuple[slice, FloatArray]]:
-    """
-    Squared distances within a set, each pair once.
+    """Squared distances within a set, each pair once.
 
     Parameters
     ----------

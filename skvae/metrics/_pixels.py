@@ -19,8 +19,7 @@ def pixel_range(
     owner: str,
     name: str = "X",
 ) -> tuple[float, float]:
-    """
-    Find the values of black and white, and check that all values lie between.
+    """Find the values of black and white, and check that all values lie between.
 
     Parameters
     ----------

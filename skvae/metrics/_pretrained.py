@@ -1,4 +1,4 @@
-"""Pieces of fixed networks, and how their weights come from a file."""
+"""Layers of pretrained networks, and reading their weights from a file."""
 
 import hashlib
 from io import BytesIO
@@ -11,8 +11,7 @@ from torch.nn import functional as F
 
 
 class FrozenBatchNorm(nn.Module):
-    """
-    Batch normalisation by stored moments, in training and evaluation mode alike.
+    """Batch normalisation by stored moments, in training and evaluation mode alike.
 
     Parameters
     ----------
@@ -68,8 +67,7 @@ def zero_linear(n_in: int, n_out: int) -> nn.Linear:
 def load_weights(
     network: nn.Module, path: str | PathLike[str], sha256: str
 ) -> nn.Module:
-    """
-    Fill a network from a checked file.
+    """Fill a network from a checked file.
 
     Parameters
     ----------
@@ -78,7 +76,7 @@ def load_weights(
     path : str or path-like
         A state dict, as `torch.save` writes it.
     sha256 : str
-        What the file must hash to.
+        Hash that the file must have.
 
     Returns
     -------

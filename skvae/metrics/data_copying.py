@@ -45,8 +45,7 @@ def data_copying_test(
     min_share: float | None = None,
     random_state: RandomState = None,
 ) -> DataCopying:
-    """
-    Test whether generated rows lie nearer to the training rows than held-out rows do.
+    """Test whether generated rows are nearer to the training rows than held-out rows.
 
     The space is cut into cells by k-means on the training rows. In each, the
     Mann-Whitney U of the distances to the nearest training row of the cell, generated

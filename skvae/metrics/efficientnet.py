@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: perceptual features whose weights come with a package."""
+"""EfficientNet-Lite0: perceptual features with weights from a package."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,8 +25,7 @@ STAGES = (
 
 
 class EfficientNetLite0(nn.Module):
-    """
-    Features of EfficientNet-Lite0: inverted residual blocks without attention.
+    """Features of EfficientNet-Lite0: inverted residual blocks without attention.
 
     A new network has zero weights; fill it with `load_efficientnet_lite0`.
 
@@ -64,13 +63,12 @@ class EfficientNetLite0(nn.Module):
         self._fc = zero_linear(1280, 1000)
 
     def forward(self, x: Tensor) -> Tensor:
-        """
-        Compute the features of images.
+        """Compute the features of images.
 
         Parameters
         ----------
         x : Tensor of shape (n, 3, height, width)
-            Float images in [0, 1], of any size; below 32 little is left to see.
+            Float images in [0, 1], of any size, ideally at least 32 pixels.
 
         Returns
         -------
@@ -85,8 +83,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def load_efficientnet_lite0() -> EfficientNetLite0:
-    """
-    Load the network with the ImageNet weights of an installed package.
+    """Load the network with the ImageNet weights of an installed package.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Feature maps: what the rows or images of a set are turned into before measuring."""
+"""Feature maps: from rows or images to the features that metrics compare."""
 
 import copy
 import inspect
@@ -26,8 +26,8 @@ from skvae.metrics._pixels import pixel_range, to_levels
 from skvae.metrics.efficientnet import load_efficientnet_lite0
 from skvae.metrics.inception import load_fid_inception
 
-# By name: how the network is loaded, and the size its images come in (None: it does
-# that itself).
+# By name: the loader of the network, and the size to which images are resized (None if
+# the network does that itself).
 _NETWORKS = {
     "efficientnet-lite0": (load_efficientnet_lite0, 96),
     "inception": (load_fid_inception, None),
@@ -37,8 +37,7 @@ _OWNER = "ImageFeatures"
 
 
 class ImageFeatures(TransformerMixin, BaseEstimator):
-    """
-    Features of images by a pretrained network.
+    """Features of images by a pretrained network.
 
     A transformer that learns nothing: `transform` needs no `fit`.
 
@@ -52,13 +51,13 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         - a module that maps float32 images of shape (n, 3, height, width) in [0, 1] to
           (n, n_features). A copy of it is used, in evaluation mode.
     image_shape : (height, width) or (channels, height, width), default=None
-        What a row is, where images come flattened, channel after channel.
+        Shape of one image, for images flattened to rows, channel after channel.
     value_range : "auto" or (low, high), default="auto"
         Values of black and white. "auto" is (0, 255) for uint8 and (0, 1) for floats;
-        anything else has to be said.
+        other types need a range.
     clip : bool, default=False
-        Clip values outside the range, as those of samples may be, instead of
-        refusing them. Where many are far outside, the range is wrong and is refused.
+        Clip values outside the range, as those of samples may be, instead of raising
+        an error. Many values far outside are an error all the same: the range is wrong.
     size : int, default=None
         Height and width that images are resized to, the aspect not kept. None is 96
         for "efficientnet-lite0", 299 (and nothing else) for "inception", and the
@@ -123,8 +122,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: ArrayLike | Tensor | None = None, y: Any = None) -> Self:
-        """
-        Check the parameters and find the network; nothing is learned.
+        """Check the parameters and find the network; nothing is learned.
 
         Parameters
         ----------
@@ -139,8 +137,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: ArrayLike | Tensor) -> FloatArray:
-        """
-        Compute the features of images.
+        """Compute the features of images.
 
         Parameters
         ----------
@@ -213,8 +210,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """
-    What `resolve_features` returns: a function of a set whose output is checked.
+    """Function from a set of rows or images to its features, whose output is checked.
 
     Parameters
     ----------
@@ -237,8 +233,7 @@ class FeatureMap:
 
 
 def resolve_features(features: Any) -> FeatureMap:
-    """
-    Make one function of whatever may be passed as `features`.
+    """Make a function from sets to features from what is passed as `features`.
 
     Parameters
     ----------
@@ -303,7 +298,7 @@ def check_network_name(owner: str, name: str, network: Any) -> None:
 
 @lru_cache(maxsize=2)
 def _named_network(name: str, device: torch.device) -> tuple[nn.Module, int | None]:
-    # Only here is it kept: transformers and their pickles stay small.
+    # Networks are cached here only: transformers and their pickles stay small.
     load, size = _NETWORKS[name]
     return load().to(device), size
 

@@ -31,8 +31,7 @@ def fid_score(
     device: Any = "auto",
     verbose: int = 0,
 ) -> float:
-    """
-    Fréchet inception distance (FID) between two sets of images.
+    """Fréchet inception distance (FID) between two sets of images.
 
     The `frechet_distance` between 2,048 features of the 2015 Inception network, with
     the weights and the preprocessing of pytorch-fid.
@@ -48,11 +47,11 @@ def fid_score(
     weights : str or path-like, default=None
         The file of weights; None looks for it as `load_fid_inception` does.
     image_shape : (height, width) or (channels, height, width), default=None
-        What a row is, where images come flattened, channel after channel.
+        Shape of one image, for images flattened to rows, channel after channel.
     value_range : "auto" or (low, high), default="auto"
         Values of black and white. "auto" is (0, 255) for uint8 and (0, 1) for floats.
     clip : bool, default=False
-        Clip values outside the range instead of refusing them.
+        Clip values outside the range instead of raising an error.
     batch_size : int, default=32
         Images that go through the network at once.
     device : str or torch.device, default="auto"
@@ -87,9 +86,9 @@ def fid_score(
     any size resized to 299 x 299 without antialiasing. Libraries that resize or scale
     in another way (clean-fid, torchmetrics) report other numbers.
 
-    What the distance needs of the last four reference sets, at most 34 MB each, is
-    kept, so that the same images are not embedded again. On one core an image takes
-    about 0.2 s.
+    Features or moments of the last four reference sets are cached, at most 34 MB each,
+    so that the same images are not embedded again. On one core an image takes about
+    0.2 s.
 
     References
     ----------

@@ -25,8 +25,7 @@ _OWNER = "frechet_distance_infinity"
 
 @dataclass(frozen=True, eq=False)
 class FrechetStatistics:
-    """
-    Mean and covariance of a reference set, to compute once and keep.
+    """Mean and covariance of a reference set, to compute once and keep.
 
     Parameters
     ----------
@@ -39,9 +38,9 @@ class FrechetStatistics:
 
     Notes
     -----
-    A covariance has lost what the rows know of its smallest eigenvalues: where it is
-    singular, a distance from statistics is right to about 1e-8 of its scale
-    ``tr(sigma)``, one from rows to about 1e-15.
+    A covariance loses precision in its smallest eigenvalues: where it is singular, a
+    distance from statistics is right to about 1e-8 of its scale ``tr(sigma)``, one from
+    rows to about 1e-15.
 
     Examples
     --------
@@ -59,8 +58,7 @@ class FrechetStatistics:
 
     @classmethod
     def from_data(cls, X: ArrayLike | Tensor) -> Self:
-        """
-        Compute the statistics of rows.
+        """Compute the statistics of rows.
 
         Parameters
         ----------
@@ -74,13 +72,12 @@ class FrechetStatistics:
         X = as_rows(X, "X", min_rows=2)
         mu = X.mean(axis=0)
         Z = X - mu
-        rest = Z.mean(axis=0)  # what one pass over far-off rows leaves in them
+        rest = Z.mean(axis=0)  # rounding of the first mean, of rows far from 0
         Z -= rest
         return cls(mu + rest, Z.T @ Z / (len(X) - 1), len(X))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """
-        Write an npz file with arrays "mu", "sigma" and, where known, "n".
+        """Write an npz file with arrays "mu", "sigma" and, where known, "n".
 
         Parameters
         ----------
@@ -95,8 +92,7 @@ class FrechetStatistics:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
-        """
-        Read an npz file with "mu" and "sigma", the format of pytorch-fid.
+        """Read an npz file with "mu" and "sigma", the format of pytorch-fid.
 
         Parameters
         ----------
@@ -133,7 +129,7 @@ class FrechetExtrapolation(NamedTuple):
     distances: FloatArray
     """Distance at each size, shape (n_sizes,)."""
     n_real: int | None
-    """Reference rows, None where the statistics do not tell."""
+    """Reference rows, None where the statistics have no number."""
     n_generated: int
     """Generated rows."""
 
@@ -142,8 +138,7 @@ def frechet_distance(
     X_real: ArrayLike | Tensor | FrechetStatistics,
     X_generated: ArrayLike | Tensor | FrechetStatistics,
 ) -> float:
-    """
-    Fréchet distance between Gaussians fitted to two sets.
+    """Fréchet distance between Gaussians fitted to two sets.
 
     ``|m_r - m_g|^2 + tr S_r + tr S_g - 2 tr (S_r S_g)^(1/2)``, the squared
     2-Wasserstein distance; on Inception features it is the FID.
@@ -213,8 +208,7 @@ def frechet_distance_infinity(
     min_size: int | None = None,
     random_state: RandomState = None,
 ) -> FrechetExtrapolation:
-    """
-    Fréchet distance extrapolated to infinitely many generated rows.
+    """Fréchet distance extrapolated to infinitely many generated rows.
 
     The distance is computed for random subsets (without replacement) of the generated
     rows at equally spaced sizes; a line in 1/size is fitted by least squares.
@@ -251,8 +245,8 @@ def frechet_distance_infinity(
 
     Notes
     -----
-    It trades no variance for bias: with few rows or few features, the noise is what
-    dominates.
+    Only the bias is removed, not the variance, which dominates with few rows or few
+    features.
 
     References
     ----------
@@ -329,7 +323,7 @@ def _warn_if_small(X: FloatArray | FrechetStatistics, name: str) -> None:
     if n is not None and n < _width(X):
         warn(
             f"{name} has {n} rows, fewer than its {_width(X)} features: the Fréchet "
-            "distance is biased upwards by much. Use more rows or fewer features, and "
+            "distance has a large upward bias. Use more rows or fewer features, and "
             "compare only at equal sample sizes."
         )
 

@@ -36,8 +36,7 @@ TAPS = (64, 192, 768, 2048)
 
 
 class FIDInceptionV3(nn.Module):
-    """
-    Inception-v3 as of December 2015, whose features define the FID.
+    """Inception-v3 as of December 2015, whose features define the FID.
 
     The network is torch's Inception-v3 but for three traits of the original graph:
     average pools do not count the padding, the pool branch of the last block takes
@@ -89,8 +88,7 @@ class FIDInceptionV3(nn.Module):
         self.fc = zero_linear(2048, 1008)
 
     def forward(self, x: Tensor, tap: int = 2048) -> Tensor:
-        """
-        Compute the features of images.
+        """Compute the features of images.
 
         Parameters
         ----------
@@ -108,8 +106,7 @@ class FIDInceptionV3(nn.Module):
         return self.maps(x)[tap].mean((2, 3))
 
     def maps(self, x: Tensor) -> dict[int, Tensor]:
-        """
-        Compute the maps at the four layers of pytorch-fid.
+        """Compute the maps at the four layers of pytorch-fid.
 
         Parameters
         ----------
@@ -138,8 +135,7 @@ class FIDInceptionV3(nn.Module):
 def load_fid_inception(
     path: str | PathLike[str] | None = None, *, download: bool = False
 ) -> FIDInceptionV3:
-    """
-    Load the network of the published FID from its file of weights.
+    """Load the network of the published FID from its file of weights.
 
     Without a path, the file is the one that the environment variable
     ``SKVAE_FID_WEIGHTS`` names, or else one in torch's hub cache, under the name that

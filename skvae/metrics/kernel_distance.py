@@ -45,8 +45,7 @@ def kernel_distance(
     subset_size: int = 1000,
     random_state: RandomState = None,
 ) -> KernelDistance:
-    """
-    Kernel distance: cubic-kernel discrepancy averaged over random subsets.
+    """Kernel distance: cubic-kernel discrepancy averaged over random subsets.
 
     The unbiased squared maximum mean discrepancy with ``(x.y / n_features + 1)^3``;
     on Inception features it is the KID.

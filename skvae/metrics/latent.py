@@ -26,7 +26,7 @@ class LatentSpectrum(NamedTuple):
 
 
 class ActiveComponents(NamedTuple):
-    """Which latent components carry information on the data."""
+    """Which latent components carry information about the data."""
 
     by_scale: NDArray[np.bool_]
     """Mean posterior variance below 0.5, shape (n_components,)."""
@@ -48,8 +48,7 @@ class TypicalSetGap(NamedTuple):
 
 
 def latent_spectrum(Z: ArrayLike | Tensor) -> LatentSpectrum:
-    """
-    Singular values of latent codes, scaled to be 1 for the prior N(0, I).
+    """Singular values of latent codes, scaled to be 1 for the prior N(0, I).
 
     Parameters
     ----------
@@ -88,8 +87,7 @@ def latent_spectrum(Z: ArrayLike | Tensor) -> LatentSpectrum:
 def active_components(
     means: ArrayLike | Tensor, standard_deviations: ArrayLike | Tensor
 ) -> ActiveComponents:
-    """
-    Find the latent components that a Gaussian posterior q(z|x) uses.
+    """Find the latent components that a Gaussian posterior q(z|x) uses.
 
     Parameters
     ----------
@@ -129,8 +127,7 @@ def active_components(
 def slerp(
     a: ArrayLike | Tensor, b: ArrayLike | Tensor, t: ArrayLike | Tensor = 0.5
 ) -> FloatArray:
-    """
-    Interpolate between codes along a great circle.
+    """Interpolate between codes along a great circle.
 
     ``sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b``, with w the angle between a and
     b, which are not normalised. Straight where the angle is 0 or 180 degrees, or one
@@ -190,8 +187,7 @@ def typical_set_gap(
     means: ArrayLike | Tensor,
     standard_deviations: ArrayLike | Tensor,
 ) -> TypicalSetGap:
-    """
-    Gap between the log density of codes and the entropy of their posteriors.
+    """Gap between the log density of codes and the entropy of their posteriors.
 
     ``100 |-log q(z|x) / d - h| / |h|``, with h the entropy of q(z|x) per component, d
     the number of components and q Gaussian.
@@ -219,7 +215,7 @@ def typical_set_gap(
     Notes
     -----
     The gap shrinks as 1 / sqrt(d) for every Gaussian: its expectation is about
-    ``100 / (sqrt(pi d) |h|)``. It says nothing on the model.
+    ``100 / (sqrt(pi d) |h|)``. It says nothing about the model.
 
     References
     ----------
@@ -260,8 +256,7 @@ def aggregated_posterior_mmd(
     n_permutations: int = 0,
     random_state: RandomState = None,
 ) -> MaximumMeanDiscrepancy:
-    """
-    Squared maximum mean discrepancy of codes from the prior N(0, I).
+    """Squared maximum mean discrepancy of codes from the prior N(0, I).
 
     Unbiased, with the sum of inverse multiquadratic kernels of the Wasserstein
     autoencoder.

@@ -29,8 +29,7 @@ class ImportanceSampledNLL(NamedTuple):
 
 
 def importance_sampled_nll(log_weights: ArrayLike | Tensor) -> ImportanceSampledNLL:
-    """
-    Negative log-likelihood from importance weights.
+    """Negative log-likelihood from importance weights.
 
     ``-(logsumexp_k log w_k - log K)`` with
     ``log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x)`` and z_k drawn from q(z|x).
@@ -87,11 +86,10 @@ def bits_per_dimension(
     *,
     divisor: ArrayLike | Tensor = 1.0,
 ) -> FloatArray:
-    """
-    Negative log-likelihood in bits per feature of the unscaled data.
+    """Negative log-likelihood in bits per feature of the unscaled data.
 
-    ``nll / (d ln 2) + mean log2(divisor)``: a density of scaled data is larger than
-    that of the data themselves by the product of what they were divided by.
+    ``nll / (d ln 2) + mean log2(divisor)``: dividing data by a number multiplies their
+    density by it.
 
     Parameters
     ----------

@@ -52,8 +52,7 @@ def maximum_mean_discrepancy(
     n_permutations: int = 0,
     random_state: RandomState = None,
 ) -> MaximumMeanDiscrepancy:
-    """
-    Squared maximum mean discrepancy between two sets.
+    """Squared maximum mean discrepancy between two sets.
 
     ``mean k(x, x') + mean k(y, y') - 2 mean k(x, y)``, where the unbiased estimator
     leaves out the pairs of a row with itself and the biased one does not.
@@ -130,8 +129,7 @@ def maximum_mean_discrepancy(
 
 
 def median_bandwidth(X_real: ArrayLike | Tensor) -> float:
-    """
-    Median distance between the rows of a reference set.
+    """Median distance between the rows of a reference set.
 
     Parameters
     ----------

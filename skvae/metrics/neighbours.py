@@ -1,4 +1,4 @@
-"""Nearest neighbours of generated rows: copies, and how well sets are told apart."""
+"""Nearest neighbours of generated rows: copies, and a two-sample classifier."""
 
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ class Authenticity(NamedTuple):
 
 
 class NearestNeighbourAccuracy(NamedTuple):
-    """Accuracy with which the nearest other row tells two sets apart."""
+    """Accuracy of a nearest-neighbour classifier of two sets."""
 
     value: float
     """Accuracy over both sets: 0.5 if alike, 1 if apart, near 0 for copies."""
@@ -67,8 +67,7 @@ def nearest_neighbour_distances(
     *,
     random_state: RandomState = None,
 ) -> NeighbourDistances:
-    """
-    Distances of generated rows to their nearest training and held-out rows.
+    """Distances of generated rows to their nearest training and held-out rows.
 
     The larger reference set is subsampled to the size of the smaller, since the
     nearest of more rows is nearer.
@@ -142,8 +141,7 @@ def authenticity(
     *,
     X_test: ArrayLike | Tensor | None = None,
 ) -> Authenticity:
-    """
-    Share of generated rows that no training row seems to be the source of.
+    """Share of generated rows that seem to be no copy of a training row.
 
     A generated row y with nearest training row t is authentic if t is nearer to
     another training row than to y.
@@ -201,8 +199,7 @@ def one_nearest_neighbour_accuracy(
     *,
     random_state: RandomState = None,
 ) -> NearestNeighbourAccuracy:
-    """
-    Leave-one-out accuracy of a nearest-neighbour classifier of the two sets.
+    """Leave-one-out accuracy of a nearest-neighbour classifier of the two sets.
 
     The larger set is subsampled to the size of the smaller.
 

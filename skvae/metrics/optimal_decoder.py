@@ -27,7 +27,7 @@ TILE_COLUMNS = 512
 
 
 class OptimalDecoderWeights(NamedTuple):
-    """What an optimal decoder returns at each query, and from how many rows."""
+    """Output of an optimal decoder at each query, and the weights behind it."""
 
     perplexity: FloatArray
     """Training rows that share the weight, in [1, n], shape (m,)."""
@@ -50,8 +50,7 @@ def optimal_decoder_weights(
     leave_out: ArrayLike | None = None,
     keep_weights: bool = False,
 ) -> OptimalDecoderWeights:
-    """
-    Weights with which the optimal decoder averages the training rows.
+    """Weights with which the optimal decoder averages the training rows.
 
     For a fixed encoder with Gaussian posteriors q(z|x_i), a decoder that could be any
     function returns ``sum_i w_i(z) x_i`` with ``w_i(z) = q(z|x_i) / sum_j q(z|x_j)``. A
@@ -69,8 +68,8 @@ def optimal_decoder_weights(
     X_train : array-like or Tensor of shape (n, ...)
         The training rows.
     leave_out : array-like of int of shape (m,), default=None
-        Training row that may have no weight at each query; -1 for none. For codes of
-        training rows, their own index: else a row picks itself.
+        Training row that gets no weight at each query; -1 for none. For codes of
+        training rows, pass their own indices: otherwise each row dominates at its code.
     keep_weights : bool, default=False
         Whether to return the whole matrix of weights.
 
@@ -90,7 +89,7 @@ def optimal_decoder_weights(
     Notes
     -----
     Queries and training rows are taken in blocks: beside the arrays given, the codes in
-    float64 and what is returned, it needs about 130 MB, whatever their numbers.
+    float64 and the result, it needs about 130 MB for any number of rows.
 
     References
     ----------

@@ -40,8 +40,7 @@ def precision_recall_distribution(
     n_runs: int = 10,
     random_state: RandomState = None,
 ) -> PrecisionRecallDistribution:
-    """
-    Precision and recall of a generated distribution (PRD).
+    """Precision and recall of a generated distribution (PRD).
 
     The pooled rows are clustered by k-means and the two histograms over the clusters
     compared by `prd_from_histograms`; the curves of several runs are averaged.
@@ -119,8 +118,7 @@ def precision_recall_distribution(
 def prd_from_histograms(
     weights_real: ArrayLike, weights_generated: ArrayLike, *, n_angles: int = 1001
 ) -> tuple[FloatArray, FloatArray]:
-    """
-    Precision-recall curve of two discrete distributions.
+    """Precision-recall curve of two discrete distributions.
 
     At slopes ``lambda = tan(angle)``, ``precision = sum_k min(lambda r_k, g_k)`` and
     ``recall = precision / lambda``.

@@ -65,8 +65,7 @@ def improved_precision_recall(
     *,
     n_neighbors: int = 3,
 ) -> ImprovedPrecisionRecall:
-    """
-    Precision and recall of generated rows by nearest-neighbour balls.
+    """Precision and recall of generated rows by nearest-neighbour balls.
 
     Each set's manifold is the union of balls around its rows, that reach to the row's
     `n_neighbors`-th nearest other row of the same set, edge included.
@@ -125,8 +124,7 @@ def density_coverage(
     *,
     n_neighbors: int = 5,
 ) -> DensityCoverage:
-    """
-    Density and coverage of the real rows' nearest-neighbour balls.
+    """Density and coverage of the real rows' nearest-neighbour balls.
 
     Parameters
     ----------
@@ -181,8 +179,7 @@ def precision_recall_density_coverage(
     n_neighbors_precision: int = 3,
     n_neighbors_density: int = 5,
 ) -> PrecisionRecallDensityCoverage:
-    """
-    Improved precision and recall, density and coverage in one pass.
+    """Improved precision and recall, density and coverage in one pass.
 
     The values of `improved_precision_recall` and `density_coverage` at little more
     than the cost of the first.
@@ -266,8 +263,7 @@ def _radii(X: FloatArray, *ks: int) -> FloatArray:
 
 
 def _hits(X: FloatArray, Y: FloatArray, thresholds: list[FloatArray]) -> list[_Hits]:
-    """
-    Find the pairs whose squared distance is within each threshold.
+    """Find the pairs whose squared distance is within each threshold.
 
     A threshold of shape (n, 1) is a ball around every row of `X`, one of shape (1, m)
     around every row of `Y`.
