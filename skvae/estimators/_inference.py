@@ -22,14 +22,14 @@ from skvae._utils.random import (
 )
 from skvae._utils.validation import check_integer
 from skvae.densities import sample_density, score_density
-from skvae.estimators._rows import RowsMixin
+from skvae.estimators._input import InputMixin
 from skvae.module import AutoencoderModule, block_size, blockwise, power_of_two
 
 # Blocks of the module that `score_samples` decodes at once.
 _DECODED_BLOCKS = 4
 
 
-class InferenceMixin(RowsMixin):
+class InferenceMixin(InputMixin):
     """Methods of a fitted autoencoder, around `module_` and `latent_density_`."""
 
     def transform(self, X: Any) -> NDArray[np.float32]:

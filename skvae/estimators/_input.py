@@ -1,4 +1,4 @@
-"""Rows at the border of an estimator: checked on the way in, shaped on the way out."""
+"""Input validation and output shapes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 
 from skvae._utils.images import check_same_images, flatten_images
 
-# Types that reach the device as they are; any other becomes float32 at the door.
+# Types that reach the device as they are. Anything else becomes the first.
 _DTYPES = [
     *(np.float32, np.float64, np.float16, np.uint8, np.bool_),
     *(np.int8, np.int16, np.int32, np.int64),
 ]
 
 
-class RowsMixin:
-    """Takes rows or images of any numeric type; gives them back as `fit` had them."""
+class InputMixin:
+    """Takes rows or images of any numeric type; returns them in the shape of `fit`."""
 
     def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
         X, shape = flatten_images(_to_numpy(X))
