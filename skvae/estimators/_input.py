@@ -11,9 +11,10 @@ from torch import Tensor
 
 from skvae._utils.images import check_same_images, flatten_images
 
-# Types that reach the device as they are. Anything else becomes the first.
+# Types that reach the device as they are. Anything else, lists, polars frames and
+# foreign byte orders included, becomes the first, which holds the same values.
 _DTYPES = [
-    *(np.float32, np.float64, np.float16, np.uint8, np.bool_),
+    *(np.float64, np.float32, np.float16, np.uint8, np.bool_),
     *(np.int8, np.int16, np.int32, np.int64),
 ]
 
