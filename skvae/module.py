@@ -1,7 +1,7 @@
 """The autoencoder as one torch module: encode(x) -> q(z|x), decode(z) -> p(x|z)."""
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -127,26 +127,25 @@ class AutoencoderModule(nn.Module):
         n_rows = self.block if draws else block_size(len(X), self.block)
         return blockwise(function, X, self.device, n_rows)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "AutoencoderModule":
+        """Copy on the same device, without the detour that a pickle takes."""
+        memo[id(self)] = twin = self.__new__(type(self))
+        nn.Module.__setstate__(twin, copy.deepcopy(nn.Module.__getstate__(self), memo))
+        return twin
+
     def __getstate__(self) -> dict[str, Any]:
-        """Return a state without device: NumPy arrays beside a module without data."""
-        tensors = {id(t): t for t in _all_tensors(self)}
-        empty = {key: _empty_like(t) for key, t in tensors.items()}
-        arrays = [_to_numpy(t) for t in tensors.values()]
-        skeleton = copy.deepcopy(self.__dict__, dict(empty))
-        skeleton.pop("_compiled_call_impl", None)
-        return {
-            "skeleton": skeleton,
-            "empty": list(empty.values()),
-            "arrays": arrays,
-            "device": str(self.device),
-        }
+        """Return a copy on the CPU, and the name of the device.
+
+        A copy also on the CPU: torch moves tensors that are sent to another process
+        into memory that both share.
+        """
+        module = copy.deepcopy(self).cpu()
+        return {"module": nn.Module.__getstate__(module), "device": str(self.device)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore on the device of the fit where it exists, else on the CPU."""
-        device = _available(state["device"])
-        pairs = zip(state["empty"], state["arrays"], strict=True)
-        memo = {id(t): _from_numpy(array, t, device) for t, array in pairs}
-        self.__dict__.update(copy.deepcopy(state["skeleton"], memo))
+        super().__setstate__(state["module"])
+        self.to(_available(state["device"]))
 
 
 def block_size(n_rows: int, largest: int = BLOCK) -> int:
@@ -215,31 +214,6 @@ def _values_per_row(network: nn.Module, n_in: int) -> int:
         layer.training = mode
         hook.remove()
     return max(counts)
-
-
-def _all_tensors(module: nn.Module) -> Iterable[Tensor]:
-    yield from module.parameters()
-    yield from module.buffers()
-
-
-def _empty_like(tensor: Tensor) -> Tensor:
-    empty = torch.empty_like(tensor, device="meta")
-    if isinstance(tensor, nn.Parameter):
-        return nn.Parameter(empty, requires_grad=tensor.requires_grad)
-    return empty
-
-
-def _to_numpy(tensor: Tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
-
-
-def _from_numpy(array: np.ndarray, like: Tensor, device: torch.device) -> Tensor:
-    tensor = torch.empty_like(like, device=device)  # with its order in memory
-    tensor.copy_(torch.tensor(array, device="cpu"))
-    if isinstance(like, nn.Parameter):
-        return nn.Parameter(tensor, requires_grad=like.requires_grad)
-    return tensor
 
 
 def _available(name: str) -> torch.device:

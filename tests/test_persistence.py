@@ -2,6 +2,7 @@
 
 import copy
 import io
+import multiprocessing
 import os
 import pickle
 import subprocess
@@ -29,9 +30,14 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.mixture import GaussianMixture
 
 import skvae
-from skvae.networks import MLP, CustomNetwork
+from skvae.networks import MLP, ConvNet, CustomNetwork
 
 TESTS = os.path.dirname(__file__)
+
+
+def through_torch(model, path):
+    torch.save(model, path)
+    return torch.load(path, weights_only=False)
 
 
 def through_joblib(model, path, **options):
@@ -39,7 +45,10 @@ def through_joblib(model, path, **options):
     return joblib.load(path, **options)
 
 
-@pytest.fixture(params=["pickle", "protocol 2", "cloudpickle", "joblib", "mmap"])
+WAYS = ["pickle", "protocol 2", "cloudpickle", "joblib", "mmap", "torch", "deep copy"]
+
+
+@pytest.fixture(params=WAYS)
 def reload(request, tmp_path):
     path = tmp_path / "model.joblib"
     return {
@@ -48,6 +57,8 @@ def reload(request, tmp_path):
         "cloudpickle": lambda model: pickle.loads(cloudpickle.dumps(model)),
         "joblib": lambda model: through_joblib(model, path),
         "mmap": lambda model: through_joblib(model, path, mmap_mode="r"),
+        "torch": lambda model: through_torch(model, path),
+        "deep copy": copy.deepcopy,
     }[request.param]
 
 
@@ -255,10 +266,60 @@ def test_model_of_another_machine_loads_without_its_device(device, X, monkeypatc
     assert_same(outputs(loaded, X), outputs(model.fit(X), X))
 
 
-def test_no_state_holds_a_tensor_with_a_device_of_its_own(X):
-    # torch's own storages cannot be read where their device is missing.
-    model = small(latent_density=small(max_epochs=1), warm_start=True).fit(X)
-    assert b"_rebuild_tensor_v2" not in pickle.dumps(model)
+def test_module_on_another_device_is_pickled_as_a_copy_on_the_cpu(fitted, monkeypatch):
+    module, moved = fitted.module_, []
+    monkeypatch.setattr(type(module), "device", torch.device("cuda:3"))
+    monkeypatch.setattr(type(module), "cpu", lambda self: moved.append(self) or self)
+    state = module.__getstate__()
+    assert state["device"] == "cuda:3"
+    assert len(moved) == 1
+    assert moved[0] is not module
+    stored = {id(p) for p in moved[0].parameters()}
+    assert stored.isdisjoint(map(id, module.parameters()))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_parameters_keep_their_type(dtype, reload, X):
+    model = small().fit(X)
+    model.module_.to(dtype)
+    loaded = reload(model).module_
+    for name, tensor in model.module_.state_dict().items():
+        assert loaded.state_dict()[name].dtype == dtype
+        assert torch.equal(loaded.state_dict()[name], tensor)
+
+
+def test_weights_keep_their_order_in_memory(reload):
+    X = np.random.default_rng(0).random((20, 8, 8), dtype=np.float32)
+    network = ConvNet(channels=(2, 3), hidden_layer_sizes=())
+    model = small(network=network, max_epochs=1).fit(X)
+    strides = [p.stride() for p in model.module_.parameters()]
+    assert [p.stride() for p in reload(model).module_.parameters()] == strides
+
+
+def test_deep_copy_of_a_module_is_no_pickle(fitted, monkeypatch):
+    monkeypatch.delattr(type(fitted.module_), "__getstate__")
+    monkeypatch.delattr(type(fitted.module_), "__setstate__")
+    twin = copy.deepcopy(fitted.module_)
+    assert_same(vars_of(twin), vars_of(fitted.module_))
+
+
+def vars_of(module):
+    return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+
+
+def set_to_zero(model):
+    for parameter in model.module_.parameters():
+        parameter.data.zero_()
+    return np.abs(model.module_.factor).sum()
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_another_process_gets_a_copy(method, X):
+    model = small().fit(X)
+    before = outputs(model, X)
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        pool.map(set_to_zero, [model])
+    assert_same(outputs(model, X), before)
 
 
 ON_CPU = """
