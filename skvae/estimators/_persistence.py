@@ -24,23 +24,14 @@ class PersistenceMixin:
         saved = state.pop("_versions", {})
         for library, version in _versions().items():
             if saved.get(library, version) != version:
-                message = (
-                    f"{type(self).__name__} was pickled with {library} "
-                    f"{saved[library]} and is loaded with {version}; its results may "
-                    "differ. Refit it, or install the version it was saved with."
+                warn(
+                    InconsistentVersionWarning(
+                        estimator_name=type(self).__name__,
+                        original_sklearn_version=f"{saved[library]} of {library}",
+                        current_sklearn_version=f"{version} of {library}",
+                    )
                 )
-                warn(_OtherLibraryWarning(message))
         super().__setstate__({**state, "_optimizer_state": None})
-
-
-class _OtherLibraryWarning(InconsistentVersionWarning):
-    """scikit-learn's warning, which knows only scikit-learn, with our own words."""
-
-    def __init__(self, message: str) -> None:
-        Warning.__init__(self, message)
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def _versions() -> dict[str, str]:
