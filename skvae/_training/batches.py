@@ -19,7 +19,7 @@ class Batches:
     ----------
     X : ndarray of shape (n_samples, n_features)
     batch_size : int
-        At most; batches are even.
+        Upper limit; batches are of about equal size.
     device : torch.device
     rows : Tensor of int, optional
         The rows to visit; all by default.
@@ -75,10 +75,10 @@ class Batches:
 
 
 def even_batch_size(n_rows: int, largest: int) -> int:
-    """Return the least size of as many batches as batches of the largest size make.
+    """Return the size that spreads the rows evenly over the fewest possible batches.
 
-    Of 133 rows, the last batch of 128 would have 5, and its gradient, which is mostly
-    noise, the same say as that of all others.
+    With 133 rows and batches of 128, the second batch would have 5 rows, and its
+    gradient, which is mostly noise, the same weight as that of the first.
     """
     n_batches = max(1, -(-n_rows // largest))
     return max(1, -(-n_rows // n_batches))

@@ -11,13 +11,13 @@ _STATE_PREFIXES = ("_callback", "_skl", "_parent_callback")
 
 
 class EpochCallbacks:
-    """The callbacks of one fit, told of its beginning, its epochs and its end.
+    """The callbacks of one fit, called at its beginning, its epochs and its end.
 
     Parameters
     ----------
     estimator : estimator with `CallbackSupportMixin`
     n_epochs : int
-    X, y : data of the fit, handed to callbacks that ask for them
+    X, y : data of the fit, passed to callbacks that ask for them
     """
 
     def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any) -> None:
@@ -27,13 +27,13 @@ class EpochCallbacks:
         self.epoch: Any = None
 
     def begin_epoch(self) -> None:
-        """Open an epoch, unless one is open (an epoch may be repeated)."""
+        """Begin an epoch, unless one has begun (an epoch may be repeated)."""
         if self.epoch is None:
             self.epoch = self.context.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def end_epoch(self, fitted_attributes: Callable[[], dict[str, Any]]) -> bool:
-        """Close the epoch; return True if a callback asks to stop."""
+        """End the epoch; return True if a callback asks to stop."""
         epoch, self.epoch = self.epoch, None
         return epoch.call_on_fit_task_end(
             estimator=self.estimator,
@@ -42,7 +42,7 @@ class EpochCallbacks:
         )
 
     def end(self, fitted_attributes: Callable[[], dict[str, Any]]) -> None:
-        """Tell the callbacks that the fit has ended."""
+        """Call the callbacks at the end of the fit."""
         self.context.call_on_fit_task_end(
             estimator=self.estimator,
             reconstruction_attributes=fitted_attributes,

@@ -62,13 +62,13 @@ def minimize(
     schedulers: Iterable[Any] = (),
     end_epoch: Callable[[dict[str, float]], bool] = lambda record: False,
 ) -> list[dict[str, float]]:
-    """Train until the epochs end, patience does, or `end_epoch` says so.
+    """Train until the epochs or the patience end, or `end_epoch` returns True.
 
     Parameters
     ----------
     step : callable, Tensor -> Tensor of shape (n_terms,)
     module : nn.Module
-        Holds all state that a step changes, beside the optimizers.
+        Holds all state that a step changes, apart from the optimizers.
     epochs : iterable of int
     batches : callable, epoch -> iterator of Tensor
     validation_loss : callable, optional
@@ -78,12 +78,12 @@ def minimize(
     schedulers : iterable of torch.optim.lr_scheduler.LRScheduler
         Stepped after every epoch.
     end_epoch : callable, record -> bool
-        Told every epoch's record; stops the training where it returns True.
+        Called with the record of every epoch; training stops if it returns True.
 
     Returns
     -------
     records : list of dict
-        By epoch: the mean of every term and "loss", their sum.
+        For each epoch, the mean of every term, and their sum as "loss".
 
     Warns
     -----
@@ -139,14 +139,14 @@ def minimize(
 
 
 def _means(terms: list[Tensor]) -> Tensor:
-    if all(term.ndim == 1 for term in terms):  # by row: fewer operations
+    if all(term.ndim == 1 for term in terms):  # one value per row: fewer operations
         return torch.stack(terms).mean(1)
     return torch.stack([term.mean() for term in terms])
 
 
 @contextmanager
 def training_context(device: torch.device, precision: str) -> Iterator[None]:
-    """Shield training from the caller's grad, inference and autocast modes."""
+    """Isolate training from the caller's grad, inference and autocast modes."""
     with ExitStack() as stack:
         stack.enter_context(limited_threads())
         stack.enter_context(torch.inference_mode(False))
@@ -164,7 +164,7 @@ def training_context(device: torch.device, precision: str) -> Iterator[None]:
 
 
 class _State:
-    """The last good state, and the way back to it in place."""
+    """The last good state of a module and its optimizers, restored in place."""
 
     def __init__(self, module: torch.nn.Module, optimizers: list[Any]) -> None:
         self.module, self.optimizers = module, optimizers
@@ -183,7 +183,7 @@ class _State:
     @torch.no_grad()
     def restore(self) -> None:
         for t in self._tensors():
-            # Optimizer state that is younger than the copy goes back to its start.
+            # Optimizer state created after the copy is reset to zero.
             saved = self.copies.get(id(t))
             t.zero_() if saved is None else t.copy_(saved)
 
@@ -195,7 +195,7 @@ def _run_epoch(step: Step, batches: Iterator[Tensor]) -> dict[str, float]:
         weights.append(len(x))
     values = torch.stack(steps).double().cpu()  # the epoch's only synchronisation
     broken = (~values.isfinite().all(1)).nonzero()
-    if len(broken):  # later steps are spoilt in all terms: tell of the first
+    if len(broken):  # later steps are not finite in any term: report the first
         means = values[broken[0, 0]].tolist()
     else:
         share = torch.tensor(weights, dtype=values.dtype, device="cpu") / sum(weights)
@@ -235,7 +235,7 @@ def _recover(
         )
     for group in step.groups:
         group["lr"] *= 0.5
-    for scheduler in schedulers:  # some compute every rate from the first
+    for scheduler in schedulers:  # some compute every rate from the initial one
         scheduler.base_lrs = [0.5 * lr for lr in scheduler.base_lrs]
     warn(
         f"In epoch {epoch + 1}, {what} was not finite. The epoch was undone and the "

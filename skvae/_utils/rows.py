@@ -17,7 +17,7 @@ BLOCK_ENTRIES = 2**22
 
 @dataclass(frozen=True)
 class DataSummary:
-    """Statistics of the training data by feature, in float64.
+    """Statistics of each feature of the training data, in float64.
 
     Attributes
     ----------
@@ -47,8 +47,8 @@ class DataSummary:
 def summarise(X: np.ndarray) -> DataSummary:
     """Compute the statistics of `X` in one pass over blocks of rows.
 
-    Blocks are merged by the pairwise update of Chan, Golub & LeVeque (1983), so that
-    neither a large offset nor a memory-mapped array is a problem.
+    Blocks are merged by the pairwise update of Chan, Golub & LeVeque (1983), which is
+    accurate for data with a large offset, and reads memory-mapped arrays once.
     """
     count, mean, m2 = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for block in row_blocks(X):

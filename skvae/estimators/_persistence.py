@@ -1,4 +1,4 @@
-"""Pickles of estimators that know which versions wrote them."""
+"""Pickles of estimators, with the versions of the libraries that wrote them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skvae._utils.warn import warn
 
 
 class PersistenceMixin:
-    """Leaves the optimizer's state out of pickles; warns where versions differ."""
+    """Leaves the state of the optimizer out of pickles; warns if versions differ."""
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
