@@ -1,5 +1,6 @@
 """Posteriors against torch.distributions and Monte Carlo."""
 
+import copy
 import math
 
 import numpy as np
@@ -8,9 +9,18 @@ import torch
 from conftest import POSTERIORS, describe
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import (
+    Independent,
+    MultivariateNormal,
+    Normal,
+    kl_divergence,
+)
 
-from skvae._distributions.normal import DiagonalNormal, rsample_with_log_prob
+from skvae._distributions.normal import (
+    DiagonalNormal,
+    rsample_with_kl,
+    rsample_with_log_prob,
+)
 from skvae.posteriors import (
     ConstantPosterior,
     DiagonalPosterior,
@@ -21,11 +31,19 @@ from skvae.posteriors import (
 D = 3
 
 
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def raw_outputs(posterior, n=5, scale=0.8, seed=0):
+    h = torch.randn((n, posterior.n_outputs(D)), generator=generator(seed))
+    return (scale * h).double()
+
+
 def make(posterior, n=5, scale=0.8, seed=0):
     """Return q for random raw encoder outputs of n rows."""
-    generator = torch.Generator().manual_seed(seed)
-    h = scale * torch.randn((n, posterior.n_outputs(D)), generator=generator)
-    return posterior(h.double())
+    posterior = copy.deepcopy(posterior).build(D, generator()).double()
+    return posterior(raw_outputs(posterior, n, scale, seed))
 
 
 def reference(q):
@@ -34,6 +52,43 @@ def reference(q):
 
 def noise(*shape, seed=1):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).double()
+
+
+@pytest.mark.parametrize("posterior", POSTERIORS, ids=describe)
+class TestEveryPosterior:
+    def test_draws_have_documented_shapes(self, posterior):
+        q = make(posterior)
+        assert q.mean.shape == (5, D)
+        z, log_q_z = rsample_with_log_prob(q, noise(4, 5, D))
+        assert z.shape == (4, 5, D)
+        assert log_q_z.shape == (4, 5)
+
+    def test_density_integrates_to_one(self, posterior):
+        # E_q[p(z) / q(z)] = 1 for a normal density p inside the support of q.
+        q = make(posterior, n=1)
+        with torch.no_grad():
+            z, log_q_z = rsample_with_log_prob(q, noise(100_000, 1, D))
+        z, log_q_z = z[:, 0], log_q_z[:, 0]
+        inner = MultivariateNormal(z.mean(0), 0.1 * z.T.cov())
+        ratios = (inner.log_prob(z) - log_q_z).exp()
+        standard_error = ratios.std().item() / math.sqrt(len(z))
+        assert ratios.mean().item() == pytest.approx(1, abs=4.5 * standard_error)
+
+    def test_divergence_is_that_of_monte_carlo(self, posterior):
+        q = make(posterior)
+        with torch.no_grad():
+            z, log_q_z = rsample_with_log_prob(q, noise(40_000, 5, D))
+            kl = rsample_with_kl(q, noise(40_000, 5, D, seed=2))[1].sum(-1)
+        ratios = log_q_z - Normal(0.0, 1.0).log_prob(z).sum(-1)
+        standard_error = ratios.std(0) * math.sqrt(2 / 40_000)
+        assert (abs(ratios.mean(0) - kl) < 4.5 * standard_error).all()
+
+    def test_rows_are_independent(self, posterior):
+        eps = noise(5, D)
+        q = make(posterior).rsample(eps)
+        posterior = copy.deepcopy(posterior).build(D, generator()).double()
+        h = raw_outputs(posterior)
+        torch.testing.assert_close(posterior(h[2:3]).rsample(eps[2:3]), q[2:3])
 
 
 NORMALS = (DiagonalPosterior, IsotropicPosterior, ConstantPosterior)
@@ -55,15 +110,6 @@ class TestEveryDiagonalPosterior:
         prior = Normal(torch.zeros_like(q.mean), torch.ones_like(q.mean))
         expected = kl_divergence(Normal(q.mean, q.variance.sqrt()), prior)
         torch.testing.assert_close(q.kl_to_standard_normal(), expected)
-
-    def test_kl_is_that_of_monte_carlo(self, posterior):
-        q = make(posterior)
-        z = q.rsample(noise(40_000, 5, D))
-        log_prior = Normal(0.0, 1.0).log_prob(z).sum(-1)
-        ratios = q.log_prob(z) - log_prior
-        kl = q.kl_to_standard_normal().sum(-1)
-        standard_error = ratios.std(0) / math.sqrt(40_000)
-        assert (abs(ratios.mean(0) - kl) < 4.5 * standard_error).all()
 
     def test_log_probability_is_that_of_torch(self, posterior):
         q = make(posterior)
@@ -97,13 +143,6 @@ class TestEveryDiagonalPosterior:
             return z, q.kl_to_standard_normal(), q.log_prob(z)
 
         assert torch.autograd.gradcheck(everything, (h.requires_grad_(),))
-
-    def test_rows_are_independent(self, posterior):
-        q, one = make(posterior), make(posterior)
-        assert torch.equal(q.mean[2], one.mean[2])
-        h = noise(5, posterior.n_outputs(D))
-        whole, row = posterior(h), posterior(h[2:3])
-        torch.testing.assert_close(whole.variance[2:3], row.variance)
 
 
 @settings(max_examples=60, deadline=None)
