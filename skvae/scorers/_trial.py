@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from skvae._utils.arrays import FloatArray, at_most
-from skvae._utils.random import child_seed, draw_seed
+from skvae._utils.random import draw_seed, numpy_seed
 from skvae.pipeline._abilities import log_likelihood, reconstruct
 from skvae.pipeline.sampling import sample_like
 from skvae.scorers._reference import Reference, ReferenceCache, feature_rows, to_array
@@ -117,4 +117,4 @@ class Trial:
 
     def seed_for(self, purpose: str) -> int:
         """Return the seed of one purpose: the same whatever else is computed."""
-        return child_seed(self._seed, zlib.crc32(purpose.encode())) % 2**31
+        return numpy_seed(self._seed, zlib.crc32(purpose.encode()))
