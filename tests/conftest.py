@@ -93,6 +93,10 @@ class Framed(Network):
     def __init__(self, network=None):
         self.network = network
 
+    @property
+    def uses_global_rng(self):
+        return self.network.uses_global_rng
+
     def make_encoder(self, n_features, n_outputs, generator):
         network = clone(self.network).set_params(image_shape=(9, 9))
         encoder = network.make_encoder(81, n_outputs, generator)

@@ -121,6 +121,14 @@ def test_autoregressive_jacobian_is_triangular_and_its_determinant_right(d, reve
     torch.testing.assert_close(log_det[0], J.diagonal().log(), rtol=1e-4, atol=1e-5)
 
 
+def test_autoregressive_flows_alternate_the_order_of_the_components():
+    # One flow alone leaves half of the Jacobian at zero, and so would any number of
+    # flows in one order.
+    q = flow_normal(FlowPosterior("autoregressive", n_flows=2, n_hidden=16), 3, n=1)
+    J = torch.func.jacrev(lambda e: q.rsample(e[None])[0])(randn(3).double())
+    assert (J != 0).all()
+
+
 @pytest.mark.parametrize("posterior", FLOWS, ids=lambda p: p.kind)
 def test_flow_log_density_against_the_change_of_variables(posterior):
     q = flow_normal(posterior, 3, n=1)
