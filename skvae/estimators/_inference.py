@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -29,7 +30,8 @@ from skvae.module import AutoencoderModule, block_size, blockwise, power_of_two
 _DECODED_BLOCKS = 4
 
 
-class InferenceMixin(InputMixin):
+# A TransformerMixin, since `set_output` reaches methods of its own subclasses only.
+class InferenceMixin(InputMixin, TransformerMixin):
     """Methods of a fitted autoencoder, around `module_` and `latent_density_`."""
 
     def transform(self, X: Any) -> NDArray[np.float32]:
