@@ -1,6 +1,6 @@
 """Nearest rows and pairs within a distance, decided by differences in float64.
 
-Matrix products give the distances of all pairs, with a bound on their rounding. Rows
+Matrix products give the distances of all pairs, with a bound on their rounding. Pairs
 for which the bound leaves a decision open, as it does for ties, are measured again by
 differences. Products of whole numbers are exact and leave nothing open.
 """
@@ -17,12 +17,15 @@ from skvae._utils.rows import row_slices
 from skvae.metrics._pairwise import (
     CACHE_ENTRIES,
     squared_distance_blocks,
+    squared_distances,
     squared_norms,
 )
 
 _EPS = np.finfo(np.float64).eps
 # With norms up to this, sums in products of whole numbers stay below 2^53.
 _EXACT_NORM = 2.0**50
+# Of more pairs than this share of a block, differences of all are computed faster.
+_MANY = 1 / 4
 _TIE = 1e-12
 _ROWS_FOR_CENTRE = 100
 
@@ -80,9 +83,15 @@ class Frame:
         farthest = np.sqrt(norms) + np.sqrt(squared_radii)
         return factor * (norms + farthest**2)
 
-    def measured(self, rows: IntArray) -> FloatArray:
-        """Squared distances of rows of `X` to all of `Y`, by differences."""
-        return cdist(self.X[rows], self.Y, "sqeuclidean")
+    def measure(
+        self, rows: IntArray, squared: FloatArray, unsure: NDArray[np.bool_]
+    ) -> None:
+        """Replace unsure squared distances of rows of `X` by those of differences."""
+        i, j = np.nonzero(unsure)
+        if len(i) > _MANY * squared.size:
+            squared[:] = cdist(self.X[rows], self.Y, "sqeuclidean")
+        else:
+            squared[i, j] = _by_differences(self.X, self.Y, rows[i], j)
 
 
 def are_whole(*sets: FloatArray) -> bool:
@@ -120,15 +129,16 @@ def nearest(
     """
     frame = Frame(X, Y)
     indices, following = _found(frame, k, own)
-    squared = _differences(X, Y, indices)
+    squared = _to_found(X, Y, indices)
     limit = squared.max(axis=1)
-    error = frame.rounding(frame.x_norms, limit) + 4 * _EPS * limit
+    limit += frame.rounding(frame.x_norms, limit) + 4 * _EPS * limit
     # Which of several tied rows come first does not change distances that are exact.
     if k == 1 or not frame.exact:
-        (unsure,) = np.nonzero(following <= limit + error)
+        (unsure,) = np.nonzero(following <= limit)
         for part in row_slices(len(unsure), len(Y)):
-            indices[unsure[part]] = _measured_nearest(frame, unsure[part], k, own)
-        squared[unsure] = _differences(X[unsure], Y, indices[unsure])
+            rows = unsure[part]
+            indices[rows] = _measured_nearest(frame, rows, limit[rows], k, own)
+        squared[unsure] = _to_found(X[unsure], Y, indices[unsure])
     order = squared.argsort(axis=1, kind="stable")
     return tuple(np.take_along_axis(A, order, axis=1) for A in (indices, squared))
 
@@ -167,12 +177,10 @@ def pairs_within(
 def _within(
     frame: Frame, rows: slice, squared: FloatArray, limit: FloatArray, error: FloatArray
 ) -> NDArray[np.bool_]:
-    inside, possible = squared <= limit - error, squared <= limit + error
-    (unsure,) = np.nonzero((inside != possible).any(axis=1))
-    if len(unsure):
-        limits = np.broadcast_to(limit, squared.shape)[unsure]
-        inside[unsure] = frame.measured(rows.start + unsure) <= limits
-    return inside
+    unsure = (squared > limit - error) & (squared <= limit + error)
+    if unsure.any():
+        frame.measure(np.arange(rows.start, rows.stop), squared, unsure)
+    return squared <= limit
 
 
 def _found(frame: Frame, k: int, own: IntArray | None) -> tuple[IntArray, FloatArray]:
@@ -191,9 +199,12 @@ def _found(frame: Frame, k: int, own: IntArray | None) -> tuple[IntArray, FloatA
 
 
 def _measured_nearest(
-    frame: Frame, rows: IntArray, k: int, own: IntArray | None
+    frame: Frame, rows: IntArray, limit: FloatArray, k: int, own: IntArray | None
 ) -> IntArray:
-    squared = frame.measured(rows)
+    """Return k nearest rows, which products have found to lie within a limit."""
+    squared = squared_distances(frame.x[rows], frame.y, frame.y_norms)
+    if not frame.exact:
+        frame.measure(rows, squared, squared <= limit[:, None])
     if own is not None:
         squared[np.arange(len(rows)), own[rows]] = np.inf
     if k == 1:
@@ -201,10 +212,17 @@ def _measured_nearest(
     return squared.argpartition(k - 1, axis=1)[:, :k]
 
 
-def _differences(X: FloatArray, Y: FloatArray, indices: IntArray) -> FloatArray:
+def _to_found(X: FloatArray, Y: FloatArray, indices: IntArray) -> FloatArray:
     """Squared distances of every row of `X` to its rows of `Y`, (n, k)."""
-    squared = np.empty(indices.shape)
-    for rows in row_slices(len(X), indices.shape[1] * X.shape[1], CACHE_ENTRIES):
-        difference = X[rows, None] - Y[indices[rows]]
-        squared[rows] = np.einsum("ijk,ijk->ij", difference, difference)
+    i = np.repeat(np.arange(len(X)), indices.shape[1])
+    return _by_differences(X, Y, i, indices.ravel()).reshape(indices.shape)
+
+
+def _by_differences(
+    X: FloatArray, Y: FloatArray, i: IntArray, j: IntArray
+) -> FloatArray:
+    """Squared distances of pairs of rows."""
+    squared = np.empty(len(i))
+    for part in row_slices(len(i), X.shape[1], CACHE_ENTRIES):
+        squared[part] = squared_norms(X[i[part]] - Y[j[part]])
     return squared
