@@ -28,10 +28,13 @@ _EXACT_NORM = 2.0**50
 _MANY = 1 / 4
 _TIE = 1e-12
 _ROWS_FOR_CENTRE = 100
+# Squared distance of the centre from the origin, over that of rows from the centre, up
+# to which a copy of the rows is not worth two digits of their products.
+_FAR = 100.0
 
 
 class Frame:
-    """Two sets of rows about one centre, and the rounding of their distances there.
+    """Two sets of rows about one centre, and the rounding of their distances.
 
     Parameters
     ----------
@@ -42,7 +45,7 @@ class Frame:
     Attributes
     ----------
     x, y : ndarray
-        `X` and `Y` less a median of rows, which outliers do not move.
+        `X` and `Y`, less a median of rows where they lie far from the origin.
     whole : bool
         Whether all values are whole numbers.
     exact : bool
@@ -52,10 +55,11 @@ class Frame:
     def __init__(self, X: FloatArray, Y: FloatArray) -> None:
         self.X, self.Y = X, Y
         self.whole = are_whole(X, Y)
-        centre = np.median(Y[:: 1 + len(Y) // _ROWS_FOR_CENTRE], axis=0)
-        centre = np.rint(centre) if self.whole else centre
-        self.y = Y - centre
-        self.x = self.y if X is Y else X - centre
+        centre = _centre(Y)
+        if centre is not None:
+            centre = np.rint(centre) if self.whole else centre
+            X, Y = X - centre, Y - centre
+        self.x, self.y = X, Y
         self.x_norms, self.y_norms = squared_norms(self.x), squared_norms(self.y)
         largest = max(self.x_norms.max(), self.y_norms.max())
         self.exact = self.whole and bool(largest <= _EXACT_NORM)
@@ -92,6 +96,14 @@ class Frame:
             squared[:] = cdist(self.X[rows], self.Y, "sqeuclidean")
         else:
             squared[i, j] = _by_differences(self.X, self.Y, rows[i], j)
+
+
+def _centre(Y: FloatArray) -> FloatArray | None:
+    """Median of some rows, which outliers do not move; None if the origin will do."""
+    rows = Y[:: 1 + len(Y) // _ROWS_FOR_CENTRE]
+    centre = np.median(rows, axis=0)
+    spread = np.median(squared_norms(rows - centre))
+    return None if centre @ centre <= _FAR * spread else centre
 
 
 def are_whole(*sets: FloatArray) -> bool:
