@@ -41,8 +41,7 @@ def evaluate_likelihood(
     n_importance_samples: int | None = None,
     divisor: Any = 1.0,
 ) -> LikelihoodEvaluation:
-    """
-    Negative log-likelihood of held-out rows, in nats and in bits per dimension.
+    """Negative log-likelihood of held-out rows, in nats and in bits per dimension.
 
     The change of variables made by a pipeline's scalers is included, so that models
     with and without scaling can be compared.

@@ -100,8 +100,7 @@ def evaluate(
     n_bootstrap: int = 40,
     random_state: int | None = 0,
 ) -> Evaluation:
-    """
-    Judge a fitted model: reconstruction, likelihood, samples, copying, latent space.
+    """Judge a fitted model: reconstruction, likelihood, samples, copying, latent space.
 
     Parameters
     ----------

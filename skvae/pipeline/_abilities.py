@@ -84,8 +84,7 @@ def reconstruct(estimator: Any, X: Any) -> np.ndarray:
 def log_likelihood(
     estimator: Any, X: Any, *, n_importance_samples: int | None = None
 ) -> FloatArray:
-    """
-    Log-likelihood of every row in nats, in the units of the estimator's input.
+    """Log-likelihood of every row in nats, in the units of the estimator's input.
 
     The density of a pipeline's last step is brought to the units of the pipeline's
     input by the change of variables that the steps before it make; a probability of

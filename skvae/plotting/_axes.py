@@ -29,8 +29,7 @@ def check_matplotlib(caller: str) -> None:
 def axes_for(
     display: Any, ax: Any, size: tuple[float, float] = (6.0, 4.0), method: str = "plot"
 ) -> Any:
-    """
-    Return the given Axes, or those of a new figure of pyplot.
+    """Return the given Axes, or those of a new figure of pyplot.
 
     Parameters
     ----------
@@ -73,8 +72,7 @@ def axes_for(
 
 
 def panels_for(display: Any, ax: Any, heights: Sequence[float]) -> Any:
-    """
-    Return Axes above each other, with one horizontal axis.
+    """Return Axes above each other, with one horizontal axis.
 
     Parameters
     ----------

@@ -19,8 +19,7 @@ _CELL, _WIDEST, _PADDING = 0.7, 10.0, 0.1
 
 
 def read_images(X: Any, image_shape: Sequence[int] | None, name: str = "X") -> Any:
-    """
-    Read images, or rows of them, into one layout.
+    """Read images, or rows of them, into one layout.
 
     Parameters
     ----------
@@ -65,8 +64,7 @@ def _colour_guess(n_pixels: int) -> str:
 def grey_levels(
     images: NDArray[Any], value_range: tuple[float, float] | None
 ) -> tuple[float, float]:
-    """
-    Values of black and white, common to all images of a picture.
+    """Values of black and white, common to all images of a picture.
 
     Parameters
     ----------
@@ -118,8 +116,7 @@ def _described(images: NDArray[Any]) -> str:
 
 
 def interleaved(sets: Sequence[NDArray[Any]], n_columns: int) -> FloatArray:
-    """
-    Set rows of several sets of images under each other, in turn.
+    """Set rows of several sets of images under each other, in turn.
 
     Parameters
     ----------
@@ -141,8 +138,7 @@ def interleaved(sets: Sequence[NDArray[Any]], n_columns: int) -> FloatArray:
 
 
 class Mosaic:
-    """
-    Images set into one picture, row by row.
+    """Images set into one picture, row by row.
 
     Parameters
     ----------

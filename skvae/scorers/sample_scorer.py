@@ -162,8 +162,7 @@ def make_sample_scorer(
     on_error: str | float = math.nan,
     max_cached: int = 8,
 ) -> SampleScorer:
-    """
-    Make a scorer that draws samples and compares them with held-out rows.
+    """Make a scorer that draws samples and compares them with held-out rows.
 
     For the parameter ``scoring`` of `GridSearchCV`, `cross_val_score` and the like.
 
@@ -287,8 +286,7 @@ def make_sample_scorer(
 
 
 def get_scorer(name: str) -> SampleScorer:
-    """
-    Return the scorer of one metric, with the defaults of `make_sample_scorer`.
+    """Return the scorer of one metric, with the defaults of `make_sample_scorer`.
 
     Parameters
     ----------
