@@ -585,6 +585,22 @@ class TestTable:
             value = report[metric.row.name].value
             assert metric.sign * value == pytest.approx(score, rel=1e-12), name
 
+    @pytest.mark.parametrize("random_state", [0, 1])
+    def test_gives_random_metrics_the_same_seed_in_both(
+        self, monkeypatch, random_state
+    ):
+        def chance(X_real, X_generated, random_state):
+            return np.random.default_rng(random_state).random()
+
+        entry = Metric(chance, "a random number", row=ReportRow("chance", "0.5"))
+        monkeypatch.setitem(METRICS, "chance", entry)
+        model = Fixed(X_TEST).fit(X_TRAIN)
+        options = {"n_bootstrap": 0, "random_state": random_state}
+        report = evaluate(model, X_TRAIN, X_TEST, **options)
+        score = make_sample_scorer("chance", random_state=random_state)(model, X_TEST)
+        assert report["chance"].value == score
+        assert 0 < score < 1
+
     def test_makes_a_scorer_and_a_row_of_the_report_from_one_entry(self, monkeypatch):
         row = ReportRow("spread", "lower", (0, 2))
         entry = Metric(spread, "ratio of standard deviations", sign=-1, row=row)

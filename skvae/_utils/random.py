@@ -1,6 +1,7 @@
 """Random numbers: generators derived from one seed; no global state."""
 
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -98,6 +99,11 @@ def child_seed(seed: int, *path: int) -> int:
 def numpy_seed(seed: int, *path: int) -> int:
     """Return a seed for one purpose in the range of `random_state`, below 2**31."""
     return child_seed(seed, *path) % 2**31
+
+
+def purpose_seed(seed: int, purpose: str) -> int:
+    """Return a seed below 2**31 for a purpose in words, the same in every call."""
+    return numpy_seed(seed, zlib.crc32(purpose.encode()))
 
 
 def make_generator(

@@ -50,12 +50,13 @@ def measure(
     features: FeatureMap | None,
     n_bootstrap: int,
     rng: np.random.RandomState,
+    seed: int,
 ) -> Measurements:
     """Measure everything, in an order that fixes who draws what from `rng`."""
     reconstruction = measure_reconstruction(estimator, sets, rng)
     likelihood = measure_likelihood(estimator, sets, rng)
     mapped = map_sets(sets, features)
-    samples = measure_samples(mapped, n_bootstrap, rng)
+    samples = measure_samples(mapped, n_bootstrap, rng, seed)
     copying = measure_copying(mapped, rng)
     floor = samples["frechet_distance"].floor
     latents = measure_latents(

@@ -11,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from skvae import metrics
 from skvae._utils import intervals
 from skvae._utils.arrays import FloatArray
+from skvae._utils.random import purpose_seed
 from skvae.evaluation._rows import EvaluationRow, FeatureSets, make_row
 from skvae.scorers._metric import Metric
 from skvae.scorers._results import Results
@@ -34,22 +35,26 @@ class _Pair(NamedTuple):
 
     real: FloatArray
     generated: FloatArray
+    seed: int
     reference: None = None
 
     def seed_for(self, purpose: str) -> int:
-        return 0
+        return purpose_seed(self.seed, purpose)
 
 
 def measure_samples(
-    sets: FeatureSets, n_bootstrap: int, rng: np.random.RandomState
+    sets: FeatureSets, n_bootstrap: int, rng: np.random.RandomState, seed: int
 ) -> dict[str, EvaluationRow]:
-    """Compare samples with held-out rows; training rows in their place give floors."""
+    """Compare samples with held-out rows; training rows in their place give floors.
+
+    Metrics that draw random numbers get the seeds that scorers give them.
+    """
     shown = metrics_of_report()
     bandwidth = metrics.median_bandwidth(sets.test)
     options = {"maximum_mean_discrepancy": {"bandwidth": bandwidth}}
 
     def measure(X: FloatArray, Y: FloatArray) -> FloatArray:
-        results = Results(_Pair(X, Y), shown, options)
+        results = Results(_Pair(X, Y, seed), shown, options)
         return np.array([metric.number(results.of(metric)) for metric in shown])
 
     values = measure(sets.test, sets.samples)

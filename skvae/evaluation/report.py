@@ -197,11 +197,12 @@ def evaluate(
     )
     as_pair(train, test, ("X_train", "X_test"), min_rows=6)
     n = min(len(test), _MAX_SAMPLES) if n_samples is None else n_samples
-    rng = np.random.RandomState(draw_seed(random_state))
-    seed = int(rng.randint(2**31 - 1))
-    samples = sample_like(to_array(train), estimator, n, mean, seed)
+    seed = draw_seed(random_state)
+    rng = np.random.RandomState(seed)
+    sample_seed = int(rng.randint(2**31 - 1))
+    samples = sample_like(to_array(train), estimator, n, mean, sample_seed)
     sets = Sets(train, _at_most(test, max(n, 2), rng), _at_most(train, n, rng), samples)
-    measured = measure(estimator, sets, features, n_bootstrap, rng)
+    measured = measure(estimator, sets, features, n_bootstrap, rng, seed)
     sizes = len(train), len(sets.test), n
     said = tuple(findings(measured))
     return Evaluation(_name(estimator), measured.rows, said, *sizes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skvae._utils.arrays import FloatArray, at_most
-from skvae._utils.random import draw_seed, numpy_seed
+from skvae._utils.random import draw_seed, purpose_seed
 from skvae.pipeline._abilities import log_likelihood, reconstruct
 from skvae.pipeline.sampling import sample_like
 from skvae.scorers._reference import Reference, ReferenceCache, feature_rows, to_array
@@ -117,4 +116,4 @@ class Trial:
 
     def seed_for(self, purpose: str) -> int:
         """Return the seed of one purpose: the same whatever else is computed."""
-        return numpy_seed(self._seed, zlib.crc32(purpose.encode()))
+        return purpose_seed(self._seed, purpose)
