@@ -33,6 +33,7 @@ def filled(cls: type, source: str) -> str:
     names = {"Parameters": parameters(cls), "Attributes": attributes(cls)}
     for section in names:
         text = "\n".join(words(cls, section, name) for name in names[section])
+        text = text if entries(cls, section) else f"{text}\n"
         new = re.sub(pattern(section), lambda m, text=text: m[1] + text, new)
     return source.replace(old, new)
 
@@ -59,14 +60,19 @@ def words(cls: type, section: str, name: str) -> str:
 
 def entries(cls: type, section: str) -> dict[str, str]:
     """Return the entries of a section of a class's docstring, by name."""
-    body = re.search(pattern(section), cls.__doc__)[2]
-    found = re.split(r"\n(?=    \w)", body)
+    match = re.search(pattern(section), cls.__doc__)
+    if match is None:
+        raise ValueError(
+            f"The docstring of {cls.__name__} has no section {section!r}. Write its "
+            "heading and the line below; entries of shared names are filled in."
+        )
+    found = re.split(r"\n(?=    \w)", match[2]) if match[2] else []
     return {entry.split(" : ")[0].strip(): entry for entry in found}
 
 
 def pattern(section: str) -> str:
     """Return the pattern of a section: its heading and its entries."""
-    return rf"(    {section}\n    -+\n)((?:    .*\n?)*[^\s])"
+    return rf"(    {section}\n    -+\n)((?:(?:    .*\n?)*\S)?)"
 
 
 def main() -> None:

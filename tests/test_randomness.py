@@ -308,7 +308,10 @@ def untouched_global_states():
     random.seed(5)
     before = global_states()
     yield
-    assert global_states() == before
+    assert global_states() == before, (
+        "A global generator was used. Draw from the generator that is given; a network "
+        "whose layers cannot, such as dropout, leaves `uses_global_rng` True."
+    )
 
 
 SEEDS = {"seed": 0, "no seed": None, "instance": np.random.RandomState(0)}

@@ -27,14 +27,19 @@ class ScaledLikelihood(Likelihood):
     """Base class of observation models with a location and a scale of their noise.
 
     A subclass has the parameters `scale` and, if the scale can be learned in closed
-    form, `update`, and defines `distribution`; see `GaussianLikelihood`.
+    form, `update`, and defines `distribution`; see `GaussianLikelihood`. If it has
+    parameters of its own, it extends `check_parameters`, which `build` calls.
 
     Attributes
     ----------
+    update : {"closed_form", "gradient"}
+        How a scale is learned; "gradient" unless a subclass says otherwise.
     power : int
         The p for which the negative log density of a feature is
         ``error / (p * scale**p) + log(scale)``: 2 for a squared error, 1 for an
-        absolute one. Only closed-form updates use it.
+        absolute one. Only closed-form updates use it. With 2, these are also right for
+        a mixture of normal distributions with different scales, such as Student's t,
+        for which they are steps of the EM algorithm.
     """
 
     update = "gradient"
