@@ -72,6 +72,9 @@ def test_a_parameter_left_out_is_refused():
     ):
         TwoStageVAE(latent_density=None)
     assert "latent_density" not in inspect.signature(TwoStageVAE).parameters
+    with pytest.raises(TypeError, match="VeryNoisyVAE has no parameter 'noise'"):
+        VeryNoisyVAE(noise=0.5)
+    assert VeryNoisyVAE().noise == 1.0
 
 
 # ------------------------------------------------------------------------- networks

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
-from typing import Any, TypedDict
+from collections.abc import Callable
+from typing import Any, NoReturn, TypedDict
 
 
 class TrainingParameters(TypedDict, total=False):
@@ -60,19 +62,28 @@ class InheritedParametersMixin:
         if "__init__" in vars(cls):
             own = inspect.signature(cls.__init__)
             parent = inspect.signature(super(cls, cls).__init__)
-            cls.__init__.__signature__ = _merged(own, parent, without)
+            cls.__init__ = _checked(cls.__init__, _merged(own, parent, without))
 
 
-def check_names(estimator: Any, parameters: dict[str, Any]) -> None:
-    """Raise TypeError if the class of the estimator has no parameter of such a name."""
-    known = list(inspect.signature(type(estimator)).parameters)
-    for name in parameters:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"It has {known}."
-            raise TypeError(
-                f"{type(estimator).__name__} has no parameter {name!r}. {hint}"
-            )
+def _checked(init: Callable[..., None], signature: inspect.Signature) -> Any:
+    """Return an ``__init__`` with this signature, which refuses all other names."""
+    known = [name for name in signature.parameters if name != "self"]
+
+    @functools.wraps(init)
+    def __init__(self: Any, *args: Any, **parameters: Any) -> None:
+        for name in parameters:
+            if name not in known:
+                _refuse(type(self).__name__, name, known)
+        init(self, *args, **parameters)
+
+    __init__.__signature__ = signature
+    return __init__
+
+
+def _refuse(owner: str, name: str, known: list[str]) -> NoReturn:
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"It has {', '.join(known)}."
+    raise TypeError(f"{owner} has no parameter {name!r}. {hint}")
 
 
 def _merged(

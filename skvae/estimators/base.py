@@ -23,7 +23,7 @@ from skvae._utils.validation import (
 from skvae.densities import check_density
 from skvae.estimators._fitting import FittingMixin
 from skvae.estimators._inference import InferenceMixin
-from skvae.estimators._parameters import InheritedParametersMixin, check_names
+from skvae.estimators._parameters import InheritedParametersMixin
 from skvae.estimators._persistence import PersistenceMixin
 from skvae.module import AutoencoderModule
 
@@ -147,9 +147,7 @@ class BaseAutoencoder(
         warm_start: bool = False,
         verbose: int = 0,
         random_state: Any = None,
-        **unknown: Any,
     ) -> None:
-        check_names(self, unknown)
         self.n_components = n_components
         self.network = network
         self.likelihood = likelihood

@@ -12,7 +12,7 @@ from torch import Tensor
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.fit import Fit
 from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
-from skvae.estimators._parameters import FirstStageParameters, check_names
+from skvae.estimators._parameters import FirstStageParameters
 from skvae.estimators.iwae import IWAE
 from skvae.estimators.vae import VAE
 from skvae.module import AutoencoderModule, blockwise
@@ -166,7 +166,6 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         second_stage: Any = None,
         **parameters: Unpack[FirstStageParameters],
     ) -> None:
-        check_names(self, parameters)
         super().__init__(n_components, **parameters)
         self.second_stage = second_stage
 
