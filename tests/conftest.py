@@ -19,6 +19,7 @@ from torch import nn
 
 import skvae
 from skvae import BaseAutoencoder, densities, likelihoods, networks, posteriors
+from skvae._training import loop
 from skvae.likelihoods import Likelihood
 from skvae.networks import MLP, CustomNetwork, ImageNetwork, Network
 from skvae.posteriors import Posterior
@@ -213,6 +214,16 @@ def make_data(n_samples=80, n_features=5, seed=0):
     return (np.round(255 / (1 + np.exp(-h))) / 255).astype(np.float32)
 
 
+BASIC = make_data(40, 3)
+
+
+def with_value(value, dtype=np.float64):
+    """Return the basic data with one other value."""
+    X = BASIC.astype(dtype)
+    X[7, 1] = value
+    return X
+
+
 def has_score(estimator):
     """Tell whether a fitted estimator can have a score at all."""
     needs_density = not estimator.module_.posterior.deterministic
@@ -259,6 +270,16 @@ def X():
 @pytest.fixture(scope="session")
 def fitted(X):
     return small().fit(X)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Fail if a training step is taken."""
+
+    def refuse(self, x):
+        raise AssertionError("training had begun before the error was found")
+
+    monkeypatch.setattr(loop.Step, "__call__", refuse)
 
 
 def pytest_configure(config):
