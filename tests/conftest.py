@@ -7,9 +7,11 @@ os.environ.setdefault("MPLBACKEND", "agg")  # no windows
 
 import copy
 import inspect
+import urllib.error
 
 import numpy as np
 import pytest
+import sklearn.datasets
 import torch
 from hypothesis import settings
 from sklearn.base import clone
@@ -280,6 +282,18 @@ def no_training(monkeypatch):
         raise AssertionError("training had begun before the error was found")
 
     monkeypatch.setattr(loop.Step, "__call__", refuse)
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """Keep a test out of the user's folders and off the net."""
+
+    def unreachable(*_, **__):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.delenv("SKVAE_DATA_HOME", raising=False)
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "sklearn"))
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", unreachable)
 
 
 def pytest_configure(config):

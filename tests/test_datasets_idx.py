@@ -1,27 +1,17 @@
 """Files in the IDX format, written here byte by byte."""
 
 import gzip
-import struct
 
 import numpy as np
 import pytest
+from dataset_files import IDX_CODES, idx_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from skvae.datasets import load_idx
 
-CODES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}
-
-
-def idx_bytes(array):
-    """Return an array as the content of an IDX file."""
-    code = next(code for name, code in CODES.items() if np.dtype(name) == array.dtype)
-    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    return header + array.tobytes()
-
-
-arrays = st.sampled_from(list(CODES)).flatmap(
+arrays = st.sampled_from(list(IDX_CODES)).flatmap(
     lambda name: hnp.arrays(
         np.dtype(name), hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5)
     )
