@@ -1,4 +1,4 @@
-"""Another latent density for a fitted estimator, without training."""
+"""The latent density of a fit, and another one for a fitted estimator."""
 
 import inspect
 import pickle
@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from conftest import DENSITIES, ESTIMATORS, assert_same, describe, outputs, small
+from linear_gaussian import draw
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture
@@ -75,3 +76,18 @@ def test_second_stage_is_no_such_density(X):
         model.fit_latent_density(X)
     reason = f"{error.value} {error.value.__cause__}"
     assert "TwoStageVAE has no parameter `latent_density`" in reason
+
+
+def test_latent_density_is_fitted_to_draws_not_to_means():
+    # q(z|x) = N(0, I) for all x: means would give a point, draws give N(0, I).
+    X = draw(300)
+    model = small(
+        latent_density=GaussianMixture(1),
+        beta=1e4,
+        kl_warmup=0.0,
+        max_epochs=60,
+        learning_rate=1e-2,
+    ).fit(X)
+    np.testing.assert_allclose(
+        model.latent_density_.covariances_[0], np.eye(2), atol=0.1
+    )
