@@ -2,13 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import (
-    BASIC,
-    ESTIMATORS,
-    accepted,
-    describe,
-    small,
-)
+from conftest import BASIC, ESTIMATORS, accepted, describe, small
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture

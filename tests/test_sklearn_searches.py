@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import (
-    small,
-)
+from conftest import small
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture

@@ -5,13 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from conftest import (
-    ESTIMATORS,
-    assert_same,
-    dropout_network,
-    outputs,
-    small,
-)
+from conftest import ESTIMATORS, assert_same, dropout_network, outputs, small
 
 from skvae.likelihoods import GaussianLikelihood
 
