@@ -15,6 +15,7 @@ import sklearn.datasets
 import torch
 from hypothesis import settings
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
 from torch import nn
@@ -216,16 +217,6 @@ def make_data(n_samples=80, n_features=5, seed=0):
     return (np.round(255 / (1 + np.exp(-h))) / 255).astype(np.float32)
 
 
-BASIC = make_data(40, 3)
-
-
-def with_value(value, dtype=np.float64):
-    """Return the basic data with one other value."""
-    X = BASIC.astype(dtype)
-    X[7, 1] = value
-    return X
-
-
 def has_score(estimator):
     """Tell whether a fitted estimator can have a score at all."""
     needs_density = not estimator.module_.posterior.deterministic
@@ -272,6 +263,35 @@ def X():
 @pytest.fixture(scope="session")
 def fitted(X):
     return small().fit(X)
+
+
+N_TRAIN = 120  # of the 200 digits
+
+
+@pytest.fixture(scope="session")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:200].astype(np.float32), y[:200]
+
+
+@pytest.fixture(scope="session")
+def vae(digits):
+    """Return a VAE of digits with three components."""
+    return small(n_components=3, max_epochs=4).fit(digits[0][:N_TRAIN])
+
+
+@pytest.fixture(scope="session")
+def flat_vae(digits):
+    """Return a VAE of digits with two components and a validation loss."""
+    return small(early_stopping=True).fit(digits[0][:N_TRAIN])
+
+
+@pytest.fixture
+def closed_figures():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.close("all")
+    yield
+    plt.close("all")
 
 
 @pytest.fixture

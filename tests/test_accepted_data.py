@@ -7,15 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from conftest import (
-    BASIC,
-    LIKELIHOODS,
-    assert_same,
-    describe,
-    make_data,
-    outputs,
-    small,
-)
+from basic_data import BASIC
+from conftest import LIKELIHOODS, assert_same, describe, make_data, outputs, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -7,15 +7,8 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
-from conftest import (
-    BASIC,
-    ESTIMATORS,
-    LIKELIHOODS,
-    describe,
-    is_bounded,
-    small,
-    with_value,
-)
+from basic_data import BASIC, with_value
+from conftest import ESTIMATORS, LIKELIHOODS, describe, is_bounded, small
 from sklearn.neighbors import KernelDensity
 
 BAD_DATA = {

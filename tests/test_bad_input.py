@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import BASIC, ESTIMATORS, accepted, describe, small
+from basic_data import BASIC
+from conftest import ESTIMATORS, accepted, describe, small
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture

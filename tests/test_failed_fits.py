@@ -6,15 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from conftest import (
-    BASIC,
-    assert_same,
-    dropout_network,
-    make_data,
-    outputs,
-    small,
-    with_value,
-)
+from basic_data import BASIC, with_value
+from conftest import assert_same, dropout_network, make_data, outputs, small
 from sklearn.mixture import GaussianMixture
 
 from skvae._training import loop
