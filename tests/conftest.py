@@ -246,6 +246,11 @@ def outputs(estimator, X):
     return out
 
 
+def fit_outputs(X, **params):
+    """Return the outputs of a small VAE that is fitted to X."""
+    return outputs(small(**params).fit(X), X)
+
+
 def assert_same(actual, expected):
     """Assert that two dicts of arrays are bit-identical."""
     assert actual.keys() == expected.keys()
