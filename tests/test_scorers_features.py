@@ -1,0 +1,70 @@
+"""Scores of features of the rows."""
+
+import numpy as np
+import pytest
+import torch
+from scored_models import MIXTURE, VAE_FITTED, X_TEST, X_TRAIN, CountingFeatures
+from sklearn.decomposition import PCA
+
+from skvae import make_sample_scorer, metrics
+from skvae.scorers import get_scorer
+
+
+class TestFeatures:
+    def test_see_the_reference_once_and_the_samples_once(self):
+        features = CountingFeatures()
+        names = ["neg_frechet_distance", "coverage", "prd_f_8", "neg_mmd"]
+        scorer = make_sample_scorer(names, features=features, n_samples=40)
+        scorer(MIXTURE, X_TEST)
+        assert features.shapes == [(40, 4), (80, 4)] or features.shapes == [
+            (80, 4),
+            (40, 4),
+        ]
+        scorer(VAE_FITTED, X_TEST.copy())
+        assert features.shapes.count((80, 4)) == 1
+        assert features.shapes.count((40, 4)) == 2
+
+    def test_may_be_a_fitted_transformer(self):
+        pca = PCA(2).fit(X_TRAIN)
+        plain, mapped = (
+            make_sample_scorer("neg_frechet_distance", features=f) for f in (None, pca)
+        )
+        assert plain(MIXTURE, X_TEST) != mapped(MIXTURE, X_TEST)
+
+    def test_keep_the_shape_of_images(self):
+        images = X_TEST.reshape(-1, 1, 2, 2)
+        seen = []
+
+        def features(X):
+            seen.append(X.shape)
+            return X.mean(axis=(2, 3)) + np.zeros((1, 2))
+
+        make_sample_scorer("coverage", features=features)(VAE_FITTED, images)
+        assert {shape[1:] for shape in seen} == {(1, 2, 2)}
+
+    def test_that_lose_rows_are_refused(self):
+        scorer = make_sample_scorer(
+            "coverage", features=lambda X: X[:3], on_error="raise"
+        )
+        with pytest.raises(ValueError, match=r"each of the 80 rows of .*, got 3"):
+            scorer(MIXTURE, X_TEST)
+
+    @pytest.mark.parametrize("name", ["neg_fid", "neg_kid"])
+    def test_of_inception_may_be_named_or_given(self, name):
+        images = metrics.ImageFeatures("inception", image_shape=(2, 2))
+        make_sample_scorer(name, features=images)
+        assert "features='inception'" in repr(get_scorer(name))
+        with pytest.raises(ValueError, match="needs Inception features, got"):
+            make_sample_scorer(name, features="efficientnet-lite0")
+
+    def test_may_be_a_network(self):
+        pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        features = metrics.ImageFeatures(
+            pool, image_shape=(2, 2), value_range=(-9, 15), clip=True
+        )
+        scorer = make_sample_scorer("neg_mmd", features=features, on_error="raise")
+        assert np.isfinite(scorer(MIXTURE, X_TEST))
+
+    def test_of_another_kind_are_refused(self):
+        with pytest.raises(TypeError, match=r"or a callable, got 3 \(a int\)"):
+            make_sample_scorer("coverage", features=3)
