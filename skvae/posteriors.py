@@ -55,7 +55,8 @@ class Posterior(BaseEstimator, HasOptimizers, nn.Module):
     To write one, define `n_outputs` and `forward`. The distribution that `forward`
     returns must have ``mean``, ``rsample(noise)`` and ``log_prob(z)``. It should have
     ``kl_to_standard_normal()``, by component; without it the KL divergence is estimated
-    at the draws. ``detach()`` allows doubly reparameterised gradients.
+    at the draws. ``rsample_with_log_prob(noise)`` may give both at once, and
+    ``detach()`` allows doubly reparameterised gradients.
 
     Attributes
     ----------

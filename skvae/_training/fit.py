@@ -139,9 +139,8 @@ class Fit:
         return module
 
     def _image_shape(self) -> tuple[int, int, int] | None:
-        shape = getattr(self.network, "image_shape", None)
-        if len(self.row_shape) > 1:
-            shape = self.row_shape
+        known = len(self.row_shape) > 1
+        shape = self.row_shape if known else self.network.image_shape
         return shape and image_shape_of(shape, type(self.network).__name__)
 
     def _make_optimizers(self) -> list[Any]:

@@ -31,9 +31,12 @@ class Network(BaseEstimator):
         then run under a copy of that generator which `random_state` seeds, one at a
         time. True, which is always safe, unless the class itself sets it to False; a
         subclass, which may add such layers, must do so again.
+    image_shape : tuple of int or None
+        (H, W) or (C, H, W) of the images that rows are, if the network knows it.
     """
 
     uses_global_rng = True
+    image_shape: tuple[int, ...] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,8 +79,6 @@ class ImageNetwork(Network):
     A subclass has the parameter `image_shape` and defines `encoder_layers` and
     `decoder_layers`.
     """
-
-    image_shape: tuple[int, ...] | None = None
 
     def make_encoder(
         self, n_features: int, n_outputs: int, generator: torch.Generator
@@ -135,13 +136,13 @@ class ImageNetwork(Network):
         return image_shape_of(self.image_shape, name)
 
 
-def with_image_shape(network: Any, shape: tuple[int, ...]) -> Any:
+def with_image_shape(network: Network, shape: tuple[int, ...]) -> Network:
     """Return a copy of a network that knows the shape of images, if they are images."""
     if len(shape) == 1:
         return network
     name = type(network).__name__
     shape = image_shape_of(shape, name)
-    own = getattr(network, "image_shape", None)
+    own = network.image_shape
     if own is not None and image_shape_of(own, name) != shape:
         raise ValueError(
             f"The 'image_shape' parameter of {name} is {own}, but X has images of "
