@@ -23,8 +23,8 @@ MIXTURE = GaussianMixture(2, random_state=0).fit(X)
 class Diverging(VAE):
     """Has a loss that is not finite in the first epoch, and only there."""
 
-    def _loss(self, module, x, generator, annealing):
-        terms = super()._loss(module, x, generator, annealing)
+    def loss(self, module, x, generator, annealing):
+        terms = super().loss(module, x, generator, annealing)
         if not hasattr(module, "diverged"):
             module.diverged = True
             terms["kl"] = terms["kl"] * np.nan
