@@ -149,10 +149,21 @@ def test_custom_network_of_the_wrong_shape_is_named_with_both_sizes(part):
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("recipe", [lambda i, o: None, lambda i: nn.Linear(i, 1), 3])
-def test_custom_network_that_is_no_network_is_refused(recipe):
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (
+            lambda i, o: None,
+            "'encoder' parameter .* must return an nn.Module. Got None",
+        ),
+        (lambda i: nn.Linear(i, 1), "1 positional argument but 2 were given"),
+        (3, "'encoder' parameter .* must be an nn.Module or a callable.* Got 3"),
+    ],
+    ids=["returns no module", "takes one size", "is a number"],
+)
+def test_custom_network_that_is_no_network_is_refused(recipe, message):
     network = CustomNetwork(encoder=recipe, decoder=nn.Linear)
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(TypeError, match=message):
         small(network=network).fit(BASIC)
 
 

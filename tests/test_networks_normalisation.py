@@ -101,4 +101,5 @@ def test_spectral_normalisation_is_not_applied_twice():
     rae = RAE(2, network=network, regularizer="spectral_norm", **SMALL).fit(images())
     layers = rae.module_.decoder.modules()
     layers = [m for m in layers if isinstance(m, SpectrallyNormalised)]
+    assert len(layers) == 4
     assert not any(isinstance(m.layer, SpectrallyNormalised) for m in layers)
