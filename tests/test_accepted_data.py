@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from skvae.likelihoods import GaussianLikelihood
-from skvae.networks import MLP
 
 GREY = np.round(make_data(60, 4) * 8) / 8
 
@@ -168,25 +167,3 @@ def test_any_finite_data_in_the_unit_interval_can_be_fitted(X, likelihood):
     assert model.transform(X).shape == (len(X), 2)
     assert np.isfinite(model.score_samples(X, n_importance_samples=2)).all()
     assert model.sample(3, random_state=0).shape == (3, X.shape[1])
-
-
-@settings(max_examples=20, deadline=None)
-@given(
-    n_components=st.integers(1, 12),
-    hidden=st.lists(st.integers(1, 20), max_size=3).map(tuple),
-    batch_size=st.integers(1, 100),
-    max_epochs=st.integers(1, 3),
-    beta=st.floats(0, 10),
-    kl_warmup=st.floats(0, 1),
-    free_bits=st.floats(0, 3),
-    n_samples=st.integers(1, 3),
-    learning_rate=st.floats(1e-6, 0.1),
-    early_stopping=st.booleans(),
-    validation_fraction=st.floats(0.01, 0.9),
-    lr_schedule=st.sampled_from(["constant", "plateau", "cosine"]),
-)
-def test_any_valid_parameters_train(hidden, **params):
-    model = small(network=MLP(hidden), **params).fit(BASIC)
-    assert all(np.isfinite(v).all() for v in model.history_.values())
-    assert model.n_epochs_ <= params["max_epochs"]
-    assert np.isfinite(model.score(BASIC))

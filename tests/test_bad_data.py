@@ -11,6 +11,12 @@ from basic_data import BASIC, with_value
 from conftest import ESTIMATORS, LIKELIHOODS, describe, is_bounded, small
 from sklearn.neighbors import KernelDensity
 
+
+@pytest.fixture(scope="module")
+def model():
+    return small().fit(BASIC)
+
+
 BAD_DATA = {
     "NaN": (with_value(np.nan), ValueError, "NaN"),
     "NaN in float16": (with_value(np.nan, np.float16), ValueError, "NaN"),
@@ -64,57 +70,51 @@ def test_fit_refuses(cls, case):
     "method", ["transform", "reconstruct", "score_samples", "score"]
 )
 @pytest.mark.parametrize("case", BAD_DATA)
-def test_reading_refuses(method, case):
+def test_reading_refuses(method, case, model):
     X, error, message = BAD_DATA[case]
     if case in ("no features", "words", "an array of words", "a frame with words"):
         message = f"{message}|features"
     with pytest.raises(error, match=f"(?s){message}"):
-        getattr(_fitted_model(), method)(X)
-
-
-def _fitted_model(cache=[]):  # noqa: B006
-    if not cache:
-        cache.append(small().fit(BASIC))
-    return cache[0]
+        getattr(model, method)(X)
 
 
 @pytest.mark.parametrize(
     "method", ["transform", "reconstruct", "score_samples", "score"]
 )
-def test_wrong_number_of_features_is_named(method):
+def test_wrong_number_of_features_is_named(method, model):
     with pytest.raises(ValueError, match=r"has 2 features.*expecting 3 features"):
-        getattr(_fitted_model(), method)(BASIC[:, :2])
+        getattr(model, method)(BASIC[:, :2])
 
 
 @pytest.mark.parametrize("n_columns", [1, 3])
-def test_inverse_transform_names_the_number_of_components(n_columns):
+def test_inverse_transform_names_the_number_of_components(n_columns, model):
     with pytest.raises(ValueError, match=f"{n_columns} columns.*n_components=2"):
-        _fitted_model().inverse_transform(np.zeros((4, n_columns)))
+        model.inverse_transform(np.zeros((4, n_columns)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_inverse_transform_refuses_values_that_are_not_finite(value):
+def test_inverse_transform_refuses_values_that_are_not_finite(value, model):
     message = "NaN|infinity|range of float32"
     with pytest.raises(ValueError, match=message):
-        _fitted_model().inverse_transform([[0.0, value]])
+        model.inverse_transform([[0.0, value]])
 
 
 @pytest.mark.parametrize("n_samples", [0, -1])
-def test_sample_refuses_numbers_below_one(n_samples):
+def test_sample_refuses_numbers_below_one(n_samples, model):
     with pytest.raises(ValueError, match=rf"n_samples.*>= 1.*{n_samples}"):
-        _fitted_model().sample(n_samples)
+        model.sample(n_samples)
 
 
 @pytest.mark.parametrize("n_samples", [1.5, "3", None, True])
-def test_sample_refuses_what_is_no_integer(n_samples):
+def test_sample_refuses_what_is_no_integer(n_samples, model):
     with pytest.raises(TypeError, match=rf"n_samples.*integer.*{n_samples}"):
-        _fitted_model().sample(n_samples)
+        model.sample(n_samples)
 
 
 @pytest.mark.parametrize("k", [0, -3, 2.0, "all"])
-def test_score_samples_refuses_a_wrong_number_of_draws(k):
+def test_score_samples_refuses_a_wrong_number_of_draws(k, model):
     with pytest.raises((ValueError, TypeError), match=rf"n_importance_samples.*{k}"):
-        _fitted_model().score_samples(BASIC, n_importance_samples=k)
+        model.score_samples(BASIC, n_importance_samples=k)
 
 
 def test_score_samples_says_which_density_lacks_it():

@@ -1,4 +1,4 @@
-"""Wrong parameters are refused in words, before any training."""
+"""Wrong parameters are refused in words, before any training; valid ones train."""
 
 import numpy as np
 import pytest
@@ -210,3 +210,25 @@ def test_early_stopping_without_rows_to_train_on_says_so():
 def test_nonsense_is_refused_with_the_name_of_the_parameter(name, value):
     with pytest.raises((ValueError, TypeError), match=name):
         small(**{name: value}).fit(BASIC)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    n_components=st.integers(1, 12),
+    hidden=st.lists(st.integers(1, 20), max_size=3).map(tuple),
+    batch_size=st.integers(1, 100),
+    max_epochs=st.integers(1, 3),
+    beta=st.floats(0, 10),
+    kl_warmup=st.floats(0, 1),
+    free_bits=st.floats(0, 3),
+    n_samples=st.integers(1, 3),
+    learning_rate=st.floats(1e-6, 0.1),
+    early_stopping=st.booleans(),
+    validation_fraction=st.floats(0.01, 0.9),
+    lr_schedule=st.sampled_from(["constant", "plateau", "cosine"]),
+)
+def test_any_valid_parameters_train(hidden, **params):
+    model = small(network=MLP(hidden), **params).fit(BASIC)
+    assert all(np.isfinite(v).all() for v in model.history_.values())
+    assert model.n_epochs_ <= params["max_epochs"]
+    assert np.isfinite(model.score(BASIC))

@@ -1,7 +1,5 @@
 """The battery: every estimator, with every part, passes scikit-learn's checks."""
 
-from itertools import chain
-
 import numpy as np
 import pytest
 import sklearn
@@ -55,7 +53,7 @@ def _checks(variant):
 
 
 @pytest.mark.parametrize(
-    ("estimator", "check"), chain.from_iterable(map(_checks, small_estimators()))
+    ("estimator", "check"), [c for v in small_estimators() for c in _checks(v)]
 )
 @pytest.mark.filterwarnings("error::sklearn.exceptions.SkipTestWarning")
 def test_estimator_passes(estimator, check):
@@ -64,7 +62,7 @@ def test_estimator_passes(estimator, check):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("estimator", "check"), chain.from_iterable(map(_checks, small_vaes_with_parts()))
+    ("estimator", "check"), [c for v in small_vaes_with_parts() for c in _checks(v)]
 )
 @pytest.mark.filterwarnings("error::sklearn.exceptions.SkipTestWarning")
 def test_estimator_with_any_part_passes(estimator, check):
