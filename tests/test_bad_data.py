@@ -70,7 +70,7 @@ def test_fit_refuses(cls, case):
     "method", ["transform", "reconstruct", "score_samples", "score"]
 )
 @pytest.mark.parametrize("case", BAD_DATA)
-def test_reading_refuses(method, case, model):
+def test_methods_of_a_fitted_model_refuse(method, case, model):
     X, error, message = BAD_DATA[case]
     if case in ("no features", "words", "an array of words", "a frame with words"):
         message = f"{message}|features"
@@ -145,7 +145,7 @@ def test_values_outside_the_support_are_named_with_a_remedy(likelihood, value, f
 @pytest.mark.parametrize(
     "method", ["transform", "reconstruct", "score_samples", "score"]
 )
-def test_reading_keeps_to_the_support_too(likelihood, method):
+def test_methods_of_a_fitted_model_check_the_support_too(likelihood, method):
     model = small(likelihood=likelihood).fit(BASIC)
     with pytest.raises(ValueError, match=r"feature 1\D.*1\.5"):
         getattr(model, method)(with_value(1.5))
@@ -174,7 +174,7 @@ def test_unsigned_pixels_are_outside_the_unit_interval():
         small(likelihood="bernoulli").fit(pixels)
 
 
-def test_unfitted_model_refuses_to_speak():
+def test_methods_of_an_unfitted_model_say_that_it_is_not_fitted():
     for method in ("transform", "inverse_transform", "reconstruct", "score_samples"):
         with pytest.raises(ValueError, match="not fitted yet"):
             getattr(small(), method)(BASIC)

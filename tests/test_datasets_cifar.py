@@ -135,14 +135,14 @@ class TestCIFAR:
         with pytest.raises(ValueError, match="sha256 of its data_batch_4 must be"):
             load_cifar10(data_home=tmp_path)
 
-    def test_archive_without_a_batch(self, tmp_path):
+    def test_archive_without_a_batch_is_refused(self, tmp_path):
         write_cifar(tmp_path, FORMS[1], leave_out=["data_batch_2"])
         with pytest.raises(
             ValueError, match=r"python\.tar\.gz lacks data_batch_2\. Get"
         ):
             load_cifar10(data_home=tmp_path)
 
-    def test_damaged_archive(self, tmp_path):
+    def test_damaged_archive_is_refused(self, tmp_path):
         write_cifar(tmp_path, FORMS[3])
         path = tmp_path / "cifar-10-binary.tar.gz"
         path.write_bytes(path.read_bytes()[:-1000])
@@ -151,7 +151,7 @@ class TestCIFAR:
         ):
             load_cifar10(data_home=tmp_path, subset="test")
 
-    def test_short_binary_batch(self, tmp_path):
+    def test_short_binary_batch_is_refused(self, tmp_path):
         write_cifar(tmp_path, FORMS[2])
         path = tmp_path / "cifar-10-batches-bin" / "test_batch.bin"
         path.write_bytes(path.read_bytes()[:-1])
@@ -170,7 +170,7 @@ class TestCIFAR:
             pickle.dumps({"data": [1]}),
         ],
     )
-    def test_bad_python_batch(self, tmp_path, content):
+    def test_bad_python_batch_is_refused(self, tmp_path, content):
         (tmp_path / "test_batch").write_bytes(content)
         with pytest.raises(ValueError, match=r"test_batch is not a batch of CIFAR-10"):
             load_cifar10(data_home=tmp_path, subset="test")
@@ -194,7 +194,7 @@ class TestCIFAR:
         with pytest.raises(ValueError, match="it asks for an array of 'O8'"):
             load_cifar10(data_home=tmp_path, subset="test")
 
-    def test_openml(self, tmp_path, monkeypatch):
+    def test_openml_gives_the_images_of_the_files(self, tmp_path, monkeypatch):
         X = np.vstack([X for X, _ in BATCHES.values()]).astype(np.int64)
         y = np.hstack([y for _, y in BATCHES.values()]).astype(str).astype(object)
         monkeypatch.setattr(sklearn.datasets, "fetch_openml", lambda *_, **__: (X, y))

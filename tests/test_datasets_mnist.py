@@ -58,7 +58,7 @@ class TestFiles:
             y, PARTS["train"][1].astype(np.int64), strict=True
         )
 
-    def test_bunch(self, tmp_path):
+    def test_bunch_has_rows_images_and_labels(self, tmp_path):
         write_mnist(tmp_path)
         bunch = load_mnist(data_home=str(tmp_path), subset="test")
         X, y = PARTS["test"]

@@ -46,7 +46,7 @@ def test_parameters_are_checked(options):
         (load_fashion_mnist, [7000] * 10),
     ],
 )
-def test_real_files(load, counts):
+def test_real_files_have_as_many_images_of_each_class_as_published(load, counts):
     X, y = load(data_home=SHARED, subset="all", return_X_y=True)
     assert (X.shape, X.dtype, y.dtype) == ((70_000, 784), np.uint8, np.int64)
     assert np.bincount(y).tolist() == counts

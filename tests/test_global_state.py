@@ -70,7 +70,7 @@ def test_fit_in_the_context_of_a_caller_gives_the_same_model(context, params, X)
 
 @pytest.mark.parametrize("context", CONTEXTS.values(), ids=CONTEXTS)
 @pytest.mark.parametrize("density", [None, GaussianMixture(2)], ids=describe)
-def test_reading_in_the_context_of_a_caller_gives_the_same(context, density, X):
+def test_outputs_in_the_context_of_a_caller_are_the_same(context, density, X):
     model = small(latent_density=density).fit(X)
     expected = outputs(model, X)
     with context():

@@ -98,7 +98,7 @@ FURTHER_CHECKS = [
 
 @pytest.mark.parametrize("check", FURTHER_CHECKS, ids=lambda c: c.__name__)
 @pytest.mark.parametrize("variant", [small(c) for c in ESTIMATORS], ids=describe)
-def test_estimator_passes_the_checks_of_scikit_learns_own(variant, check):
+def test_estimator_passes_the_checks_of_scikit_learns_own_estimators(variant, check):
     with sklearn.config_context():
         check(type(variant).__name__, clone(variant))
 

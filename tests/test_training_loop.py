@@ -38,7 +38,7 @@ def test_record_is_the_mean_over_rows_of_batches_of_any_size():
     assert record["loss"] == pytest.approx(record["squared error"])
 
 
-def test_batches_are_told_the_epochs():
+def test_batches_are_made_for_every_epoch():
     problem, asked = Regression(), []
 
     def batches(epoch):
@@ -97,7 +97,7 @@ def test_interrupt_in_the_first_epoch_is_passed_on_after_undoing_it():
     assert all((p == 0).all() for p in problem.module.parameters())
 
 
-def test_interrupt_while_the_epoch_is_told_of_keeps_that_epoch():
+def test_interrupt_in_end_epoch_keeps_that_epoch():
     reference = Regression()
     reference.run(2)
     problem, seen = Regression(), []
@@ -148,23 +148,23 @@ def test_interrupt_restores_the_best_epoch_too():
 
 
 class Recording(ReduceLROnPlateau):
-    """A scheduler that remembers what it was told."""
+    """A scheduler that records the values it is given."""
 
     def __init__(self, optimizer):
-        self.told = []
+        self.given = []
         super().__init__(optimizer)
 
     def step(self, metrics, epoch=None):
-        self.told.append(metrics)
+        self.given.append(metrics)
 
 
 def test_plateaus_are_seen_in_the_loss_that_counts():
     problem = Regression()
     scheduler = Recording(problem.optimizer)
     records = problem.run(3, schedulers=[scheduler])
-    assert scheduler.told == [r["loss"] for r in records]
+    assert scheduler.given == [r["loss"] for r in records]
     problem = Regression()
     scheduler = Recording(problem.optimizer)
     losses = iter([3.0, 2.0, 1.0])
     problem.run(3, schedulers=[scheduler], validation_loss=lambda: next(losses))
-    assert scheduler.told == [3.0, 2.0, 1.0]
+    assert scheduler.given == [3.0, 2.0, 1.0]

@@ -60,7 +60,7 @@ def test_tensor_that_requires_a_gradient_is_left_alone(X):
     assert isinstance(model.transform(tensor), np.ndarray)
 
 
-def test_parameter_as_a_view_of_a_larger_tensor_is_accepted(X):
+def test_view_of_a_larger_tensor_is_taken_like_a_copy(X):
     wide = torch.zeros(len(X), 2 * X.shape[1])
     wide[:, ::2] = torch.tensor(X)
     strided = wide[:, ::2]
