@@ -133,11 +133,6 @@ def test_bandwidth_is_fixed_on_the_reference():
     assert imq == pytest.approx(np.sqrt(X.var(axis=0).mean()), rel=1e-12)
 
 
-def test_median_of_many_rows_is_from_equally_spaced_ones():
-    X = np.random.RandomState(0).normal(size=(3999, 1))
-    assert median_bandwidth(X) == pytest.approx(median_bandwidth(X[::2]), rel=1e-12)
-
-
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("estimator", ["biased", "unbiased"])
 def test_p_value_counts_every_split(kernel, estimator):
@@ -269,7 +264,8 @@ def test_kernel_distance_is_the_mean_over_its_subsets(n_subsets):
         for _ in range(n_subsets)
     ]
     assert result.value == pytest.approx(np.mean(values), rel=1e-11)
-    assert result.subset_std == pytest.approx(np.std(values), rel=1e-9, abs=1e-11)
+    std = np.std(values) if n_subsets > 1 else np.nan
+    assert result.subset_std == pytest.approx(std, rel=1e-9, abs=1e-11, nan_ok=True)
     assert result[2:] == (n_subsets, 4, 12, 9)
 
 
@@ -279,7 +275,7 @@ def test_kernel_distance_of_whole_sets_is_the_polynomial_discrepancy():
     expected = maximum_mean_discrepancy(X, Y, kernel="polynomial").value
     assert result.subset_size == 9
     assert result.value == pytest.approx(expected, rel=1e-12)
-    assert result.subset_std == pytest.approx(0, abs=1e-12)
+    assert np.isnan(result.subset_std)  # all subsets are one
 
 
 def test_kernel_distance_is_unbiased():

@@ -10,6 +10,9 @@ from scipy.sparse import issparse
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 _CHECKED_ENTRIES = 2**22
+# Sums of squares of larger values overflow; squares of smaller ones are all 0.
+LARGEST = 1e140
+_SMALLEST = 1e-140
 
 
 def as_rows(X: ArrayLike | torch.Tensor, name: str, *, min_rows: int = 1) -> FloatArray:
@@ -34,7 +37,8 @@ def as_rows(X: ArrayLike | torch.Tensor, name: str, *, min_rows: int = 1) -> Flo
     TypeError
         If `X` is sparse or not real numbers.
     ValueError
-        If `X` has no row axis, too few rows, no features, or NaN or infinity.
+        If `X` has no row axis, too few rows, no features, masked values, NaN, infinity
+        or values beyond 1e140.
     """
     X = _flattened(_as_float64(X, name), name, min_rows)
     _check_finite(X, name)
@@ -56,6 +60,7 @@ def as_real(X: ArrayLike | torch.Tensor, name: str) -> NDArray[Any]:
     if isinstance(X, torch.Tensor) and X.dtype != torch.bfloat16:
         X = X.detach().cpu().numpy()
     elif not issparse(X) and not isinstance(X, torch.Tensor):
+        _check_not_masked(X, name)
         X = np.asarray(X)
     if isinstance(X, np.ndarray) and X.dtype.kind in "buif":
         return X
@@ -76,11 +81,31 @@ def as_pair(
     *,
     min_rows: int = 1,
 ) -> tuple[FloatArray, FloatArray]:
-    """Read two sets with `as_rows` and check that they have the same width."""
+    """Read two sets with `as_rows` and check that they have the same columns."""
+    check_same_columns(X, Y, names)
     X = as_rows(X, names[0], min_rows=min_rows)
     Y = as_rows(Y, names[1], min_rows=min_rows)
     check_same_width(X.shape[1], Y.shape[1], names)
+    _check_not_tiny(X, Y, names)
     return X, Y
+
+
+def check_same_columns(X: Any, Y: Any, names: tuple[str, str]) -> None:
+    """Raise ValueError if two data frames differ in the names or order of columns."""
+    x, y = column_names(X), column_names(Y)
+    if x and y and len(x) == len(y) and x != y:
+        i = next(i for i, (a, b) in enumerate(zip(x, y, strict=True)) if a != b)
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have the same columns in the same order, "
+            f"but column {i} is {x[i]!r} in one and {y[i]!r} in the other. Select the "
+            f"columns of {names[0]}: {names[1]}[{names[0]}.columns]."
+        )
+
+
+def column_names(X: Any) -> list[str] | None:
+    """Return the names of a data frame's columns, if it has any that are strings."""
+    names = list(getattr(X, "columns", []))
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def check_same_width(d_x: int, d_y: int, names: tuple[str, str]) -> None:
@@ -106,6 +131,7 @@ def _as_float64(X: Any, name: str) -> NDArray[Any]:
         X = X.detach().cpu()
         # NumPy has no bfloat16.
         X = X.double().numpy() if X.is_floating_point() else X.numpy()
+    _check_not_masked(X, name)
     X = np.asarray(X)
     try:
         # A cast from complex numbers or strings would succeed.
@@ -139,7 +165,17 @@ def _flattened(X: NDArray[Any], name: str, min_rows: int) -> NDArray[Any]:
     return X
 
 
+def _check_not_masked(X: Any, name: str) -> None:
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} must have no masked values, but {np.ma.count_masked(X)} are. "
+            "Remove or impute those rows."
+        )
+
+
 def _check_finite(X: FloatArray, name: str, first_row: int = 0) -> None:
+    if X.size == 0 or (float(X.min()) >= -LARGEST and float(X.max()) <= LARGEST):
+        return
     finite = np.isfinite(X)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
@@ -147,4 +183,19 @@ def _check_finite(X: FloatArray, name: str, first_row: int = 0) -> None:
             f"{name} must be finite, but has {np.sum(~finite)} NaN or infinite values, "
             f"the first ({X[row, column]}) in row {first_row + row}, column {column}. "
             "Remove or impute those rows."
+        )
+    row, column = np.argwhere(np.abs(X) > LARGEST)[0]
+    raise ValueError(
+        f"{name} must have values between -{LARGEST:g} and {LARGEST:g}, whose squares "
+        f"can be summed, but has {X[row, column]:g} in row {first_row + row}, column "
+        f"{column}. Rescale it, or look for what made that row."
+    )
+
+
+def _check_not_tiny(X: FloatArray, Y: FloatArray, names: tuple[str, str]) -> None:
+    largest = max(extreme for A in (X, Y) for extreme in (A.max(), -A.min()))
+    if 0 < largest < _SMALLEST:
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have values above {_SMALLEST:g}, whose "
+            f"squares are not 0, but the largest is {largest:g}. Rescale both."
         )

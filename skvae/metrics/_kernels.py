@@ -11,12 +11,19 @@ from skvae._utils.arrays import FloatArray
 from skvae._utils.rows import row_slices
 from skvae.metrics._pairwise import (
     CACHE_ENTRIES,
+    sharpen,
     squared_distance_blocks,
     squared_distance_triangle,
     squared_norms,
 )
 
 Blocks = Iterator[tuple[slice, FloatArray]]
+
+# Error of a squared distance that a kernel does not show, over that distance plus the
+# square of the bandwidth.
+_TOLERANCE = 1e-9
+# Of the mean square of a row; the sum of its cubes must not overflow.
+_LARGEST_SQUARE = 1e90
 
 
 class Kernel(Protocol):
@@ -40,28 +47,32 @@ class RadialKernel:
     ----------
     profile : callable
         Maps a block of squared distances, which it may overwrite, to the kernel.
+    bandwidth : float
     """
 
     profile: Callable[[FloatArray], FloatArray]
+    bandwidth: float
 
     def blocks(self, X: FloatArray, Y: FloatArray) -> Blocks:
         """Kernel of rows of `X` with all rows of `Y`, block by block."""
         for rows, squared in squared_distance_blocks(X, Y):
-            yield rows, self._of(squared)
+            yield rows, self._of(squared, X[rows], Y)
 
     def triangle(self, X: FloatArray) -> Blocks:
         """Kernel within a set, each pair once."""
         for rows, squared in squared_distance_triangle(X):
-            yield rows, self._of(squared)
+            yield rows, self._of(squared, X[rows], X[rows.start :])
 
     def diagonal(self, X: FloatArray) -> FloatArray:
         """Kernel of every row with itself."""
         return self.profile(np.zeros(len(X)))
 
-    def _of(self, squared: FloatArray) -> FloatArray:
+    def _of(self, squared: FloatArray, X: FloatArray, Y: FloatArray) -> FloatArray:
+        sharpen(squared, X, Y, _TOLERANCE, self.bandwidth**2)
         # A profile passes over its block several times, here within the cache.
         for rows in row_slices(*squared.shape, CACHE_ENTRIES):
-            squared[rows] = self.profile(squared[rows])
+            part = np.maximum(squared[rows], 0.0, out=squared[rows])
+            squared[rows] = self.profile(part)
         return squared
 
 
@@ -91,23 +102,39 @@ class PolynomialKernel:
         return product
 
 
+def check_cubes(X: FloatArray, Y: FloatArray) -> None:
+    """Raise ValueError for rows that the polynomial kernel's cubes overflow with."""
+    largest = max(squared_norms(A).max() / A.shape[1] for A in (X, Y))
+    if largest > _LARGEST_SQUARE:
+        raise ValueError(
+            "The polynomial kernel needs rows with a mean square of at most "
+            f"{_LARGEST_SQUARE:g}, but the largest is {largest:g}. Rescale both sets, "
+            "or look for what made that row."
+        )
+
+
 def rbf(bandwidth: float) -> RadialKernel:
     """Gaussian kernel ``exp(-|x - y|^2 / (2 bandwidth^2))``."""
 
     def profile(squared: FloatArray) -> FloatArray:
-        squared *= -0.5 / bandwidth**2
+        with np.errstate(over="ignore"):  # far rows of a tiny bandwidth: exp is 0
+            squared *= -0.5 / bandwidth**2
         return np.exp(squared, out=squared)
 
-    return RadialKernel(profile)
+    return RadialKernel(profile, bandwidth)
 
 
 def imq(bandwidth: float, n_features: int) -> RadialKernel:
     """Sum of inverse multiquadratic kernels ``C s / (C s + |x - y|^2)``."""
-    return RadialKernel(lambda squared: imq_kernel(squared, n_features, bandwidth**2))
+
+    def profile(squared: FloatArray) -> FloatArray:
+        return imq_kernel(squared, n_features, bandwidth**2)
+
+    return RadialKernel(profile, bandwidth)
 
 
 def forms_within(kernel: Kernel, X: FloatArray, weights: FloatArray) -> FloatArray:
-    """Sum ``sum_ij w_i k(x_i, x_j) w_j`` over all pairs, i = j included.
+    """Sum ``sum_ij w_i k(x_i, x_j) w_j`` over all pairs but i = j.
 
     Parameters
     ----------
@@ -122,6 +149,8 @@ def forms_within(kernel: Kernel, X: FloatArray, weights: FloatArray) -> FloatArr
     forms = np.zeros(weights.shape[1])
     for rows, block in kernel.triangle(X):
         block[:, : len(block)] *= 0.5  # these pairs stand here twice
+        # Left out, not subtracted: the square of one far row swamps all other pairs.
+        np.fill_diagonal(block, 0.0)
         forms += 2 * _forms(block, weights[rows], weights[rows.start :])
     return forms
 
@@ -154,9 +183,9 @@ def discrepancy(kernel: Kernel, X: FloatArray, Y: FloatArray, estimator: str) ->
     v, w = np.ones((len(X), 1)), np.ones((len(Y), 1))
     within_x, within_y = forms_within(kernel, X, v), forms_within(kernel, Y, w)
     between = forms_between(kernel, X, Y, v, w)
-    if estimator == "unbiased":
-        within_x = within_x - kernel.diagonal(X).sum()
-        within_y = within_y - kernel.diagonal(Y).sum()
+    if estimator == "biased":
+        within_x = within_x + kernel.diagonal(X).sum()
+        within_y = within_y + kernel.diagonal(Y).sum()
     return float(combine(within_x, within_y, between, len(X), len(Y), estimator)[0])
 
 

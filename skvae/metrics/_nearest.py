@@ -9,25 +9,27 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from skvae._utils.arrays import FloatArray, IntArray
 from skvae._utils.rows import row_slices
 from skvae.metrics._pairwise import (
     CACHE_ENTRIES,
+    EPS,
+    by_differences,
+    measure,
+    median_row,
+    rounding_factor,
     squared_distance_blocks,
     squared_distances,
     squared_norms,
 )
 
-_EPS = np.finfo(np.float64).eps
 # With norms up to this, sums in products of whole numbers stay below 2^53.
 _EXACT_NORM = 2.0**50
-# Of more pairs than this share of a block, differences of all are computed faster.
-_MANY = 1 / 4
 _TIE = 1e-12
-_ROWS_FOR_CENTRE = 100
+# Squared radius, over the median, of balls beside which rounding hides the other rows.
+_VAST = 1e20
 # Squared distance of the centre from the origin, over that of rows from the centre, up
 # to which a copy of the rows is not worth two digits of their products.
 _FAR = 100.0
@@ -67,11 +69,6 @@ class Frame:
     def rounding(self, norms: FloatArray, squared_radii: FloatArray) -> FloatArray:
         """Bound the error of a squared distance to a point in a ball around a row.
 
-        Summing d products, in whatever order, is wrong by ``d eps / 2`` of the sum of
-        their absolute values at most. For two norms, a scalar product and a difference
-        of rows, these errors add up to ``2 d eps (|x|^2 + |y|^2)``; the rest of the
-        factor is for subtracting the centre, the last sums and a root.
-
         Parameters
         ----------
         norms : ndarray
@@ -83,26 +80,14 @@ class Frame:
         -------
         error : ndarray
         """
-        factor = 0.0 if self.exact else (2 * self.X.shape[1] + 16) * _EPS
+        factor = 0.0 if self.exact else rounding_factor(self.X.shape[1])
         farthest = np.sqrt(norms) + np.sqrt(squared_radii)
         return factor * (norms + farthest**2)
-
-    def measure(
-        self, rows: IntArray, squared: FloatArray, unsure: NDArray[np.bool_]
-    ) -> None:
-        """Replace unsure squared distances of rows of `X` by those of differences."""
-        i, j = np.nonzero(unsure)
-        if len(i) > _MANY * squared.size:
-            squared[:] = cdist(self.X[rows], self.Y, "sqeuclidean")
-        else:
-            squared[i, j] = _by_differences(self.X, self.Y, rows[i], j)
 
 
 def _centre(Y: FloatArray) -> FloatArray | None:
     """Median of some rows, which outliers do not move; None if the origin will do."""
-    rows = Y[:: 1 + len(Y) // _ROWS_FOR_CENTRE]
-    centre = np.median(rows, axis=0)
-    spread = np.median(squared_norms(rows - centre))
+    centre, spread = median_row(Y)
     return None if centre @ centre <= _FAR * spread else centre
 
 
@@ -143,7 +128,7 @@ def nearest(
     indices, following = _found(frame, k, own)
     squared = _to_found(X, Y, indices)
     limit = squared.max(axis=1)
-    limit += frame.rounding(frame.x_norms, limit) + 4 * _EPS * limit
+    limit += frame.rounding(frame.x_norms, limit) + 4 * EPS * limit
     # Which of several tied rows come first does not change distances that are exact.
     if k == 1 or not frame.exact:
         (unsure,) = np.nonzero(following <= limit)
@@ -175,7 +160,7 @@ def pairs_within(
         One mask per threshold.
     """
     frame = Frame(X, Y)
-    limits = [t * (1 + tie_tolerance(frame.whole)) for t in thresholds]
+    limits = [_with_edges(t, tie_tolerance(frame.whole)) for t in thresholds]
     norms = {True: frame.x_norms[:, None], False: frame.y_norms}
     errors = [frame.rounding(norms[t.shape[1] == 1], t) for t in limits]
     for rows, squared in squared_distance_blocks(frame.x, frame.y):
@@ -186,12 +171,23 @@ def pairs_within(
         yield rows, inside
 
 
+def _with_edges(squared_radii: FloatArray, tolerance: float) -> FloatArray:
+    """Widen balls by a tolerance for ties, and narrow those of rows that diverged.
+
+    From a row that lies 1e10 times as far off as others, all these are equally far but
+    for rounding, and the ball to its k-th nearest one would hold all.
+    """
+    above_zero = squared_radii[squared_radii > 0]
+    usual = np.median(above_zero) if above_zero.size else 0.0
+    is_vast = squared_radii > _VAST * usual
+    return squared_radii * np.where(is_vast, 1 - _TIE, 1 + tolerance)
+
+
 def _within(
     frame: Frame, rows: slice, squared: FloatArray, limit: FloatArray, error: FloatArray
 ) -> NDArray[np.bool_]:
     unsure = (squared > limit - error) & (squared <= limit + error)
-    if unsure.any():
-        frame.measure(np.arange(rows.start, rows.stop), squared, unsure)
+    measure(frame.X[rows], frame.Y, squared, unsure)
     return squared <= limit
 
 
@@ -216,7 +212,7 @@ def _measured_nearest(
     """Return k nearest rows, which products have found to lie within a limit."""
     squared = squared_distances(frame.x[rows], frame.y, frame.y_norms)
     if not frame.exact:
-        frame.measure(rows, squared, squared <= limit[:, None])
+        measure(frame.X[rows], frame.Y, squared, squared <= limit[:, None])
     if own is not None:
         squared[np.arange(len(rows)), own[rows]] = np.inf
     if k == 1:
@@ -227,14 +223,4 @@ def _measured_nearest(
 def _to_found(X: FloatArray, Y: FloatArray, indices: IntArray) -> FloatArray:
     """Squared distances of every row of `X` to its rows of `Y`, (n, k)."""
     i = np.repeat(np.arange(len(X)), indices.shape[1])
-    return _by_differences(X, Y, i, indices.ravel()).reshape(indices.shape)
-
-
-def _by_differences(
-    X: FloatArray, Y: FloatArray, i: IntArray, j: IntArray
-) -> FloatArray:
-    """Squared distances of pairs of rows."""
-    squared = np.empty(len(i))
-    for part in row_slices(len(i), X.shape[1], CACHE_ENTRIES):
-        squared[part] = squared_norms(X[i[part]] - Y[j[part]])
-    return squared
+    return by_differences(X, Y, i, indices.ravel()).reshape(indices.shape)

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, IntArray, as_rows, check_same_width
+from skvae._utils.arrays import (
+    FloatArray,
+    IntArray,
+    as_rows,
+    check_same_columns,
+    check_same_width,
+)
 from skvae._utils.random import RandomState, random_state_of
 from skvae._utils.validation import check_integer
 from skvae._utils.warn import warn
@@ -189,6 +195,7 @@ def frechet_distance(
     >>> round(frechet_distance(X, X + 3), 6)
     18.0
     """
+    check_same_columns(X_real, X_generated, ("X_real", "X_generated"))
     X_real = _read(X_real, "X_real")
     X_generated = _read(X_generated, "X_generated")
     check_same_width(_width(X_real), _width(X_generated), ("X_real", "X_generated"))
@@ -262,6 +269,7 @@ def frechet_distance_infinity(
     >>> len(result.sizes), abs(result.value) < 0.1
     (15, True)
     """
+    check_same_columns(X_real, X_generated, ("X_real", "X_generated"))
     X_real = _read(X_real, "X_real")
     X_generated = as_rows(X_generated, "X_generated", min_rows=4)
     check_same_width(_width(X_real), X_generated.shape[1], ("X_real", "X_generated"))

@@ -11,6 +11,7 @@ from skvae._utils.random import RandomState, random_state_of
 from skvae._utils.validation import check_integer
 from skvae.metrics._kernels import (
     PolynomialKernel,
+    check_cubes,
     combine,
     discrepancy,
     forms_between,
@@ -26,7 +27,8 @@ class KernelDistance(NamedTuple):
     value: float
     """Mean over the subsets; lower is better."""
     subset_std: float
-    """Standard deviation over subsets (not an error of the mean: they overlap)."""
+    """Standard deviation over subsets (not an error of the mean: they overlap); nan
+    for one subset, or where each is the whole of both sets."""
     n_subsets: int
     """Number of subsets."""
     subset_size: int
@@ -59,7 +61,8 @@ def kernel_distance(
     n_subsets : int, default=100
         Pairs of subsets, each drawn without replacement.
     subset_size : int, default=1000
-        Rows in a subset; the smaller set's size where that is less.
+        Rows in a subset; the smaller set's size where that is less. Below it, subsets
+        differ and have a standard deviation.
     random_state : int, RandomState or None, default=None
         Draws the subsets.
 
@@ -72,7 +75,8 @@ def kernel_distance(
     Raises
     ------
     ValueError
-        If a set has fewer than two rows or NaN, or the widths differ.
+        If a set has fewer than two rows, NaN, or a row with a mean square beyond 1e90,
+        or the widths differ.
 
     Notes
     -----
@@ -95,6 +99,7 @@ def kernel_distance(
     (100, True)
     """
     X, Y = as_pair(X_real, X_generated, min_rows=2)
+    check_cubes(X, Y)
     check_integer("kernel_distance", "n_subsets", n_subsets, 1)
     check_integer("kernel_distance", "subset_size", subset_size, 2)
     subset_size = min(int(subset_size), len(X), len(Y))
@@ -106,8 +111,10 @@ def kernel_distance(
     # The whole kernels, once, are cheaper than many subsets of a small sample.
     whole = max(len(X), len(Y)) ** 2 < n_subsets * subset_size**2
     values = (_from_whole if whole else _from_subsets)(X, Y, draws)
-    value, std = float(np.mean(values)), float(np.std(values))
-    return KernelDistance(value, std, int(n_subsets), subset_size, len(X), len(Y))
+    differ = n_subsets > 1 and subset_size < max(len(X), len(Y))
+    std = float(np.std(values)) if differ else np.nan
+    value, counts = float(np.mean(values)), (int(n_subsets), subset_size)
+    return KernelDistance(value, std, *counts, len(X), len(Y))
 
 
 def _from_subsets(X: FloatArray, Y: FloatArray, draws: Draws) -> FloatArray:
@@ -120,7 +127,6 @@ def _from_whole(X: FloatArray, Y: FloatArray, draws: Draws) -> FloatArray:
     v, w = np.zeros((len(X), len(draws))), np.zeros((len(Y), len(draws)))
     for s, (i, j) in enumerate(draws):
         v[i, s] = w[j, s] = 1.0
-    within_x = forms_within(kernel, X, v) - kernel.diagonal(X) @ v
-    within_y = forms_within(kernel, Y, w) - kernel.diagonal(Y) @ w
+    within_x, within_y = forms_within(kernel, X, v), forms_within(kernel, Y, w)
     between = forms_between(kernel, X, Y, v, w)
     return combine(within_x, within_y, between, size, size, "unbiased")

@@ -6,25 +6,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, as_pair, as_rows
+from skvae._utils.arrays import FloatArray, as_pair, as_rows, at_most
 from skvae._utils.random import RandomState, random_state_of
 from skvae._utils.validation import check_choice, check_integer, check_real
 from skvae.metrics._kernels import (
     Kernel,
     PolynomialKernel,
+    check_cubes,
     combine,
     discrepancy,
     forms_within,
     imq,
     rbf,
 )
-from skvae.metrics._pairwise import centred, squared_distance_triangle
+from skvae.metrics._pairwise import centred, sharpen, squared_distance_triangle
 
 KERNELS = ("rbf", "imq", "polynomial")
 ESTIMATORS = ("unbiased", "biased")
 _OWNER = "maximum_mean_discrepancy"
 # Distances among so many rows give the median to about one percent.
 MEDIAN_ROWS = 2000
+_MEDIAN_TOLERANCE = 1e-9
+# Their squares neither vanish nor overflow.
+_BANDWIDTHS = (1e-140, 1e140)
 
 
 class MaximumMeanDiscrepancy(NamedTuple):
@@ -71,7 +75,8 @@ def maximum_mean_discrepancy(
         The b above, in units of the features. None fixes it on `X_real` alone, so
         that models are compared under one kernel: `median_bandwidth` for "rbf", the
         root mean variance of the features for "imq". For codes of an autoencoder
-        with prior N(0, I), ``kernel="imq", bandwidth=1`` is the published kernel.
+        with prior N(0, I), ``kernel="imq", bandwidth=1`` is the published kernel. At
+        least 1e-140 and at most 1e140.
     estimator : {"unbiased", "biased"}, default="unbiased"
         The unbiased one can be negative; only the biased one is 0 for equal sets.
     n_permutations : int, default=0
@@ -118,7 +123,9 @@ def maximum_mean_discrepancy(
     min_rows = 2 if estimator == "unbiased" else 1
     X, Y = as_pair(X_real, X_generated, min_rows=min_rows)
     function, bandwidth = _resolve(kernel, bandwidth, X)
-    if kernel != "polynomial":  # which is not invariant under translation
+    if kernel == "polynomial":  # which is not invariant under translation
+        check_cubes(X, Y)
+    else:
         X, Y = centred(X, Y)
     value = discrepancy(function, X, Y, estimator)
     p_value = np.nan
@@ -134,17 +141,18 @@ def median_bandwidth(X_real: ArrayLike | Tensor) -> float:
     Parameters
     ----------
     X_real : array-like or Tensor of shape (n, ...)
-        At least two rows. Of more than 2,000, so many are used, equally spaced.
+        At least two rows. Of more than 2,000, so many are drawn, always the same.
 
     Returns
     -------
     bandwidth : float
-        In units of the features.
+        In units of the features. If more than half of the pairs of rows are equal, the
+        median of the others.
 
     Raises
     ------
     ValueError
-        If more than half of the pairs of rows are equal.
+        If all rows are equal.
 
     References
     ----------
@@ -157,15 +165,21 @@ def median_bandwidth(X_real: ArrayLike | Tensor) -> float:
     3.0
     """
     X = as_rows(X_real, "X_real", min_rows=2)
-    chosen = np.linspace(0, len(X) - 1, min(len(X), MEDIAN_ROWS)).astype(int)
-    (Z,) = centred(X[chosen])
+    # Equally spaced rows could be of one kind in data whose kinds alternate.
+    (Z,) = centred(at_most(X, MEDIAN_ROWS, np.random.RandomState(0)))
     squared = np.concatenate(
-        [
-            block[np.triu_indices(len(block), k=1, m=block.shape[1])]
-            for _, block in squared_distance_triangle(Z)
-        ]
+        [_pairs(Z, *block) for block in squared_distance_triangle(Z)]
     )
-    return _check_spread(np.median(np.sqrt(np.maximum(squared, 0.0))), Z)
+    apart = squared[squared > 0]
+    _check_spread(len(apart), X)
+    equal = len(squared) - len(apart)
+    return float(np.median(np.sqrt(apart if equal > len(apart) else squared)))
+
+
+def _pairs(Z: FloatArray, rows: slice, squared: FloatArray) -> FloatArray:
+    """Squared distances of the pairs of a block, each once."""
+    sharpen(squared, Z[rows], Z[rows.start :], _MEDIAN_TOLERANCE, 0.0)
+    return squared[np.triu_indices(len(squared), k=1, m=squared.shape[1])]
 
 
 def _resolve(
@@ -180,22 +194,24 @@ def _resolve(
         return PolynomialKernel(), np.nan
     if bandwidth is not None:
         check_real(_OWNER, "bandwidth", bandwidth)
+        both = {"low_included": True, "high_included": True}
+        check_real(_OWNER, "bandwidth", bandwidth, *_BANDWIDTHS, **both)
         bandwidth = float(bandwidth)
     elif kernel == "rbf":
         bandwidth = median_bandwidth(X)
     else:
-        bandwidth = _check_spread(np.sqrt(X.var(axis=0).mean()), X)
+        _check_spread((X[0] != X).any(), X)
+        bandwidth = float(np.sqrt(X.var(axis=0).mean()))
     return rbf(bandwidth) if kernel == "rbf" else imq(bandwidth, X.shape[1]), bandwidth
 
 
-def _check_spread(bandwidth: float, X: FloatArray) -> float:
-    # Rounding leaves a trace of the magnitude in the distances of equal rows.
-    if bandwidth <= 1e-7 * np.abs(X).max():
+def _check_spread(has_spread: bool, X: FloatArray) -> None:
+    if not has_spread:
         raise ValueError(
             "X_real must have spread to fix a bandwidth on, but the typical distance "
-            f"of its {len(X)} rows is {bandwidth:.1g}. Pass bandwidth."
+            f"of its {len(X)} rows is 0. Pass bandwidth to maximum_mean_discrepancy, or "
+            "rows that differ."
         )
-    return float(bandwidth)
 
 
 def _p_value(
@@ -211,15 +227,16 @@ def _p_value(
     labels[: len(X)] = True
     for column in labels.T[1:]:
         rng.shuffle(column)
-    diagonal = kernel.diagonal(Z)
     everything = np.ones((len(Z), 1), dtype=bool)
     forms = forms_within(kernel, Z, np.hstack([labels, ~labels, everything]))
     within_x, within_y = np.split(forms[:-1], 2)
     between = (forms[-1] - within_x - within_y) / 2
-    if estimator == "unbiased":
-        within_x = within_x - diagonal @ labels
-        within_y = within_y - diagonal @ ~labels
-    values = combine(within_x, within_y, between, len(X), len(Y), estimator)
+    if estimator == "biased":
+        diagonal = kernel.diagonal(Z)
+        within_x, within_y = within_x + diagonal @ labels, within_y + diagonal @ ~labels
+    options = len(X), len(Y), estimator
+    values = combine(within_x, within_y, between, *options)
     # Equal splits differ by rounding only and must count as equal.
-    reached = values[1:] >= values[0] - 1e-12 * diagonal.mean()
+    size = combine(np.abs(within_x), np.abs(within_y), -np.abs(between), *options)
+    reached = values[1:] >= values[0] - 1e-12 * size[0]
     return float((1 + reached.sum()) / (1 + n_permutations))
