@@ -152,9 +152,9 @@ def test_values_whose_squares_overflow_are_refused_by_name(metric):
     for value in (1e150, 1e200, -1.7e308, np.inf, np.nan):
         X, Y = two_sets(30)
         Y[2, 1] = value
-        with pytest.raises(ValueError, match="X_generated .*row 2, column 1"):
+        with pytest.raises(ValueError, match=r"X_generated .*row 2, column 1"):
             metric(X, Y)
-        with pytest.raises(ValueError, match="X_real .*row 2, column 1"):
+        with pytest.raises(ValueError, match=r"X_real .*row 2, column 1"):
             metric(Y, X)
 
 
@@ -162,13 +162,13 @@ def test_values_whose_squares_overflow_are_refused_by_name(metric):
 @pytest.mark.parametrize("unit", [1e-139, 1e-100, 1e-30, 1e30, 1e44, 1e138])
 def test_any_unit_gives_finite_figures_or_a_refusal(metric, unit):
     X, Y = two_sets(60)
+    if metric is kernel_distance and unit > 1e45:
+        with pytest.raises(ValueError, match="polynomial kernel needs rows"):
+            metric(unit * X, unit * Y)
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        try:
-            result = metric(unit * X, unit * Y)
-        except ValueError as error:
-            assert "polynomial kernel" in str(error)
-            return
+        result = metric(unit * X, unit * Y)
     value = getattr(result, "value", getattr(result, "f_8", result))
     assert np.isfinite(value[0] if isinstance(value, tuple) else value)
 
@@ -206,6 +206,6 @@ def test_masked_values_are_refused(metric):
 def test_frames_whose_columns_differ_are_refused(metric):
     pandas = pytest.importorskip("pandas")
     X, Y = (pandas.DataFrame(A, columns=list("abc")) for A in two_sets(30))
-    with pytest.raises(ValueError, match="same columns.*'a' in one and 'c' in the oth"):
+    with pytest.raises(ValueError, match=r"same columns.*'a' in one and 'c'"):
         metric(X, Y[["c", "b", "a"]])
     metric(X, Y)

@@ -6,10 +6,10 @@ from skvae.metrics.features import FeatureMap, ImageFeatures, resolve_features
 from skvae.metrics.fid import fid_score
 from skvae.metrics.frechet import (
     FrechetExtrapolation,
-    FrechetStatistics,
     frechet_distance,
     frechet_distance_infinity,
 )
+from skvae.metrics.frechet_statistics import FrechetStatistics
 from skvae.metrics.inception import FIDInceptionV3, load_fid_inception
 from skvae.metrics.kernel_distance import KernelDistance, kernel_distance
 from skvae.metrics.latent import (

@@ -10,6 +10,8 @@ from skvae._utils.rows import row_slices
 
 # Rows of a product that stay in the cache.
 _BLOCK = 1024
+# Of the largest eigenvalue: what rounding may do to covariances kept in float32.
+_TOLERANCE = 1e-5
 
 
 class Gaussian(NamedTuple):
@@ -43,11 +45,16 @@ def squared_wasserstein(real: Gaussian, generated: Gaussian) -> float:
     return float(difference @ difference + total - 2 * cross)
 
 
-def root_of_covariance(sigma: FloatArray) -> FloatArray:
-    """Find an R with R'R = `sigma`, which may be singular."""
+def root_of_covariance(sigma: FloatArray, name: str) -> FloatArray:
+    """Find an R with R'R = `sigma`, which may be singular; `name` is for errors."""
     root = _cholesky(sigma)
     if root is None:
         values, vectors = linalg.eigh(sigma)
+        if values[0] < -_TOLERANCE * np.abs(values).max():
+            raise ValueError(
+                f"{name} must be positive semidefinite, as covariances are, but has "
+                f"the eigenvalue {values[0]:.3g}. Use FrechetStatistics.from_data."
+            )
         root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
     return root
 

@@ -12,7 +12,8 @@ from skvae._utils.cache import ContentCache
 from skvae._utils.images import as_images
 from skvae.metrics._pixels import pixel_range
 from skvae.metrics.features import ImageFeatures
-from skvae.metrics.frechet import FrechetStatistics, frechet_distance
+from skvae.metrics.frechet import frechet_distance
+from skvae.metrics.frechet_statistics import FrechetStatistics
 from skvae.metrics.inception import load_fid_inception
 
 _OWNER = "fid_score"

@@ -1,8 +1,6 @@
 """Fréchet distance between two sets of rows, seen as Gaussians."""
 
-from dataclasses import dataclass
-from os import PathLike
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,102 +23,9 @@ from skvae.metrics._gaussian import (
     squared_wasserstein,
     sum_of_rows,
 )
+from skvae.metrics.frechet_statistics import FrechetStatistics, checked_statistics
 
 _OWNER = "frechet_distance_infinity"
-
-
-@dataclass(frozen=True, eq=False)
-class FrechetStatistics:
-    """Mean and covariance of a reference set, to compute once and keep.
-
-    Parameters
-    ----------
-    mu : ndarray of shape (n_features,)
-        Mean row.
-    sigma : ndarray of shape (n_features, n_features)
-        Covariance, with divisor n - 1.
-    n : int or None, default=None
-        Number of rows behind them; None where it is not known.
-
-    Notes
-    -----
-    A covariance loses precision in its smallest eigenvalues: where it is singular, a
-    distance from statistics is right to about 1e-8 of its scale ``tr(sigma)``, one from
-    rows to about 1e-15.
-
-    Examples
-    --------
-    >>> from skvae.metrics import FrechetStatistics
-    >>> statistics = FrechetStatistics.from_data([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]])
-    >>> statistics.mu
-    array([2., 1.])
-    >>> statistics.n
-    3
-    """
-
-    mu: FloatArray
-    sigma: FloatArray
-    n: int | None = None
-
-    @classmethod
-    def from_data(cls, X: ArrayLike | Tensor) -> Self:
-        """Compute the statistics of rows.
-
-        Parameters
-        ----------
-        X : array-like or Tensor of shape (n, ...)
-            At least two rows.
-
-        Returns
-        -------
-        statistics : FrechetStatistics
-        """
-        X = as_rows(X, "X", min_rows=2)
-        mu = X.mean(axis=0)
-        Z = X - mu
-        rest = Z.mean(axis=0)  # rounding of the first mean, of rows far from 0
-        Z -= rest
-        return cls(mu + rest, Z.T @ Z / (len(X) - 1), len(X))
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write an npz file with arrays "mu", "sigma" and, where known, "n".
-
-        Parameters
-        ----------
-        path : str or path-like
-            Used as it is: no suffix is added.
-        """
-        arrays = {"mu": self.mu, "sigma": self.sigma}
-        if self.n is not None:
-            arrays["n"] = np.array(self.n)
-        with open(path, "wb") as file:
-            np.savez(file, **arrays)
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
-        """Read an npz file with "mu" and "sigma", the format of pytorch-fid.
-
-        Parameters
-        ----------
-        path : str or path-like
-
-        Returns
-        -------
-        statistics : FrechetStatistics
-
-        Raises
-        ------
-        ValueError
-            If one of the two arrays is absent.
-        """
-        with np.load(path, allow_pickle=False) as file:
-            if not {"mu", "sigma"} <= set(file.files):
-                raise ValueError(
-                    f"{path} must hold arrays 'mu' and 'sigma', but has {file.files}. "
-                    "Write it with FrechetStatistics.save."
-                )
-            n = int(file["n"]) if "n" in file.files else None
-            return cls(file["mu"].astype(float), file["sigma"].astype(float), n)
 
 
 class FrechetExtrapolation(NamedTuple):
@@ -165,7 +70,8 @@ def frechet_distance(
     Raises
     ------
     ValueError
-        If a set has fewer than two rows or NaN, or the widths differ.
+        If a set has fewer than two rows or NaN, the widths differ, or statistics have a
+        covariance that is not symmetric and positive semidefinite.
 
     Warns
     -----
@@ -203,7 +109,8 @@ def frechet_distance(
     _warn_if_small(X_generated, "X_generated")
     origin = _origin(X_real)
     return squared_wasserstein(
-        _gaussian(X_real, origin), _gaussian(X_generated, origin)
+        _gaussian(X_real, origin, "X_real"),
+        _gaussian(X_generated, origin, "X_generated"),
     )
 
 
@@ -278,10 +185,11 @@ def frechet_distance_infinity(
     _warn_if_small(X_generated[: sizes[0]], "The smallest subset of X_generated")
     rng = random_state_of(random_state)
     origin = _origin(X_real)
-    real = _gaussian(X_real, origin)
+    real = _gaussian(X_real, origin, "X_real")
     subsets = (rng.choice(len(X_generated), n, replace=False) for n in sizes)
     distances = [
-        squared_wasserstein(real, _gaussian(X_generated[s], origin)) for s in subsets
+        squared_wasserstein(real, gaussian_of_rows(X_generated[s], origin))
+        for s in subsets
     ]
     slope, value = np.polyfit(1 / sizes, distances, 1)
     return FrechetExtrapolation(
@@ -307,14 +215,7 @@ def _read(
 ) -> FloatArray | FrechetStatistics:
     if not isinstance(X, FrechetStatistics):
         return as_rows(X, name, min_rows=2)
-    mu, sigma = np.asarray(X.mu, dtype=float), np.asarray(X.sigma, dtype=float)
-    if mu.ndim != 1 or sigma.shape != 2 * mu.shape:
-        raise ValueError(
-            f"{name} must have mu of shape (d,) and sigma of shape (d, d), got "
-            f"{mu.shape} and {sigma.shape}. Use FrechetStatistics.from_data."
-        )
-    as_rows(np.vstack([mu, sigma]), f"{name} (mu above sigma)")
-    return FrechetStatistics(mu, sigma, X.n)
+    return checked_statistics(X, name)
 
 
 def _width(X: FloatArray | FrechetStatistics) -> int:
@@ -336,8 +237,11 @@ def _warn_if_small(X: FloatArray | FrechetStatistics, name: str) -> None:
         )
 
 
-def _gaussian(X: FloatArray | FrechetStatistics, origin: FloatArray) -> Gaussian:
+def _gaussian(
+    X: FloatArray | FrechetStatistics, origin: FloatArray, name: str
+) -> Gaussian:
     """Moments of `X` about `origin`, a point near the data."""
     if isinstance(X, FrechetStatistics):
-        return Gaussian(X.mu - origin, root_of_covariance(X.sigma), X.n)
+        root = root_of_covariance(X.sigma, f"{name}.sigma")
+        return Gaussian(X.mu - origin, root, X.n)
     return gaussian_of_rows(X, origin)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, as_finite, as_rows
+from skvae._utils.arrays import LARGEST, FloatArray, as_finite, as_rows
 from skvae._utils.random import RandomState, random_state_of
 from skvae._utils.validation import check_integer
 from skvae.metrics.mmd import MaximumMeanDiscrepancy, maximum_mean_discrepancy
@@ -318,10 +318,10 @@ def broadcast_deviations(
 ) -> FloatArray:
     """Read standard deviations, broadcast to the shape of `means`; all above 0."""
     deviations = as_finite(standard_deviations, "standard_deviations")
-    if not (deviations > 0).all():
+    if deviations.size and not deviations.min() >= 1 / LARGEST:
         raise ValueError(
-            f"standard_deviations must be > 0, got {deviations.min()}. Pass standard "
-            "deviations, not their logarithms."
+            f"standard_deviations must be > 0, got {deviations.min()}, whose square is "
+            "not. Pass standard deviations, not their logarithms."
         )
     try:
         return np.broadcast_to(deviations, means.shape)

@@ -209,8 +209,8 @@ def _check_spread(has_spread: bool, X: FloatArray) -> None:
     if not has_spread:
         raise ValueError(
             "X_real must have spread to fix a bandwidth on, but the typical distance "
-            f"of its {len(X)} rows is 0. Pass bandwidth to maximum_mean_discrepancy, or "
-            "rows that differ."
+            f"of its {len(X)} rows is 0. Pass bandwidth to maximum_mean_discrepancy, "
+            "or rows that differ."
         )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, as_pair
+from skvae._utils.arrays import FloatArray, as_finite, as_pair
 from skvae._utils.random import RandomState, draw_seed, random_state_of
 from skvae._utils.validation import check_integer
 
@@ -191,12 +191,12 @@ def _histograms(
 
 
 def _normalised(weights: ArrayLike, name: str) -> FloatArray:
-    weights = np.asarray(weights, dtype=float)
-    valid = weights.ndim == 1 and np.isfinite(weights).all() and (weights >= 0).all()
-    if not (valid and weights.sum() > 0):
+    weights = as_finite(weights, name)
+    if weights.ndim != 1 or not ((weights >= 0).all() and weights.any()):
         raise ValueError(
             f"{name} must be a list of finite weights >= 0, not all 0, got {weights}."
         )
+    weights = weights / weights.max()
     return weights / weights.sum()
 
 
