@@ -10,8 +10,9 @@ from skvae._utils.arrays import as_rows
 from skvae._utils.validation import check_integer
 from skvae.metrics import bits_per_dimension
 from skvae.pipeline._abilities import (
+    as_fitted,
     can_score,
-    is_discrete,
+    check_divisor,
     last_step,
     log_likelihood,
 )
@@ -108,11 +109,8 @@ def evaluate_likelihood(
     if n_importance_samples is not None:
         owner = "evaluate_likelihood"
         check_integer(owner, "n_importance_samples", n_importance_samples, 1)
-    if is_discrete(estimator) and np.any(np.asarray(divisor) != 1):
-        raise ValueError(
-            "divisor must be 1 for a model of probabilities, which have no unit, got "
-            f"{divisor}. It is for densities."
-        )
+    check_divisor(estimator, divisor)
+    X = as_fitted(estimator, X)
     n, d = as_rows(X, "X").shape
     options = {"n_importance_samples": n_importance_samples}
     nll = -log_likelihood(estimator, X, **options)

@@ -1,4 +1,4 @@
-"""What an estimator or pipeline can do, in the units of its input."""
+"""What an estimator, pipeline or search can do, in the units of its input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skvae.pipeline.sampling import steps_before_last
+from skvae._utils.arrays import column_names
+from skvae.pipeline.sampling import chosen_model, steps_before_last
 
 FloatArray = NDArray[np.float64]
 
@@ -36,15 +37,42 @@ def can_score(estimator: Any) -> bool:
 
 def can_reconstruct(estimator: Any) -> bool:
     """Whether the estimator has ``reconstruct`` or can transform back and forth."""
+    estimator = chosen_model(estimator)
     both = ("transform", "inverse_transform")
     return hasattr(estimator, "reconstruct") or all(hasattr(estimator, m) for m in both)
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the last step of a pipeline, also a nested one; else the estimator."""
+    """Return the last step of a pipeline, also a nested one; else the estimator.
+
+    Of a fitted search, the model that it has chosen counts.
+    """
+    estimator = chosen_model(estimator)
     while isinstance(estimator, Pipeline):
-        estimator = estimator[-1]
+        estimator = chosen_model(estimator[-1])
     return estimator
+
+
+def as_fitted(estimator: Any, X: Any, name: str = "X") -> Any:
+    """Bring the columns of a data frame into the order in which a model was fitted.
+
+    Raises
+    ------
+    ValueError
+        If they have other names.
+    """
+    fitted = getattr(chosen_model(estimator), "feature_names_in_", None)
+    columns = column_names(X)
+    if fitted is None or columns is None or columns == list(fitted):
+        return X
+    if sorted(columns) != sorted(fitted):
+        unknown = sorted(set(columns) ^ set(fitted)) or "some twice"
+        raise ValueError(
+            f"{name} must have the columns that {type(last_step(estimator)).__name__} "
+            f"was fitted on, but they differ in {unknown}. Pass "
+            f"{name}[estimator.feature_names_in_]."
+        )
+    return X[list(fitted)]
 
 
 def is_discrete(estimator: Any) -> bool:
@@ -59,6 +87,7 @@ def is_discrete(estimator: Any) -> bool:
 
 def only_rescales(estimator: Any) -> bool:
     """Whether all steps of a pipeline before the last are known to scale features."""
+    estimator = chosen_model(estimator)
     if not isinstance(estimator, Pipeline):
         return True
     steps = (step for _, step in steps_before_last(estimator))
@@ -67,6 +96,7 @@ def only_rescales(estimator: Any) -> bool:
 
 def to_last_step(estimator: Any, X: Any) -> Any:
     """Bring rows to the input space of a pipeline's last step."""
+    estimator = chosen_model(estimator)
     if not isinstance(estimator, Pipeline):
         return X
     for _, step in steps_before_last(estimator):
@@ -76,9 +106,19 @@ def to_last_step(estimator: Any, X: Any) -> Any:
 
 def reconstruct(estimator: Any, X: Any) -> np.ndarray:
     """Encode and decode rows."""
+    estimator = chosen_model(estimator)
     if hasattr(estimator, "reconstruct"):
         return np.asarray(estimator.reconstruct(X))
     return np.asarray(estimator.inverse_transform(estimator.transform(X)))
+
+
+def check_divisor(estimator: Any, divisor: Any) -> None:
+    """Raise ValueError if probabilities, which have no unit, are to be rescaled."""
+    if is_discrete(estimator) and np.any(np.asarray(divisor) != 1):
+        raise ValueError(
+            "divisor must be 1 for a model of probabilities, which have no unit, got "
+            f"{divisor}. It is for densities."
+        )
 
 
 def log_likelihood(
@@ -121,6 +161,7 @@ def log_likelihood(
 
 def _log_determinant(estimator: Any) -> float:
     """Log-determinant of the Jacobian of a pipeline's steps before the last."""
+    estimator = chosen_model(estimator)
     if not isinstance(estimator, Pipeline):
         return 0.0
     steps = steps_before_last(estimator)
@@ -133,8 +174,8 @@ def _log_determinant_of(name: str, step: Any) -> float:
         raise TypeError(
             "A likelihood in the units of a pipeline's input needs steps that scale "
             "feature by feature (StandardScaler, MinMaxScaler, MaxAbsScaler, "
-            f"RobustScaler) before the last one, but step {name!r} is a "
-            f"{type(step).__name__}. Score the last step in its own units: "
+            f"RobustScaler) before the last one, but step {name!r} is a {step!r}. "
+            "Score the last step in its own units: "
             "log_likelihood of pipeline[-1] on pipeline[:-1].transform(X)."
         )
     scale = getattr(step, "scale_", None)
@@ -146,4 +187,5 @@ def _log_determinant_of(name: str, step: Any) -> float:
 
 def _scales(step: Any) -> bool:
     identity = isinstance(step, FunctionTransformer) and step.func is None
-    return identity or isinstance(step, (*_DIVIDING, *_MULTIPLYING))
+    clips = getattr(step, "clip", False)  # and a row far off is like one at the edge
+    return identity or (isinstance(step, (*_DIVIDING, *_MULTIPLYING)) and not clips)

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -29,10 +30,10 @@ def sample_pipeline(
     Parameters
     ----------
     pipeline : Pipeline
-        Fitted. Its last step has ``sample``: an estimator of skvae, a GaussianMixture
-        or KernelDensity, or a pipeline in turn. Every step before it has
-        ``inverse_transform``, or is an imputer, or a ColumnTransformer whose parts have
-        it and which gives every column to one of them.
+        Fitted, or a fitted search over one. Its last step has ``sample``: an estimator
+        of skvae, a GaussianMixture or KernelDensity, or a pipeline in turn. Every step
+        before it has ``inverse_transform``, or is an imputer, or a ColumnTransformer
+        whose parts have it and which gives every column to one of them.
     n_samples : int, default=1
     mean : bool, default=True
         Return the decoder's means; False adds the observation noise of p(x|z). Has no
@@ -76,6 +77,7 @@ def sample_pipeline(
     (10, 4)
     """
     check_integer("sample_pipeline", "n_samples", n_samples, 1)
+    pipeline = chosen_model(pipeline)
     _check_steps(pipeline)
     check_is_fitted(pipeline)
     X = sample_rows(pipeline[-1], n_samples, mean, random_state)
@@ -85,7 +87,8 @@ def sample_pipeline(
 
 
 def sample_rows(step: Any, n_samples: int, mean: bool, random_state: Any) -> np.ndarray:
-    """Sample a pipeline, an estimator of skvae or a density of scikit-learn."""
+    """Sample a pipeline, an estimator of skvae, a density, or what a search chose."""
+    step = chosen_model(step)
     if isinstance(step, Pipeline):
         return sample_pipeline(step, n_samples, mean=mean, random_state=random_state)
     if "mean" not in inspect.signature(step.sample).parameters:
@@ -102,6 +105,17 @@ def sample_like(
     return samples.reshape(-1, *shape) if samples[0].size == np.prod(shape) else samples
 
 
+def chosen_model(estimator: Any) -> Any:
+    """Return the model in a fitted search or a FrozenEstimator; others as they are."""
+    while True:
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        else:
+            return estimator
+
+
 def steps_before_last(pipeline: Pipeline) -> list[tuple[str, Any]]:
     """Names and objects of all steps that do something before the last."""
     return active_steps(pipeline.steps[:-1])
@@ -115,6 +129,7 @@ def _check_steps(pipeline: Any) -> None:
             f"{type(pipeline).__name__}) instead."
         )
     name, last = pipeline.steps[-1]
+    last = chosen_model(last)
     if not (hasattr(last, "sample") or isinstance(last, Pipeline)):
         raise AttributeError(
             f"sample_pipeline needs a last step that has `sample`, but step {name!r} "
