@@ -72,9 +72,12 @@ class ContentCache:
 
 
 def content_key(X: NDArray[Any]) -> tuple[tuple[int, ...], str, bytes]:
-    """Return shape, type and hash of the bytes of a numeric array."""
+    """Return shape, type and hash of the content of an array."""
     digest, rows = blake2b(digest_size=20), np.atleast_1d(X)
     for start in range(0, len(rows), _ROWS_AT_ONCE):  # strided arrays are copied
         block = np.ascontiguousarray(rows[start : start + _ROWS_AT_ONCE])
-        digest.update(block.reshape(-1).view(np.uint8))
+        if block.dtype == object:  # its bytes are addresses
+            digest.update(repr(block.tolist()).encode())
+        else:
+            digest.update(block.reshape(-1).view(np.uint8))
     return X.shape, X.dtype.str, digest.digest()

@@ -1,4 +1,7 @@
-"""Warnings that point at the line of the user's code from which they come."""
+"""Warnings that point at the line of the user's code from which they come.
+
+And who that is.
+"""
 
 import sys
 import warnings
@@ -24,6 +27,14 @@ def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
     caller = sys._getframe(1)
     level = _level(caller, _LIBRARIES) or _level(caller, {"skvae"}) or 1
     warnings.warn(message, category, stacklevel=1 + level)
+
+
+def is_called_by(module: str) -> bool:
+    """Tell whether a function of a module is among those that are running."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") != module:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _level(frame: FrameType | None, libraries: set[str]) -> int | None:

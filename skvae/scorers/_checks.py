@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from skvae._utils.validation import check_boolean, check_choice, check_integer
+from skvae._utils.warn import is_called_by, warn
 from skvae.pipeline._abilities import (
     can_reconstruct,
     can_sample,
@@ -20,6 +21,7 @@ from skvae.scorers._metric import Metric, name_of
 from skvae.scorers._table import METRICS
 
 _OWNER = "make_sample_scorer"
+_HALVING = "sklearn.model_selection._search_successive_halving"
 _SAMPLE = (can_sample, "sample")
 _SCORE_SAMPLES = (can_score, "score_samples")
 _RECONSTRUCT = (can_reconstruct, "reconstruct or inverse_transform")
@@ -133,6 +135,15 @@ def _options_of(metric: Metric) -> list[inspect.Parameter]:
         for p in parameters
         if p.name != "random_state" and not p.name.startswith("X_")
     ]
+
+
+def warn_of_halving(metrics: Any) -> None:
+    """Warn of what ends in a KeyError of scikit-learn's."""
+    if isinstance(metrics, tuple) and is_called_by(_HALVING):
+        warn(
+            "A search by halving ranks candidates by one score and fails with several, "
+            f"got {len(metrics)} metrics. Pass one, not in a list."
+        )
 
 
 def check_ability(estimator: Any, name: str, metric: Metric) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from torch import Tensor
+from torch import Tensor, nn
 
 from skvae import metrics
 from skvae._utils.arrays import FloatArray, as_rows
 from skvae._utils.cache import ContentCache
 from skvae.metrics._gaussian import Gaussian, gaussian_of_rows
+from skvae.pipeline._abilities import as_fitted
+from skvae.scorers._units import warn_of_units
 
 
 class Reference:
@@ -24,12 +27,21 @@ class Reference:
     features : FeatureMap or None
     name : str, default="X"
         For error messages.
+    columns : list of str or None, default=None
+        Names of the columns, where X was a data frame.
     """
 
     def __init__(
-        self, X: np.ndarray, features: metrics.FeatureMap | None, name: str = "X"
+        self,
+        X: np.ndarray,
+        features: metrics.FeatureMap | None,
+        name: str = "X",
+        columns: list[str] | None = None,
     ) -> None:
-        self.rows = feature_rows(X, features, name)
+        # A copy: it is kept, and whoever owns X may change it.
+        self.rows = np.array(feature_rows(X, features, name, columns))
+        if features is None and X.ndim == 2:
+            warn_of_units(self.rows, columns, name)
 
     @cached_property
     def origin(self) -> FloatArray:
@@ -63,21 +75,50 @@ class ReferenceCache:
     def __len__(self) -> int:
         return len(self._references)
 
-    def get(self, X: np.ndarray, name: str) -> Reference:
+    def get(
+        self, X: np.ndarray, name: str, columns: list[str] | None = None
+    ) -> Reference:
         """Return the reference of these rows, computed unless it is cached."""
-        make = partial(Reference, X, self.features, name)
-        return self._references.get(X, None, make)
+        make = partial(Reference, X, self.features, name, columns)
+        return self._references.get(X, tuple(columns or ()), make)
 
 
 def feature_rows(
-    X: np.ndarray, features: metrics.FeatureMap | None, name: str
+    X: Any,
+    features: metrics.FeatureMap | None,
+    name: str,
+    columns: list[str] | None = None,
 ) -> FloatArray:
-    """Map rows to features, finite float64 of shape (n, any); a map gets an array."""
-    if features is None:
-        return as_rows(X, name)
+    """Map rows to features, finite float64 of shape (n, any).
+
+    A map gets an array, or, if it was fitted on a data frame and `columns` are known,
+    such a frame. Rows that hold more than numbers need a map.
+    """
     X = to_array(X)
-    as_rows(X, name)
-    return features(X)
+    is_table = X.dtype == object
+    if features is None and is_table:
+        raise TypeError(
+            f"{name} must hold real numbers, got dtype object. Pass features, a fitted "
+            "encoder that turns its rows into numbers, or convert it."
+        )
+    if not is_table:
+        rows = as_rows(X, name)
+    if features is None:
+        return rows
+    return features(X if columns is None else _named(X, features, columns, name))
+
+
+def _named(
+    X: np.ndarray, features: metrics.FeatureMap, columns: list[str], name: str
+) -> Any:
+    """Return a data frame for a transformer that knows names of columns, else X."""
+    transformer = getattr(features.function, "__self__", None)
+    if X.ndim != 2 or not hasattr(transformer, "feature_names_in_"):
+        return X
+    import pandas
+
+    frame = pandas.DataFrame(X, columns=columns).infer_objects()
+    return as_fitted(transformer, frame, name)
 
 
 def resolve_features(features: Any) -> metrics.FeatureMap | None:
@@ -85,9 +126,20 @@ def resolve_features(features: Any) -> metrics.FeatureMap | None:
     return None if features is None else metrics.resolve_features(features)
 
 
+def frozen(features: Any) -> Any:
+    """Copy what can be fitted or trained again; what is kept was mapped before."""
+    fitted = hasattr(features, "transform") or isinstance(features, nn.Module)
+    return copy.deepcopy(features) if fitted else features
+
+
 def to_array(X: Any) -> np.ndarray:
-    """Read dense rows as an array, in the shape they have."""
+    """Read dense rows as an array, in the shape they have; of objects if need be."""
     if issparse(X):
         raise TypeError(f"X must be dense, got {type(X)}. Use X.toarray().")
     X = X.detach().cpu().numpy() if isinstance(X, Tensor) else np.asarray(X)
-    return X.astype(np.float64) if X.dtype == object else X
+    if X.dtype != object:
+        return X
+    try:
+        return X.astype(np.float64)
+    except (TypeError, ValueError):
+        return X

@@ -8,11 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from skvae._utils.arrays import FloatArray, at_most
+from skvae._utils.arrays import FloatArray, as_rows, at_most, column_names
 from skvae._utils.random import draw_seed, purpose_seed
-from skvae.pipeline._abilities import log_likelihood, reconstruct
-from skvae.pipeline.sampling import sample_like
+from skvae.pipeline._abilities import (
+    as_fitted,
+    check_divisor,
+    log_likelihood,
+    reconstruct,
+)
 from skvae.scorers._reference import Reference, ReferenceCache, feature_rows, to_array
+from skvae.scorers._samples import draw_samples
+from skvae.scorers._train_rows import training_rows
+from skvae.scorers._units import warn_of_units
 
 
 class Trial:
@@ -36,14 +43,15 @@ class Trial:
         parameters: Mapping[str, Any],
         references: ReferenceCache,
     ) -> None:
-        self.estimator, self.X, self._rows = estimator, X, to_array(X)
+        self.estimator, self.X = estimator, as_fitted(estimator, X)
+        self._rows, self._columns = to_array(self.X), column_names(self.X)
         self._parameters, self._references = parameters, references
         self._seed = draw_seed(parameters["random_state"])
 
     @cached_property
     def reference(self) -> Reference:
         """Held-out rows, and what is kept of them."""
-        return self._references.get(self._rows, "X")
+        return self._references.get(self._rows, "X", self._columns)
 
     @property
     def real(self) -> FloatArray:
@@ -56,17 +64,17 @@ class Trial:
         n, mean = self._parameters["n_samples"], self._parameters["mean"]
         n = len(self._rows) if n == "same" else n
         seed = self.seed_for("sample")
-        samples = sample_like(self._rows, self.estimator, n, mean, seed)
-        return feature_rows(samples, self._references.features, "the samples")
+        samples = draw_samples(self._rows, self.estimator, n, mean, seed)
+        features = self._references.features
+        return feature_rows(samples, features, "the samples", self._columns)
 
     @cached_property
     def train(self) -> FloatArray:
-        """Rows of `X_train` that are not among those of X, after the feature map."""
-        train = to_array(self._parameters["X_train"])
-        held_out = {row.tobytes() for row in np.asarray(self._rows, dtype=np.float64)}
-        rows = np.asarray(train, dtype=np.float64)
-        train = train[[row.tobytes() not in held_out for row in rows]]
-        return self._references.get(train, "X_train").rows
+        """Rows that the estimator was trained on, after the feature map."""
+        train = as_fitted(self.estimator, self._parameters["X_train"], "X_train")
+        columns = column_names(train) or self._columns
+        rows = training_rows(to_array(train), self._rows)
+        return self._references.get(rows, "X_train", columns).rows
 
     @property
     def equal_real(self) -> FloatArray:
@@ -101,7 +109,9 @@ class Trial:
 
     @property
     def nll(self) -> float:
-        """Mean negative log-likelihood of held-out rows, in nats."""
+        """Mean negative log-likelihood of held-out rows, in nats, to be rescaled."""
+        options = (self._parameters["metric_params"] or {}).get("bits_per_dimension")
+        check_divisor(self.estimator, (options or {}).get("divisor", 1))
         return -float(np.mean(self.log_likelihoods))
 
     @property
@@ -112,6 +122,8 @@ class Trial:
     @cached_property
     def reconstructions(self) -> np.ndarray:
         """Held-out rows, encoded and decoded."""
+        if self._rows.ndim == 2 and self._rows.dtype != object:
+            warn_of_units(as_rows(self._rows, "X"), self._columns, "X")
         return reconstruct(self.estimator, self.X)
 
     def seed_for(self, purpose: str) -> int:

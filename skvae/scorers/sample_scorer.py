@@ -11,14 +11,16 @@ from sklearn.exceptions import NotFittedError
 
 from skvae._utils.validation import check_boolean, check_choice, check_integer
 from skvae._utils.warn import warn
+from skvae.pipeline.sampling import chosen_model
 from skvae.scorers._checks import (
     check_ability,
     check_metric_params,
     check_metrics,
     check_random_state,
+    warn_of_halving,
 )
 from skvae.scorers._metric import name_of
-from skvae.scorers._reference import ReferenceCache, resolve_features
+from skvae.scorers._reference import ReferenceCache, frozen, resolve_features
 from skvae.scorers._results import Results
 from skvae.scorers._table import METRICS, by_name
 from skvae.scorers._trial import Trial
@@ -76,8 +78,8 @@ class SampleScorer:
         Parameters
         ----------
         estimator : object
-            Fitted; an estimator of skvae, a density of scikit-learn, or a Pipeline
-            that ends in one.
+            Fitted; an estimator of skvae, a density of scikit-learn, a Pipeline that
+            ends in one, or a search over one.
         X : array-like of shape (n_samples, n_features)
             Held-out rows.
         y : Ignored
@@ -92,6 +94,8 @@ class SampleScorer:
         TypeError
             If the estimator lacks a method that a metric needs.
         """
+        estimator = chosen_model(estimator)
+        warn_of_halving(self.metrics)
         for name, metric in self._metrics.items():
             check_ability(estimator, name, metric)
         trial = self._trial(estimator, X)
@@ -176,7 +180,8 @@ def make_sample_scorer(
         One metric gives a scorer that returns a float; a list gives one that returns a
         dict, by the names from `SCORERS` and those of functions (``__name__``), where
         one draw and one pass through `features` serve all metrics. With a list, a
-        search needs ``refit`` to be one of the names.
+        search needs ``refit`` to be one of the names; a search by halving takes one
+        metric only.
     greater_is_better : bool, default=True
         Whether a greater value of your functions is a better one; False negates them
         in the scores, under the same name. The signs of named metrics are fixed.
@@ -188,12 +193,13 @@ def make_sample_scorer(
     features : None, str, callable, transformer or torch module, default=None
         Map applied to held-out rows and samples before they are compared: None
         compares them as they are; a transformer must be fitted, but not on rows that
-        are used in the search. A name, such as "inception", is that of a network of
-        `skvae.metrics`.
+        are used in the search. A copy of it is used; one that was fitted on a data
+        frame gets frames, so that an encoder makes tables of categories comparable. A
+        name, such as "inception", is that of a network of `skvae.metrics`.
     X_train : array-like of shape (n_rows, n_features), default=None
-        Training rows, for "authenticity" and "neg_abs_data_copying". Rows that
-        are also held-out rows are left out, so that in a search with k folds you can
-        pass all rows of the search.
+        Training rows, for "authenticity" and "neg_abs_data_copying". In a search, pass
+        its X: rows that are held out are left out, each as often as it is held out. A
+        search fails if held-out rows are not there, as after scaling or rounding.
     random_state : int or None, default=0
         An int gives every candidate and fold the same random numbers, a paired
         comparison; None gives fresh ones in every call.
@@ -226,7 +232,12 @@ def make_sample_scorer(
     a search: the spread over folds, which a search reports, is then the larger part of
     the error.
 
-    For a `Pipeline`, samples and likelihoods are in the units of its input.
+    For a `Pipeline`, samples and likelihoods are in the units of its input. A warning
+    says where one column's unit hides others: metrics do not scale.
+
+    In a search, all rows of `X_train` but the held-out ones count as seen by the model.
+    Splits that leave rows out of both (``train_size``, learning curves, halving by
+    number of rows) make copying look rarer than it is.
 
     See Also
     --------
@@ -275,7 +286,7 @@ def make_sample_scorer(
         "greater_is_better": bool(greater_is_better),
         "n_samples": n_samples,
         "mean": bool(mean),
-        "features": features,
+        "features": frozen(features),
         "X_train": X_train,
         "random_state": random_state,
         "metric_params": metric_params,

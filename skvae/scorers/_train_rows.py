@@ -1,0 +1,102 @@
+"""Which rows of `X_train` a model has been trained on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skvae._utils.warn import is_called_by
+
+# scikit-learn's cross-validation and searches, but not `score` of a fitted search.
+_CROSS_VALIDATION = "sklearn.model_selection._validation"
+
+
+def training_rows(train: NDArray[Any], held_out: NDArray[Any]) -> NDArray[Any]:
+    """Take held-out rows out of training rows that hold all of them.
+
+    A row that is held out twice is taken out twice, whatever the number of its copies.
+    Training rows that do not hold all held-out rows are those of another split, and
+    stay as they are: what they share are repeats.
+
+    Parameters
+    ----------
+    train : ndarray of shape (n, ...)
+    held_out : ndarray of shape (m, ...)
+
+    Returns
+    -------
+    rows : ndarray of shape (n - m, ...) or (n, ...)
+
+    Raises
+    ------
+    ValueError
+        If nothing is left, or a cross-validation holds out rows that are not there.
+    """
+    kept, n_found = _without(_flat(train), _flat(held_out))
+    if n_found < len(held_out):
+        _check_not_cross_validated(len(held_out), n_found)
+        return train
+    if not kept.any():
+        raise ValueError(
+            f"X_train must have rows that are not held out, but all {len(train)} are "
+            "rows of X. Pass the rows that the model was trained on."
+        )
+    return train[kept]
+
+
+def _check_not_cross_validated(n: int, n_found: int) -> None:
+    if is_called_by(_CROSS_VALIDATION):
+        raise ValueError(
+            "In a cross-validation or search, X_train must hold all of its rows, but "
+            f"{n - n_found} of {n} held-out rows are not there: they would count as "
+            "rows that the model has seen. Pass the X of the search itself, in the "
+            "same units and not rounded."
+        )
+
+
+def _without(train: NDArray[Any], held_out: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Mask what is left of `train`, and count the rows of `held_out` found in it.
+
+    Rows that are not equal in float64 may be so in a narrower type, in which a model
+    may have been given them.
+    """
+    kept, missing = np.arange(len(train)), np.arange(len(held_out))
+    for dtype in _types(train, held_out):
+        ours, theirs = _keys(train[kept], dtype), _keys(held_out[missing], dtype)
+        kept = kept[_unmatched(ours, theirs)]
+        missing = missing[_unmatched(theirs, ours)]
+    mask = np.zeros(len(train), dtype=bool)
+    mask[kept] = True
+    return mask, len(held_out) - len(missing)
+
+
+def _unmatched(keys: list[Any], others: list[Any]) -> NDArray[np.bool_]:
+    """Mask the keys that are left if each of the others takes an equal one away."""
+    left, mask = Counter(others), np.ones(len(keys), dtype=bool)
+    for i, key in enumerate(keys):
+        if left[key]:
+            left[key] -= 1
+            mask[i] = False
+    return mask
+
+
+def _types(*sets: NDArray[Any]) -> list[type]:
+    if any(X.dtype == object for X in sets):
+        return [object]
+    halves = [np.float16] * any(X.dtype == np.float16 for X in sets)
+    return [np.float64, np.float32, *halves]
+
+
+def _keys(rows: NDArray[Any], dtype: type) -> list[Any]:
+    if dtype is object:
+        return [tuple(row) for row in rows.tolist()]
+    with np.errstate(over="ignore"):
+        rows = rows.astype(dtype) + dtype(0)  # -0.0 is 0.0
+    return [row.tobytes() for row in rows]
+
+
+def _flat(X: NDArray[Any]) -> NDArray[Any]:
+    return X.reshape(len(X), -1)
