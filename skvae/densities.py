@@ -89,7 +89,13 @@ def sample_density(density: Any, n_samples: int, seed: int) -> np.ndarray:
     elif "random_state" in density.get_params():
         density = copy.copy(density).set_params(random_state=seed)
     with sklearn.config_context(array_api_dispatch=False):
-        Z = density.sample(n_samples, **options)
+        try:
+            Z = density.sample(n_samples, **options)
+        except NotImplementedError as error:
+            raise NotImplementedError(
+                f"{density!r} cannot draw samples. Take a density that can; a "
+                "KernelDensity needs kernel='gaussian' or 'tophat'."
+            ) from error
     Z = np.asarray(Z[0] if isinstance(Z, tuple) else Z, dtype=np.float64)
     # Mixtures sort their draws by component; the first rows must be like any others.
     return Z[np.random.default_rng(seed).permutation(len(Z))]

@@ -13,12 +13,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
+from skvae._utils.arrays import as_rows
 from skvae._utils.random import draw_seed
 
 FloatArray = NDArray[np.float64]
 
 _GRID = 256
 _BLOCK = 2048
+
+
+def _as_points(X: ArrayLike) -> FloatArray:
+    """Read rows of the plane; raise ValueError for others."""
+    X = as_rows(X, "X")
+    if X.shape[1] != 2:
+        raise ValueError(
+            f"X must have 2 features, as the density has, got {X.shape[1]}. Pass "
+            "points of the plane."
+        )
+    return X
 
 
 class _Mixture:
@@ -29,7 +41,7 @@ class _Mixture:
 
     def score_samples(self, X: ArrayLike) -> FloatArray:
         """Log density of every row of X in nats, shape (n_samples,)."""
-        X = np.asarray(X, dtype=np.float64)
+        X = _as_points(X)
         blocks = [
             self._log_density(X[i : i + _BLOCK]) for i in range(0, len(X), _BLOCK)
         ]
@@ -133,7 +145,7 @@ class Checkerboard:
 
     def score_samples(self, X: ArrayLike) -> FloatArray:
         """Log density of every row of X in nats, -inf outside, shape (n_samples,)."""
-        x, y = 4 * np.asarray(X, dtype=np.float64).T
+        x, y = 4 * _as_points(X).T
         cell = np.floor(y - np.floor(x) % 2)
         inside = (np.abs(x) <= 2) & np.isin(cell, (0, -2))
         return np.where(inside, np.log(2), -np.inf)

@@ -9,6 +9,7 @@ from scipy.stats import rankdata
 
 from skvae._utils import intervals
 from skvae._utils.arrays import FloatArray, as_rows
+from skvae.evaluation._reading import is_numeric
 from skvae.evaluation._rows import EvaluationRow, Sets, make_row
 from skvae.pipeline._abilities import (
     can_reconstruct,
@@ -45,7 +46,7 @@ def measure_reconstruction(
     estimator: Any, sets: Sets, rng: np.random.RandomState
 ) -> Reconstruction | None:
     """Measure the error of reconstructions; None if there are none."""
-    if not can_reconstruct(estimator):
+    if not (can_reconstruct(estimator) and is_numeric(sets.test)):
         return None
 
     def squared_errors(X: Any) -> FloatArray:

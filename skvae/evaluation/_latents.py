@@ -14,8 +14,9 @@ from skvae._utils.arrays import FloatArray, as_rows
 from skvae.densities import sample_density
 from skvae.diagnostics import posterior_draws
 from skvae.evaluation._held_out import root_mean_square
+from skvae.evaluation._reading import is_numeric
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, Sets, make_row
-from skvae.pipeline._abilities import last_step, to_last_step
+from skvae.pipeline._abilities import can_reconstruct, last_step, to_last_step
 from skvae.scorers._reference import feature_rows
 
 _N_PERMUTATIONS = 99
@@ -55,7 +56,7 @@ def measure_latents(
     n_bootstrap: int,
     rng: np.random.RandomState,
 ) -> Latents | None:
-    """Measure the latent space; None if there is none.
+    """Measure the latent space; None if there is none, or no way to decode it.
 
     Parameters
     ----------
@@ -74,7 +75,8 @@ def measure_latents(
     latents : Latents or None
     """
     last = last_step(estimator)
-    if not all(hasattr(last, name) for name in ("module_", "latent_density_")):
+    has_codes = all(hasattr(last, name) for name in ("module_", "latent_density_"))
+    if not (has_codes and can_reconstruct(estimator) and is_numeric(sets.test)):
         return None
     codes = _draw_codes(estimator, sets, rng)
     n_components = codes.test.shape[1]

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skvae._utils.arrays import FloatArray
+from skvae._utils.arrays import FloatArray, column_names
 from skvae.metrics import FeatureMap
-from skvae.scorers._reference import feature_rows
+from skvae.scorers._reference import feature_rows, to_array
+from skvae.scorers._units import warn_of_units
 
 
 class EvaluationRow(NamedTuple):
@@ -71,6 +72,13 @@ class FeatureSets(NamedTuple):
 def map_sets(sets: Sets, features: FeatureMap | None) -> FeatureSets:
     """Apply the feature map to all sets."""
     names = ("X_train", "X_test", "X_train", "the samples")
-    return FeatureSets(
-        *(feature_rows(X, features, name) for X, name in zip(sets, names, strict=True))
+    columns = column_names(sets.train)
+    mapped = FeatureSets(
+        *(
+            feature_rows(X, features, name, columns)
+            for X, name in zip(sets, names, strict=True)
+        )
     )
+    if features is None and to_array(sets.train).ndim == 2:
+        warn_of_units(mapped.train, columns, "X_train")
+    return mapped

@@ -11,15 +11,16 @@ import numpy as np
 from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
-from skvae._utils.arrays import as_pair
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_integer
 from skvae.evaluation._findings import findings
 from skvae.evaluation._measurements import measure
+from skvae.evaluation._reading import read_rows
 from skvae.evaluation._rows import EvaluationRow, Sets
 from skvae.pipeline._abilities import can_sample, last_step
-from skvae.pipeline.sampling import sample_like
+from skvae.pipeline.sampling import chosen_model
 from skvae.scorers._reference import resolve_features, to_array
+from skvae.scorers._samples import draw_samples
 
 _OWNER = "evaluate"
 _MAX_SAMPLES = 2000
@@ -189,18 +190,15 @@ def evaluate(
     >>> evaluation.findings
     ()
     """
+    estimator = chosen_model(estimator)
     _check(estimator, n_samples, mean, n_bootstrap, random_state)
     features = resolve_features(features)
-    # The estimator gets frames as it has seen them, with their names.
-    train, test = (
-        X if hasattr(X, "columns") else to_array(X) for X in (X_train, X_test)
-    )
-    as_pair(train, test, ("X_train", "X_test"), min_rows=6)
+    train, test = read_rows(estimator, X_train, X_test)
     n = min(len(test), _MAX_SAMPLES) if n_samples is None else n_samples
     seed = draw_seed(random_state)
     rng = np.random.RandomState(seed)
     sample_seed = int(rng.randint(2**31 - 1))
-    samples = sample_like(to_array(train), estimator, n, mean, sample_seed)
+    samples = draw_samples(to_array(train), estimator, n, mean, sample_seed)
     sets = Sets(train, _at_most(test, max(n, 2), rng), _at_most(train, n, rng), samples)
     measured = measure(estimator, sets, features, n_bootstrap, rng, seed)
     sizes = len(train), len(sets.test), n
