@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from skvae._utils import intervals
+from skvae.evaluation._copying import Copying, SharedRows
 from skvae.evaluation._held_out import Likelihood, Reconstruction
 from skvae.evaluation._latents import Latents
 from skvae.evaluation._measurements import Measurements
@@ -18,26 +20,55 @@ BETTER_THAN_MEAN = 0.9
 # Samples whose Fréchet distance would fall by a third if only their codes were right.
 MISMATCH_RATIO = 1.5
 MISMATCH_P_VALUE = 0.01
-# By construction, held-out rows score the floor (5 %). The interval of independent
-# samples does not lie above twice that.
-COPY_RATIO = 2.0
+# Near copies beyond those of held-out rows, which are 5 % by construction, that are too
+# many: the interval of independent samples does not lie above.
+NEAR_COPIES = 0.05
+COPY_P_VALUE = 0.01
+SHARED_P_VALUE = 0.001
 # Half of what training rows score in place of samples.
 MANIFOLD_RATIO = 0.5
 # At 0.5 likelihoods do not tell training from held-out rows, at 1 they always do. On
 # digits, models stopped early score 0.7 and models trained longer 0.99.
 OVERFIT_SHARE = 0.85
+OVERFIT_P_VALUE = 0.005
 
 
 def findings(measured: Measurements) -> Iterator[str]:
     """Yield a sentence with a remedy for everything that is wrong."""
-    reconstruction, likelihood, samples, copying, latents = measured
+    reconstruction, likelihood, samples, copying, latents, _ = measured
     collapsed = list(_collapse(reconstruction, latents))
     yield from collapsed
     if not collapsed:
         yield from _mismatch(latents, samples["frechet_distance"])
-    yield from _copying(copying.near_copies)
+    yield from _shared_rows(copying.shared)
+    yield from _copying(copying)
     yield from _overfit(likelihood)
-    yield from _manifold(samples["precision"], samples["recall"])
+    yield from _manifold(samples)
+
+
+def are_shared(shared: SharedRows) -> bool:
+    """Tell whether more held-out rows are training rows than chance explains."""
+    return shared.p_value <= SHARED_P_VALUE
+
+
+def not_judged(measured: Measurements) -> Iterator[str]:
+    """Yield a sentence for every finding that could not have been made."""
+    n_test, samples = measured.n_test, measured.samples
+    nothing, everything = intervals.of_share(0.0, n_test), intervals.of_share(1, n_test)
+    floors = {name: samples[name].floor for name in ("recall", "precision", "coverage")}
+    blind = [
+        f"Low {name}"
+        for name, floor in floors.items()
+        if nothing[1] >= MANIFOLD_RATIO * floor
+    ]
+    if measured.likelihood and everything[0] <= OVERFIT_SHARE:
+        blind.append("Overfit")
+    if blind:
+        few = f"{n_test} held-out rows are too few"
+        yield f"Not judged: {', '.join(blind)}; {few}. Hold out more rows."
+    if are_shared(measured.copying.shared):
+        same = "training rows are among the held-out rows"
+        yield f"Not judged: Copying, Overfit; {same}. Hold out other rows."
 
 
 def _collapse(
@@ -77,29 +108,53 @@ def _mismatch(latents: Latents | None, distance: EvaluationRow) -> Iterator[str]
         )
 
 
-def _copying(copies: EvaluationRow) -> Iterator[str]:
-    if copies.low > COPY_RATIO * copies.floor:
+def _shared_rows(shared: SharedRows) -> Iterator[str]:
+    if are_shared(shared):
         yield (
-            f"Copying: {copies.value:.0%} of the samples are near copies of a training "
-            f"row, as only {copies.floor:.0%} of held-out rows are. Do not publish "
-            "them as new data. Use a smoother latent density (fewer components, a "
-            "larger bandwidth), a smaller network, early_stopping=True or more rows."
+            f"Shared rows: {shared.share:.0%} of the held-out rows equal a row of one "
+            f"half of the training rows, as only {shared.by_chance:.0%} of the other "
+            "half do. Figures beside such held-out rows hide copying and "
+            "overfitting. Split the rows before fitting, each into one set only."
         )
+
+
+def _copying(copying: Copying) -> Iterator[str]:
+    (exact, p_value), near = copying.exact_copies, copying.near_copies
+    remedy = (
+        "Do not publish them as new data. Use a smoother latent density (fewer "
+        "components, a larger bandwidth), a smaller network, early_stopping=True or "
+        "more rows."
+    )
+    if p_value <= COPY_P_VALUE:
+        yield (
+            f"Copying: {_percent(exact.value)} of the samples equal a training row, "
+            f"{_percent(exact.floor)} of held-out rows, and they repeat training rows "
+            f"more often than held-out ones (p = {p_value:.2g}). {remedy}"
+        )
+    elif near.low > near.floor + NEAR_COPIES:
+        yield (
+            f"Copying: {near.value:.0%} of the samples are near copies of a training "
+            f"row, as only {near.floor:.0%} of held-out rows are. {remedy}"
+        )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 
 def _overfit(likelihood: Likelihood | None) -> Iterator[str]:
     if likelihood is None:
         return
-    score, likely, gaussian_score = likelihood
+    score, likely, gaussian_score, p_value = likelihood
     told = likely.low > OVERFIT_SHARE
-    lost = score.value < gaussian_score < score.floor
+    lost = p_value <= OVERFIT_P_VALUE and gaussian_score < score.floor
     if told or lost:
         reason = (
             f"a training row is more likely than a held-out one in {likely.value:.0%} "
             "of pairs"
             if told
             else "held-out rows are less likely than under one Gaussian with one "
-            f"variance ({gaussian_score:.1f} nats)"
+            f"variance ({gaussian_score:.1f} nats, p = {p_value:.2g})"
         )
         yield (
             f"Overfit: {reason} (mean log-likelihood {score.floor:.1f} on training, "
@@ -109,8 +164,10 @@ def _overfit(likelihood: Likelihood | None) -> Iterator[str]:
         )
 
 
-def _manifold(precision: EvaluationRow, recall: EvaluationRow) -> Iterator[str]:
-    if recall.high < MANIFOLD_RATIO * recall.floor:
+def _manifold(samples: Mapping[str, EvaluationRow]) -> Iterator[str]:
+    precision, recall = samples["precision"], samples["recall"]
+    coverage = samples["coverage"]
+    if _is_low(recall):
         yield (
             f"Low recall: samples reach {recall.value:.0%} of held-out rows, training "
             f"rows reach {recall.floor:.0%}: the samples are blurred, or kinds of rows "
@@ -118,10 +175,21 @@ def _manifold(precision: EvaluationRow, recall: EvaluationRow) -> Iterator[str]:
             "a learned scale; where the noise belongs to the data, "
             "sample(mean=False)."
         )
-    if precision.high < MANIFOLD_RATIO * precision.floor:
+    elif _is_low(coverage):
+        yield (
+            f"Low coverage: {coverage.value:.0%} of held-out rows have a sample in "
+            f"their neighbourhood, {coverage.floor:.0%} a training row: the samples "
+            "leave out what is frequent. Train longer, use more components or a larger "
+            "network; where the noise belongs to the data, sample(mean=False)."
+        )
+    if _is_low(precision):
         yield (
             f"Low precision: {precision.value:.0%} of the samples lie where held-out "
             f"rows do, {precision.floor:.0%} of training rows: samples fall outside "
             "the data. Fit the latent density to the codes "
             "(latent_density=GaussianMixture(10)), or give a mixture more components."
         )
+
+
+def _is_low(row: EvaluationRow) -> bool:
+    return row.high < MANIFOLD_RATIO * row.floor

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skvae.evaluation._copying import Copying, measure_copying
 from skvae.evaluation._held_out import (
     Likelihood,
     Reconstruction,
@@ -14,7 +15,7 @@ from skvae.evaluation._held_out import (
 )
 from skvae.evaluation._latents import Latents, measure_latents
 from skvae.evaluation._rows import EvaluationRow, Sets, map_sets
-from skvae.evaluation._samples import Copying, measure_copying, measure_samples
+from skvae.evaluation._samples import measure_samples
 from skvae.metrics import FeatureMap
 
 
@@ -26,6 +27,7 @@ class Measurements(NamedTuple):
     samples: dict[str, EvaluationRow]
     copying: Copying
     latents: Latents | None
+    n_test: int
 
     @property
     def rows(self) -> tuple[EvaluationRow, ...]:
@@ -35,7 +37,7 @@ class Measurements(NamedTuple):
             rows.append(self.reconstruction.error)
         if self.likelihood:
             rows += self.likelihood.score, self.likelihood.train_more_likely
-        rows += *self.samples.values(), *self.copying
+        rows += *self.samples.values(), *self.copying.rows
         if self.latents:
             rows.append(self.latents.active_components)
             if self.latents.mismatch:
@@ -62,4 +64,5 @@ def measure(
     latents = measure_latents(
         estimator, sets, features, mapped.test, floor, n_bootstrap, rng
     )
-    return Measurements(reconstruction, likelihood, samples, copying, latents)
+    n_test = len(mapped.test)
+    return Measurements(reconstruction, likelihood, samples, copying, latents, n_test)

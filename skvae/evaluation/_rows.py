@@ -57,7 +57,9 @@ class Sets(NamedTuple):
     train_part: Any
     """As many training rows as samples, to stand in for samples."""
     samples: np.ndarray
-    """Generated rows."""
+    """Generated rows, at most as many as training rows."""
+    draws: np.ndarray
+    """Generated rows with observation noise, as held-out rows have it."""
 
 
 class FeatureSets(NamedTuple):
@@ -67,18 +69,20 @@ class FeatureSets(NamedTuple):
     test: FloatArray
     train_part: FloatArray
     samples: FloatArray
+    draws: FloatArray
 
 
 def map_sets(sets: Sets, features: FeatureMap | None) -> FeatureSets:
     """Apply the feature map to all sets."""
     names = ("X_train", "X_test", "X_train", "the samples")
     columns = column_names(sets.train)
-    mapped = FeatureSets(
-        *(
-            feature_rows(X, features, name, columns)
-            for X, name in zip(sets, names, strict=True)
-        )
-    )
+    mapped = [
+        feature_rows(X, features, name, columns)
+        for X, name in zip(sets, names, strict=False)
+    ]
     if features is None and to_array(sets.train).ndim == 2:
-        warn_of_units(mapped.train, columns, "X_train")
-    return mapped
+        warn_of_units(mapped[0], columns, "X_train")
+    if sets.draws is sets.samples:
+        return FeatureSets(*mapped, draws=mapped[-1])
+    draws = feature_rows(sets.draws, features, "the samples", columns)
+    return FeatureSets(*mapped, draws)

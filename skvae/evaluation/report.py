@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_integer
-from skvae.evaluation._findings import findings
+from skvae._utils.warn import warn
+from skvae.evaluation._findings import are_shared, findings, not_judged
 from skvae.evaluation._measurements import measure
 from skvae.evaluation._reading import read_rows
 from skvae.evaluation._rows import EvaluationRow, Sets
@@ -44,6 +46,8 @@ class Evaluation:
         Held-out rows.
     n_samples : int
         Samples.
+    not_judged : tuple of str
+        Which findings could not have been made from these rows, and why.
     """
 
     model: str
@@ -52,6 +56,7 @@ class Evaluation:
     n_train: int
     n_test: int
     n_samples: int
+    not_judged: tuple[str, ...] = ()
 
     def __getitem__(self, figure: str) -> EvaluationRow:
         for row in self.rows:
@@ -87,7 +92,7 @@ class Evaluation:
             f"{self.n_samples} samples"
         )
         said = self.findings or ("Nothing is wrong by these figures.",)
-        return "\n".join([title, "", *_table(self.rows), "", *said])
+        return "\n".join([title, "", *_table(self.rows), "", *said, *self.not_judged])
 
 
 def evaluate(
@@ -198,12 +203,18 @@ def evaluate(
     seed = draw_seed(random_state)
     rng = np.random.RandomState(seed)
     sample_seed = int(rng.randint(2**31 - 1))
-    samples = draw_samples(to_array(train), estimator, n, mean, sample_seed)
-    sets = Sets(train, _at_most(test, max(n, 2), rng), _at_most(train, n, rng), samples)
+    samples, draws = _sample(to_array(train), estimator, n, mean, sample_seed, rng)
+    test, train_part = _at_most(test, max(n, 2), rng), _at_most(train, n, rng)
+    sets = Sets(train, test, train_part, samples, draws)
     measured = measure(estimator, sets, features, n_bootstrap, rng, seed)
     sizes = len(train), len(sets.test), n
-    said = tuple(findings(measured))
-    return Evaluation(_name(estimator), measured.rows, said, *sizes)
+    if are_shared(measured.copying.shared):
+        warn(
+            "X_test has rows of X_train: copying and overfitting cannot be judged. "
+            "Split the rows before fitting, each into one set only."
+        )
+    said, unsaid = tuple(findings(measured)), tuple(not_judged(measured))
+    return Evaluation(_name(estimator), measured.rows, said, *sizes, unsaid)
 
 
 def _check(
@@ -222,6 +233,22 @@ def _check(
     check_integer(_OWNER, "n_bootstrap", n_bootstrap, 0)
     if random_state is not None:
         check_integer(_OWNER, "random_state", random_state, 0)
+
+
+def _sample(
+    train: np.ndarray,
+    estimator: Any,
+    n: int,
+    mean: bool,
+    seed: int,
+    rng: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw at most as many samples as training rows, and n with observation noise."""
+    samples = draw_samples(train, estimator, n, mean, seed)
+    draws = samples
+    if mean and "mean" in signature(last_step(estimator).sample).parameters:
+        draws = draw_samples(train, estimator, n, False, seed)
+    return _at_most(samples, len(train), rng), draws
 
 
 def _at_most(X: Any, n: int, rng: np.random.RandomState) -> Any:
@@ -258,4 +285,6 @@ def _table(rows: Iterable[EvaluationRow]) -> list[str]:
 def _number(value: float) -> str:
     if math.isnan(value):
         return ""
+    if abs(value) >= 1e7:
+        return f"{value:.3g}"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")

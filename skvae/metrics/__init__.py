@@ -2,6 +2,7 @@
 
 from skvae.metrics.data_copying import DataCopying, data_copying_test
 from skvae.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from skvae.metrics.exact_copies import ExactCopies, exact_copies
 from skvae.metrics.features import FeatureMap, ImageFeatures, resolve_features
 from skvae.metrics.fid import fid_score
 from skvae.metrics.frechet import (
@@ -64,6 +65,7 @@ __all__ = [
     "DataCopying",
     "DensityCoverage",
     "EfficientNetLite0",
+    "ExactCopies",
     "FIDInceptionV3",
     "FeatureMap",
     "FrechetExtrapolation",
@@ -86,6 +88,7 @@ __all__ = [
     "bits_per_dimension",
     "data_copying_test",
     "density_coverage",
+    "exact_copies",
     "fid_score",
     "frechet_distance",
     "frechet_distance_infinity",

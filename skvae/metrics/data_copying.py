@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 from sklearn.cluster import KMeans
 from torch import Tensor
 
@@ -22,6 +22,10 @@ class DataCopying(NamedTuple):
 
     value: float
     """C_T: far below 0 for copies, far above 0 for rows too far from the data."""
+    standard_error: float
+    """Of C_T, if generated and held-out rows are alike."""
+    p_value: float
+    """Two-sided, of generated and held-out rows being alike."""
     cell_scores: FloatArray
     """z-score in each cell, shape (n_cells,), nan where it is not used."""
     cell_shares_test: FloatArray
@@ -71,9 +75,10 @@ def data_copying_test(
     Returns
     -------
     result : DataCopying
-        Named tuple (value, cell_scores, cell_shares_test, cell_shares_generated,
-        n_train, n_test, n_generated). If generated and held-out rows are alike, every
-        score is about N(0, 1).
+        Named tuple (value, standard_error, p_value, cell_scores, cell_shares_test,
+        cell_shares_generated, n_train, n_test, n_generated). If generated and held-out
+        rows are alike, every score is about N(0, 1), and so is the value over its
+        standard error; C_T itself, a mean over cells, varies less.
 
     Raises
     ------
@@ -120,8 +125,9 @@ def data_copying_test(
     for cell in used:
         inside = (X[c == cell] for X, c in zip(sets, cells, strict=True))
         scores[cell] = _cell_score(*inside)
-    value = _weighted_mean(scores[used], p[used])
-    return DataCopying(value, scores, p, q, *map(len, sets))
+    value, error = _weighted_mean(scores[used], p[used])
+    p_value = float(2 * norm.sf(abs(value / error)))
+    return DataCopying(value, error, p_value, scores, p, q, *map(len, sets))
 
 
 def _check_cells(n_cells: int, n_train: int) -> None:
@@ -163,11 +169,13 @@ def _cell_score(train: FloatArray, test: FloatArray, generated: FloatArray) -> f
     return float((u - n * m / 2) / np.sqrt(variance)) if variance > 0 else 0.0
 
 
-def _weighted_mean(scores: FloatArray, weights: FloatArray) -> float:
+def _weighted_mean(scores: FloatArray, weights: FloatArray) -> tuple[float, float]:
+    """Return the mean and its standard error, of scores that are N(0, 1)."""
     if len(scores) == 0:
         warn(
             "No cell has both more than min_share of X_generated and a row of X_test: "
             "the value is nan. Use fewer cells, more rows or a smaller min_share."
         )
-        return np.nan
-    return float(np.average(scores, weights=weights))
+        return np.nan, np.nan
+    mean = np.average(scores, weights=weights)
+    return float(mean), float(np.linalg.norm(weights) / weights.sum())

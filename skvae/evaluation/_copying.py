@@ -1,0 +1,208 @@
+"""How near samples are to training rows, as against held-out rows."""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import beta, fisher_exact
+from sklearn.neighbors import NearestNeighbors
+
+from skvae import metrics
+from skvae._utils import intervals
+from skvae._utils.arrays import FloatArray
+from skvae.evaluation._rows import EvaluationRow, FeatureSets, make_row
+
+# Held-out rows with such a ratio of distances to the two nearest training rows, or a
+# smaller one, are as many as this.
+NEAR_COPY_QUANTILE = 0.05
+_LEVELS = (0.025, 0.975)
+
+
+class ExactCopies(NamedTuple):
+    """Samples that equal a training row."""
+
+    row: EvaluationRow
+    p_value: float
+    """Of held-out rows being equal to samples as often."""
+
+
+class SharedRows(NamedTuple):
+    """Held-out rows that equal a training row, as far as chance does not explain it."""
+
+    share: float
+    """Of held-out rows, in one half of the training rows."""
+    by_chance: float
+    """Of the training rows of the other half, in the same."""
+    p_value: float
+    """Of both shares being equal."""
+
+
+class Copying(NamedTuple):
+    """How near samples are to training rows."""
+
+    closer_to_train: EvaluationRow
+    exact_copies: ExactCopies
+    near_copies: EvaluationRow
+    authenticity: EvaluationRow
+    distances: tuple[EvaluationRow, ...]
+    data_copying: EvaluationRow | None
+    """None if there are too few samples."""
+    shared: SharedRows
+
+    @property
+    def rows(self) -> tuple[EvaluationRow, ...]:
+        """Those of the table."""
+        near = self.exact_copies.row, self.near_copies, self.authenticity
+        last = (self.data_copying,) if self.data_copying else ()
+        return (self.closer_to_train, *near, *self.distances, *last)
+
+
+def measure_copying(sets: FeatureSets, rng: np.random.RandomState) -> Copying:
+    """Measure how near samples are to training rows."""
+    held_out, draws = (_two_nearest(X, sets.train) for X in (sets.test, sets.draws))
+    return Copying(
+        _closer_to_train(sets, rng),
+        _exact_copies(sets, rng),
+        _near_copies(_ratio(held_out), _ratio(draws)),
+        _authenticity(sets),
+        (
+            _distance("distance_to_train", "median distance", 0.5, held_out, draws),
+            _distance("smallest_distances", "5 % quantile", 0.05, held_out, draws),
+        ),
+        _data_copying(sets, rng),
+        _shared_rows(sets, rng),
+    )
+
+
+def _closer_to_train(sets: FeatureSets, rng: np.random.RandomState) -> EvaluationRow:
+    near = metrics.nearest_neighbour_distances(
+        sets.train, sets.test, sets.draws, random_state=rng
+    )
+    return make_row(
+        "closer_to_train",
+        near.closer_to_train,
+        intervals.of_share(near.closer_to_train, near.n_independent),
+        0.5,
+        "0.5",
+        "samples nearer to a training than to a held-out row",
+    )
+
+
+def _exact_copies(sets: FeatureSets, rng: np.random.RandomState) -> ExactCopies:
+    copies = metrics.exact_copies(sets.train, sets.test, sets.draws, random_state=rng)
+    if copies.floor == 0:
+        # New rows never equal a training row, with or without noise.
+        plain = metrics.exact_copies(
+            sets.train, sets.test, sets.samples, random_state=rng
+        )
+        copies = max(copies, plain)
+    row = _share_row(
+        "exact_copies",
+        copies.value,
+        copies.n_generated,
+        copies.floor,
+        intervals.of_share(copies.floor, copies.n_test),
+        "samples that equal a training row",
+    )
+    return ExactCopies(row, copies.p_value)
+
+
+def _near_copies(held_out: FloatArray, samples: FloatArray) -> EvaluationRow:
+    limit = np.quantile(held_out, NEAR_COPY_QUANTILE, method="inverted_cdf")
+    n, n_below = len(held_out), np.count_nonzero(held_out <= limit)
+    return _share_row(
+        "near_copies",
+        np.mean(samples <= limit),
+        len(samples),
+        n_below / n,
+        # Of the share below the limit, which is an order statistic, among all new rows.
+        tuple(beta.ppf(_LEVELS, n_below, n + 1 - n_below)),
+        "samples far nearer to one training row than to the next",
+    )
+
+
+def _authenticity(sets: FeatureSets) -> EvaluationRow:
+    authentic = metrics.authenticity(sets.train, sets.draws, X_test=sets.test)
+    return _share_row(
+        "authenticity",
+        authentic.value,
+        authentic.n_generated,
+        authentic.floor,
+        intervals.of_share(authentic.floor, authentic.n_test),
+        "samples that no training row seems to be the source of",
+        better="floor",
+    )
+
+
+def _share_row(
+    name: str,
+    share: float,
+    n: int,
+    floor: float,
+    floor_interval: intervals.Interval,
+    meaning: str,
+    better: str = "lower",
+) -> EvaluationRow:
+    own = intervals.of_share(share, n)
+    low, high = intervals.about_floor(share, own, floor, floor_interval)
+    return make_row(name, share, (max(low, 0), min(high, 1)), floor, better, meaning)
+
+
+def _distance(
+    name: str, what: str, level: float, held_out: FloatArray, draws: FloatArray
+) -> EvaluationRow:
+    sets = draws[:, 0], held_out[:, 0]
+    value, floor = (np.quantile(distances, level) for distances in sets)
+    own, of_floor = (intervals.of_quantile(distances, level) for distances in sets)
+    low, high = intervals.about_floor(value, own, floor, of_floor)
+    meaning = f"{what} of samples to the nearest training row"
+    return make_row(name, value, (max(low, 0), high), floor, "floor", meaning)
+
+
+def _data_copying(
+    sets: FeatureSets, rng: np.random.RandomState
+) -> EvaluationRow | None:
+    n_cells = min(3, len(sets.train))
+    with warnings.catch_warnings():  # that no cell is large enough, and of k-means
+        warnings.simplefilter("ignore")
+        if len(sets.draws) <= 20:
+            return None
+        test = metrics.data_copying_test(
+            sets.train, sets.test, sets.draws, n_cells=n_cells, random_state=rng
+        )
+    if np.isnan(test.value):
+        return None
+    low, high = intervals.of_normal(test.value, test.standard_error)
+    return make_row(
+        "data_copying",
+        test.value,
+        (low, high),
+        0.0,
+        "0",
+        f"C_T, far below 0 for copies (p = {test.p_value:.2g})",
+    )
+
+
+def _shared_rows(sets: FeatureSets, rng: np.random.RandomState) -> SharedRows:
+    order = rng.permutation(len(sets.train))
+    half, others = sets.train[order[::2]], sets.train[order[1::2]]
+    # Equal to rows of one half: held-out rows, and those of the other half.
+    shared = metrics.exact_copies(half, others, sets.test, random_state=rng)
+    hits = np.rint([len(sets.test) * shared.value, len(others) * shared.floor])
+    table = [hits, np.array([len(sets.test), len(others)]) - hits]
+    p_value = fisher_exact(table, alternative="greater")[1]
+    return SharedRows(shared.value, shared.floor, float(p_value))
+
+
+def _two_nearest(X: FloatArray, train: FloatArray) -> FloatArray:
+    """Distances to the two nearest training rows, shape (n, 2)."""
+    search = NearestNeighbors(n_neighbors=min(2, len(train))).fit(train)
+    return search.kneighbors(X)[0]
+
+
+def _ratio(distances: FloatArray) -> FloatArray:
+    """Distance to the nearest training row over that to the second nearest."""
+    first, second = distances[:, 0], distances[:, -1]
+    return np.divide(first, second, out=np.zeros(len(first)), where=second > 0)
