@@ -201,7 +201,7 @@ def by_half_samples(
         variance, upper = np.full(len(values), np.nan), _NORMAL
     low, high = values + np.multiply.outer((-upper, upper), np.sqrt(variance))
     for i in np.flatnonzero(np.broadcast_to(shares, values.shape)):
-        rows = independent_rows(values[i], variance[i], n, n)
+        rows = independent_rows(values[i], variance[i], n, 2 * n)
         low[i], high[i] = of_share(values[i], rows, upper)
     return low, high
 

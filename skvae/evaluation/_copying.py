@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from skvae import metrics
 from skvae._utils import intervals
 from skvae._utils.arrays import FloatArray
-from skvae.evaluation._rows import EvaluationRow, FeatureSets, make_row
+from skvae.evaluation._rows import EvaluationRow, FeatureSets, Sets, make_row
 
 # Held-out rows with such a ratio of distances to the two nearest training rows, or a
 # smaller one, are as many as this.
@@ -59,20 +59,24 @@ class Copying(NamedTuple):
         return (self.closer_to_train, *near, *self.distances, *last)
 
 
-def measure_copying(sets: FeatureSets, rng: np.random.RandomState) -> Copying:
+def measure_copying(
+    sets: Sets, mapped: FeatureSets, rng: np.random.RandomState
+) -> Copying:
     """Measure how near samples are to training rows."""
-    held_out, draws = (_two_nearest(X, sets.train) for X in (sets.test, sets.draws))
+    held_out, draws = (
+        _two_nearest(X, mapped.train) for X in (mapped.test, mapped.draws)
+    )
     return Copying(
-        _closer_to_train(sets, rng),
+        _closer_to_train(mapped, rng),
         _exact_copies(sets, rng),
         _near_copies(_ratio(held_out), _ratio(draws)),
-        _authenticity(sets),
+        _authenticity(mapped),
         (
             _distance("distance_to_train", "median distance", 0.5, held_out, draws),
             _distance("smallest_distances", "5 % quantile", 0.05, held_out, draws),
         ),
-        _data_copying(sets, rng),
-        _shared_rows(sets, rng),
+        _data_copying(mapped, rng),
+        _shared_rows(mapped, rng),
     )
 
 
@@ -90,14 +94,15 @@ def _closer_to_train(sets: FeatureSets, rng: np.random.RandomState) -> Evaluatio
     )
 
 
-def _exact_copies(sets: FeatureSets, rng: np.random.RandomState) -> ExactCopies:
-    copies = metrics.exact_copies(sets.train, sets.test, sets.draws, random_state=rng)
+def _exact_copies(sets: Sets, rng: np.random.RandomState) -> ExactCopies:
+    def measure(samples: FloatArray) -> metrics.ExactCopies:
+        options = {"random_state": rng}
+        return metrics.exact_copies(sets.train, sets.test, samples, **options)
+
+    copies = measure(sets.more_draws)
     if copies.floor == 0:
         # New rows never equal a training row, with or without noise.
-        plain = metrics.exact_copies(
-            sets.train, sets.test, sets.samples, random_state=rng
-        )
-        copies = max(copies, plain)
+        copies = max(copies, measure(sets.samples))
     row = _share_row(
         "exact_copies",
         copies.value,

@@ -10,6 +10,7 @@ from skvae.evaluation._held_out import Likelihood, Reconstruction
 from skvae.evaluation._latents import Latents
 from skvae.evaluation._measurements import Measurements
 from skvae.evaluation._rows import EvaluationRow
+from skvae.metrics import PrecisionRecallDensityCoverage
 
 # `fit` warns at the same share of active components; here the reconstructions must
 # suffer too, since unused components do no harm to a model that has enough.
@@ -35,7 +36,7 @@ OVERFIT_P_VALUE = 0.005
 
 def findings(measured: Measurements) -> Iterator[str]:
     """Yield a sentence with a remedy for everything that is wrong."""
-    reconstruction, likelihood, samples, copying, latents, _ = measured
+    reconstruction, likelihood, samples, copying, latents, of_draws, _ = measured
     collapsed = list(_collapse(reconstruction, latents))
     yield from collapsed
     if not collapsed:
@@ -43,7 +44,8 @@ def findings(measured: Measurements) -> Iterator[str]:
     yield from _shared_rows(copying.shared)
     yield from _copying(copying)
     yield from _overfit(likelihood)
-    yield from _manifold(samples)
+    if not _are_like_data(of_draws, samples):
+        yield from _manifold(samples)
 
 
 def are_shared(shared: SharedRows) -> bool:
@@ -189,6 +191,17 @@ def _manifold(samples: Mapping[str, EvaluationRow]) -> Iterator[str]:
             "the data. Fit the latent density to the codes "
             "(latent_density=GaussianMixture(10)), or give a mixture more components."
         )
+
+
+def _are_like_data(
+    of_draws: PrecisionRecallDensityCoverage | None,
+    samples: Mapping[str, EvaluationRow],
+) -> bool:
+    """Tell whether samples lack only the noise that belongs to the data."""
+    return of_draws is not None and all(
+        getattr(of_draws, name) >= MANIFOLD_RATIO * samples[name].floor
+        for name in ("precision", "recall", "coverage")
+    )
 
 
 def _is_low(row: EvaluationRow) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
 
 from skvae import metrics
 from skvae._utils import intervals
@@ -17,6 +19,7 @@ from skvae.evaluation._held_out import root_mean_square
 from skvae.evaluation._reading import is_numeric
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, Sets, make_row
 from skvae.pipeline._abilities import can_reconstruct, last_step, to_last_step
+from skvae.pipeline.sampling import sample_rows
 from skvae.scorers._reference import feature_rows
 
 _N_PERMUTATIONS = 99
@@ -53,6 +56,7 @@ def measure_latents(
     features: metrics.FeatureMap | None,
     mapped_test: FloatArray,
     frechet_floor: float,
+    mean: bool,
     n_bootstrap: int,
     rng: np.random.RandomState,
 ) -> Latents | None:
@@ -67,6 +71,8 @@ def measure_latents(
         Held-out rows after the feature map.
     frechet_floor : float
         Fréchet distance of training rows to held-out rows.
+    mean : bool
+        Whether samples are decoder means; decoded codes must be like them.
     n_bootstrap : int
     rng : RandomState
 
@@ -89,12 +95,36 @@ def measure_latents(
         f"of {n_components}, whose mean varies with x",
     )
     mismatch = _measure_mismatch(codes, n_bootstrap, rng)
-    decoded = feature_rows(
-        estimator.inverse_transform(codes.train), features, "decoded codes"
-    )
+    decoded = _decode(estimator, codes.train, mean, int(rng.randint(2**31 - 1)))
+    decoded = feature_rows(decoded, features, "decoded codes")
     distance = _frechet_distance_of_codes(mapped_test, decoded, frechet_floor)
     pca_error = _pca_error(sets, n_components)
     return Latents(active, mismatch, distance, n_components, pca_error)
+
+
+class _Given:
+    """A latent density whose draws are given."""
+
+    def __init__(self, codes: FloatArray) -> None:
+        self.codes = codes
+
+    def sample(self, n_samples: int, random_state: Any = None) -> FloatArray:
+        return self.codes
+
+
+def _decode(estimator: Any, codes: FloatArray, mean: bool, seed: int) -> np.ndarray:
+    """Decode codes as `sample` does, with observation noise if not `mean`."""
+    model = _with_density(estimator, _Given(codes))
+    return sample_rows(model, len(codes), mean, seed)
+
+
+def _with_density(estimator: Any, density: _Given) -> Any:
+    if isinstance(estimator, Pipeline):
+        last = _with_density(estimator[-1], density)
+        return Pipeline([*estimator.steps[:-1], ("model", last)])
+    model = copy.copy(estimator)
+    model.latent_density_ = density
+    return model
 
 
 def _draw_codes(estimator: Any, sets: Sets, rng: np.random.RandomState) -> _Codes:
@@ -124,7 +154,7 @@ def _measure_mismatch(
     )
     value = np.array([whole.value])
     low, high = intervals.by_half_samples(
-        discrepancy, value, (test, prior), n_bootstrap, rng
+        discrepancy, value, (test, prior), n_bootstrap, rng, forms=True
     )
     row = make_row(
         "latent_discrepancy",

@@ -16,7 +16,11 @@ from skvae.evaluation._held_out import (
 from skvae.evaluation._latents import Latents, measure_latents
 from skvae.evaluation._rows import EvaluationRow, Sets, map_sets
 from skvae.evaluation._samples import measure_samples
-from skvae.metrics import FeatureMap
+from skvae.metrics import (
+    FeatureMap,
+    PrecisionRecallDensityCoverage,
+    precision_recall_density_coverage,
+)
 
 
 class Measurements(NamedTuple):
@@ -27,6 +31,8 @@ class Measurements(NamedTuple):
     samples: dict[str, EvaluationRow]
     copying: Copying
     latents: Latents | None
+    of_draws: PrecisionRecallDensityCoverage | None
+    """Of samples with observation noise; None if the samples have it."""
     n_test: int
 
     @property
@@ -50,6 +56,7 @@ def measure(
     estimator: Any,
     sets: Sets,
     features: FeatureMap | None,
+    mean: bool,
     n_bootstrap: int,
     rng: np.random.RandomState,
     seed: int,
@@ -59,10 +66,20 @@ def measure(
     likelihood = measure_likelihood(estimator, sets, rng)
     mapped = map_sets(sets, features)
     samples = measure_samples(mapped, n_bootstrap, rng, seed)
-    copying = measure_copying(mapped, rng)
+    copying = measure_copying(sets, mapped, rng)
     floor = samples["frechet_distance"].floor
     latents = measure_latents(
-        estimator, sets, features, mapped.test, floor, n_bootstrap, rng
+        estimator, sets, features, mapped.test, floor, mean, n_bootstrap, rng
     )
-    n_test = len(mapped.test)
-    return Measurements(reconstruction, likelihood, samples, copying, latents, n_test)
+    of_draws = None
+    if sets.draws is not sets.samples:
+        of_draws = precision_recall_density_coverage(mapped.test, mapped.draws)
+    return Measurements(
+        reconstruction,
+        likelihood,
+        samples,
+        copying,
+        latents,
+        of_draws,
+        len(mapped.test),
+    )

@@ -60,6 +60,8 @@ class Sets(NamedTuple):
     """Generated rows, at most as many as training rows."""
     draws: np.ndarray
     """Generated rows with observation noise, as held-out rows have it."""
+    more_draws: np.ndarray
+    """More of them, to find rare copies and those among rows that repeat."""
 
 
 class FeatureSets(NamedTuple):
@@ -78,7 +80,7 @@ def map_sets(sets: Sets, features: FeatureMap | None) -> FeatureSets:
     columns = column_names(sets.train)
     mapped = [
         feature_rows(X, features, name, columns)
-        for X, name in zip(sets, names, strict=False)
+        for X, name in zip(sets[: len(names)], names, strict=True)
     ]
     if features is None and to_array(sets.train).ndim == 2:
         warn_of_units(mapped[0], columns, "X_train")

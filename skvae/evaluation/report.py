@@ -26,6 +26,7 @@ from skvae.scorers._samples import draw_samples
 
 _OWNER = "evaluate"
 _MAX_SAMPLES = 2000
+_MAX_CALLS = 10
 
 
 @dataclass(frozen=True)
@@ -203,10 +204,10 @@ def evaluate(
     seed = draw_seed(random_state)
     rng = np.random.RandomState(seed)
     sample_seed = int(rng.randint(2**31 - 1))
-    samples, draws = _sample(to_array(train), estimator, n, mean, sample_seed, rng)
+    drawn = _sample(to_array(train), estimator, n, mean, sample_seed, rng)
     test, train_part = _at_most(test, max(n, 2), rng), _at_most(train, n, rng)
-    sets = Sets(train, test, train_part, samples, draws)
-    measured = measure(estimator, sets, features, n_bootstrap, rng, seed)
+    sets = Sets(train, test, train_part, *drawn)
+    measured = measure(estimator, sets, features, mean, n_bootstrap, rng, seed)
     sizes = len(train), len(sets.test), n
     if are_shared(measured.copying.shared):
         warn(
@@ -242,13 +243,19 @@ def _sample(
     mean: bool,
     seed: int,
     rng: np.random.RandomState,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw at most as many samples as training rows, and n with observation noise."""
-    samples = draw_samples(train, estimator, n, mean, seed)
-    draws = samples
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw samples, at most as many as training rows, and draws with noise."""
+
+    def draw(mean: bool, seed: int) -> np.ndarray:
+        return draw_samples(train, estimator, n, mean, seed)
+
+    samples = draws = draw(mean, seed)
     if mean and "mean" in signature(last_step(estimator).sample).parameters:
-        draws = draw_samples(train, estimator, n, False, seed)
-    return _at_most(samples, len(train), rng), draws
+        draws = draw(False, seed)
+    wanted = min(2 * len(train), _MAX_SAMPLES)
+    n_calls = min(_MAX_CALLS, wanted // len(draws))
+    more = [draw(False, int(s)) for s in rng.randint(2**31 - 1, size=n_calls)]
+    return _at_most(samples, len(train), rng), draws, np.concatenate([draws, *more])
 
 
 def _at_most(X: Any, n: int, rng: np.random.RandomState) -> Any:

@@ -7,12 +7,19 @@ from numpy.typing import ArrayLike
 from scipy.stats import hypergeom
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, IntArray, as_pair, as_rows, check_same_width
+from skvae._utils.arrays import (
+    FloatArray,
+    IntArray,
+    as_pair,
+    as_real,
+    as_rows,
+    check_same_width,
+)
 from skvae._utils.random import RandomState, draw_seed, random_state_of
 
-# Rows are equal if no column differs by more than about so much of its spread: copies
-# that were scaled back and forth, or stored in float32, are copies all the same.
-_RESOLUTION = 2.0**-16
+# Values are equal if they differ by no more than this share of their column's spread:
+# copies that were scaled back and forth are copies all the same.
+_RESOLUTION = 2.0**-20
 _N_RELABELLINGS = 1999
 
 
@@ -69,8 +76,9 @@ def exact_copies(
 
     Notes
     -----
-    Values are equal if they agree to about 1e-5 of the spread of their column in the
-    training rows, whatever their type.
+    Values are equal if they are neighbours in their column and differ by less than 1e-6
+    of its standard deviation in the training rows; all are rounded to the type of
+    lowest precision among the sets.
 
     Each generated row counts by the share of training rows among all rows equal to it.
     If the model knows no more of the training than of the held-out rows, these are
@@ -100,7 +108,8 @@ def exact_copies(
     train, test = as_pair(X_train, X_test, ("X_train", "X_test"))
     generated = as_rows(X_generated, "X_generated")
     check_same_width(train.shape[1], generated.shape[1], ("X_train", "X_generated"))
-    counts = _count_values(train, test, generated)
+    dtype = _narrowest(X_train, X_test, X_generated)
+    counts = _count_values([X.astype(dtype) for X in (train, test, generated)])
     in_train, in_test, in_generated = counts
     n, n_test, m = counts.sum(axis=1)
     seen = in_train > 0
@@ -108,7 +117,8 @@ def exact_copies(
         rng = np.random.default_rng(draw_seed(random_state_of(random_state)))
         p_value = _p_value_of_labels(counts, rng)
     else:
-        excess = in_generated[seen].sum() - n / n_test * in_generated[in_test > 0].sum()
+        distinct = np.minimum(in_generated, 1)
+        excess = distinct[seen].sum() - n / n_test * distinct[in_test > 0].sum()
         p_value = _p_value_of_repeats(excess, n + n_test, m)
     return ExactCopies(
         float(in_generated[seen].sum() / m),
@@ -120,14 +130,23 @@ def exact_copies(
     )
 
 
-def _count_values(*sets: FloatArray) -> IntArray:
+def _narrowest(*sets: ArrayLike | Tensor) -> np.dtype:
+    """Return the type of lowest precision among sets of floating-point numbers."""
+    dtypes = [as_real(X, "X").dtype for X in sets]
+    floating = [dtype for dtype in dtypes if dtype.kind == "f"]
+    return min(floating, key=lambda dtype: dtype.itemsize, default=np.dtype(float))
+
+
+def _count_values(sets: list[FloatArray]) -> IntArray:
     """Count every row that occurs, by set; shape (3, n_values)."""
-    train = sets[0]
-    centre, spread = train.mean(axis=0), train.std(axis=0)
-    # A constant column has no spread; what rounds to it is it.
-    unit = np.where(spread > 0, spread, np.maximum(np.abs(centre), 1.0)) * _RESOLUTION
-    pooled = np.vstack([np.rint((X - centre) / unit) + 0.0 for X in sets])
-    as_bytes = pooled.view(f"V{pooled.itemsize * pooled.shape[1]}")[:, 0]
+    tolerance = _RESOLUTION * sets[0].std(axis=0, dtype=np.float64)
+    pooled = np.vstack(sets)
+    numbers = np.empty(pooled.shape, dtype=np.int32)
+    for column, limit, out in zip(pooled.T, tolerance, numbers.T, strict=True):
+        order = column.argsort()
+        out[order[1:]] = np.cumsum(np.diff(column[order]) > limit)
+        out[order[0]] = 0
+    as_bytes = numbers.view(f"V{numbers.itemsize * numbers.shape[1]}")[:, 0]
     _, value = np.unique(as_bytes, return_inverse=True)
     parts = np.split(value, np.cumsum([len(X) for X in sets])[:-1])
     return np.array([np.bincount(part, minlength=value.max() + 1) for part in parts])
