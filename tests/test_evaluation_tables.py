@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.mixture import GaussianMixture
@@ -143,3 +144,25 @@ def test_halving_by_several_metrics_is_explained():
         pytest.raises(KeyError),
     ):
         search.fit(X)
+
+
+class Copier(BaseEstimator):
+    """Draws training rows, categories included, and calls them samples."""
+
+    def fit(self, X, y=None):
+        self.rows_ = X
+        return self
+
+    def sample(self, n_samples=1, random_state=None):
+        rng = np.random.default_rng(random_state)
+        return self.rows_[rng.integers(len(self.rows_), size=n_samples)]
+
+
+def test_copies_of_rows_with_categories_are_found():
+    rows = make_table().to_numpy(dtype=object)
+    train, test = rows[:200], rows[200:]
+    encoder = OrdinalEncoder().fit(rows)
+    report = evaluate(Copier().fit(train), train, test, features=encoder, n_bootstrap=0)
+    assert report["exact_copies"].value == 1
+    assert report["exact_copies"].floor == 0
+    assert any(finding.startswith("Copying") for finding in report.findings)

@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from skvae import metrics
 from skvae._utils import intervals
 from skvae._utils.arrays import FloatArray
+from skvae.evaluation._reading import as_numbers
 from skvae.evaluation._rows import EvaluationRow, FeatureSets, Sets, make_row
 
 # Held-out rows with such a ratio of distances to the two nearest training rows, or a
@@ -95,9 +96,9 @@ def _closer_to_train(sets: FeatureSets, rng: np.random.RandomState) -> Evaluatio
 
 
 def _exact_copies(sets: Sets, rng: np.random.RandomState) -> ExactCopies:
-    def measure(samples: FloatArray) -> metrics.ExactCopies:
-        options = {"random_state": rng}
-        return metrics.exact_copies(sets.train, sets.test, samples, **options)
+    def measure(samples: np.ndarray) -> metrics.ExactCopies:
+        rows = as_numbers(sets.train, sets.test, samples)
+        return metrics.exact_copies(*rows, random_state=rng)
 
     copies = measure(sets.more_draws)
     if copies.floor == 0:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from skvae._utils.arrays import as_pair, check_same_columns
 from skvae.pipeline._abilities import as_fitted
 from skvae.scorers._reference import to_array
@@ -31,6 +33,24 @@ def read_rows(estimator: Any, X_train: Any, X_test: Any) -> tuple[Any, Any]:
                 "larger sample."
             )
     return train, test
+
+
+def as_numbers(*sets: Any) -> tuple[Any, ...]:
+    """Return sets of rows whose categories have become codes, the same in all sets."""
+    if all(map(is_numeric, sets)):
+        return sets
+    arrays = [to_array(X) for X in sets]
+    columns = map(_codes, np.concatenate(arrays).T)
+    ends = np.cumsum([len(X) for X in arrays])[:-1]
+    return tuple(np.split(np.stack(list(columns), axis=1), ends))
+
+
+def _codes(column: np.ndarray) -> np.ndarray:
+    """Return a column's numbers, or the ranks of its values if it has others."""
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError):
+        return np.unique(column.astype(str), return_inverse=True)[1].astype(np.float64)
 
 
 def is_numeric(X: Any) -> bool:
