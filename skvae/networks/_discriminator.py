@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skvae._utils.optimizers import HasOptimizers
+from skvae.networks._functional import with_parameters
 from skvae.networks._layers import make_linear
 
 
@@ -48,8 +49,9 @@ class Discriminator(HasOptimizers, nn.Module):
 
     def frozen(self, z: Tensor) -> Tensor:
         """Return the logits, constant in the discriminator's own weights."""
-        weights = {name: p.detach() for name, p in self.named_parameters()}
-        return torch.func.functional_call(self, weights, (z,))
+        for layer in self.hidden:
+            z = F.relu(_constant(layer)(z))
+        return _constant(self.output)(z).float().squeeze(-1)
 
     def optimizers(self) -> list[Any]:
         """Return the discriminator's optimizer."""
@@ -59,3 +61,9 @@ class Discriminator(HasOptimizers, nn.Module):
                 parameters, lr=self._LEARNING_RATE, betas=self._BETAS, fused=True
             )
         ]
+
+
+def _constant(layer: nn.Module) -> nn.Module:
+    return with_parameters(
+        layer, weight=layer.weight.detach(), bias=layer.bias.detach()
+    )

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skvae.networks._functional import with_parameters
+
 
 class BatchNorm(nn.Module):
     """Batch normalisation of (n, C) or (n, C, H, W), good from the first step on.
@@ -102,7 +104,7 @@ class WeightNormalised(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer with its normalised weight."""
-        return torch.func.functional_call(self.layer, {"weight": self.weight}, (x,))
+        return with_parameters(self.layer, weight=self.weight)(x)
 
     def _norms(self) -> Tensor:
         return torch.linalg.vector_norm(self.layer.weight, dim=self.axes, keepdim=True)

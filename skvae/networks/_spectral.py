@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skvae.networks._functional import with_parameters
+
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
 
@@ -34,10 +36,11 @@ class SpectrallyNormalised(nn.Module):
         super().__init__()
         self.layer = layer
         weight = self._matrix().detach()
+        like = {"dtype": weight.dtype, "device": weight.device}
         for name, size in zip(("u", "v"), weight.shape, strict=True):
-            start = torch.randn(size, generator=generator, dtype=weight.dtype)
+            start = torch.randn(size, generator=generator, **like)
             self.register_buffer(name, F.normalize(start, dim=0))
-        self.register_buffer("sigma", torch.ones((), dtype=weight.dtype))
+        self.register_buffer("sigma", torch.ones((), **like))
         self._iterate(self._FIRST_STEPS)
 
     @property
@@ -59,7 +62,7 @@ class SpectrallyNormalised(nn.Module):
         """Apply the layer with its normalised weight."""
         if self.training:
             self._iterate(self._STEPS)
-        return torch.func.functional_call(self.layer, {"weight": self.weight}, (x,))
+        return with_parameters(self.layer, weight=self.weight)(x)
 
     def train(self, mode: bool = True) -> SpectrallyNormalised:
         """Switch between training and evaluation, as every module."""
