@@ -50,7 +50,8 @@ ZIPPED = gzip.compress(GOOD, mtime=0)  # its bytes name tests, in every process 
         (GOOD + b"\0", r"must have 18 bytes.*but has 19.*Get the file again"),
         (ZIPPED[:-9], r"gzip, but damaged.*Get the file again"),
         (ZIPPED[:-8] + bytes(8), r"gzip, but damaged \(CRC"),
-        (ZIPPED[:12] + b"\xff" * 9, r"gzip, but damaged"),
+        (ZIPPED[:18] + b"\xff" * 9, r"gzip, but damaged"),
+        (ZIPPED[:12] + b"\xff" * 9, r"not in the IDX format.*b'\\x00\\x07"),
     ],
 )
 def test_damaged_file_is_told_by_what_is_wrong(tmp_path, content, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,12 +136,31 @@ def _fetch(images: PublishedImages, home: Path, parts: list[str]) -> dict[str, R
             f"{images.name} has {n_train + n_test} images, but {origin} has {len(X)}. "
             f"{again}"
         )
-    X, y = np.asarray(X).astype(np.uint8), np.asarray(y).astype(np.int64)
+    X, y = _exactly(X, np.uint8, origin, again), _exactly(y, np.int64, origin, again)
     rows = {"train": slice(n_train), "test": slice(n_train, None)}
     return {
         part: _checked(images, part, X[rows[part]], y[rows[part]], origin, again)
         for part in parts
     }
+
+
+def _exactly(values: Any, dtype: Any, origin: str, remedy: str) -> NDArray[Any]:
+    """Return integers in a narrower type; raise ValueError for any other values."""
+    array = np.asarray(values)
+    try:
+        numbers = array if array.dtype.kind in "biuf" else array.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            exact = numbers.astype(dtype)
+        same = np.array_equal(exact, numbers)
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        kind = np.dtype(dtype)
+        raise ValueError(
+            f"{origin} must hold values of type {kind}, but holds others, of type "
+            f"{array.dtype}. {remedy}"
+        )
+    return exact
 
 
 def _checked(
@@ -151,6 +171,7 @@ def _checked(
     origin: str,
     remedy: str,
 ) -> Rows:
+    _check_form(images, part, X, y, origin, remedy)
     for name, digest in images.digests(X, y).items():
         expected = images.checksums[part][name]
         if digest != expected:
@@ -159,6 +180,28 @@ def _checked(
                 f"sha256 of its {name} must be {expected}, but is {digest}. {remedy}"
             )
     return X, y
+
+
+def _check_form(
+    images: PublishedImages,
+    part: str,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    origin: str,
+    remedy: str,
+) -> None:
+    """Raise ValueError unless rows and labels are what digests are taken of."""
+    n, n_classes = images.n_images[part], len(images.target_names)
+    forms = (X.shape, X.dtype, y.shape, y.dtype)
+    expected = ((n, math.prod(images.image_shape)), np.uint8, (n,), np.int64)
+    if forms != expected or not ((y >= 0) & (y < n_classes)).all():
+        labels = f"{y.min(initial=0)} to {y.max(initial=0)}" if len(y) else "none"
+        raise ValueError(
+            f"{origin} is not the {part} part of {images.name} as published: it must "
+            f"have {n} images of {expected[0][1]} values and as many labels from 0 to "
+            f"{n_classes - 1}, but has {X.shape} of {X.dtype} and {y.shape} labels "
+            f"({labels}). {remedy}"
+        )
 
 
 def _bunch(images: PublishedImages, X: NDArray[Any], y: NDArray[Any]) -> Bunch:

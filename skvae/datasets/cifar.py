@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
+import zlib
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path, PurePosixPath
@@ -35,7 +36,7 @@ def _read(folder: Path, part: str) -> tuple[*Rows, Path] | None:
         for ending, decode in _FORMATS:
             paths = [place / f"{batch}{ending}" for batch in _BATCHES[part]]
             if all(path.is_file() for path in paths):
-                return *_join([decode(p.read_bytes(), p) for p in paths]), place
+                return *_join([_read_file(p, decode) for p in paths]), place
     for name, ending, decode in _ARCHIVES:
         if (folder / name).is_file():
             return *_read_archive(folder / name, part, ending, decode), folder / name
@@ -53,13 +54,29 @@ def _read_archive(
                 name = PurePosixPath(member.name).name
                 if name in wanted and member.isfile():
                     content: BinaryIO = archive.extractfile(member)
+                    _check_size(path / name, member.size)
                     found[name] = decode(content.read(), path / name)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{path} is damaged ({error}). Get it again.") from error
     missing = [name for name in wanted if name not in found]
     if missing:
         raise ValueError(f"{path} lacks {', '.join(missing)}. Get it again.")
     return _join([found[name] for name in wanted])
+
+
+def _read_file(path: Path, decode: Callable[[bytes, Path], Batch]) -> Batch:
+    _check_size(path, path.stat().st_size)
+    return decode(path.read_bytes(), path)
+
+
+def _check_size(path: Path, n_bytes: int) -> None:
+    """Raise ValueError, before anything is read, if no batch has so many bytes."""
+    largest = 2 * _N_ROWS * _N_VALUES
+    if n_bytes > largest:
+        raise ValueError(
+            f"{path} has {n_bytes} bytes, but no batch of CIFAR-10 has more than "
+            f"{largest}. Get it again."
+        )
 
 
 def _join(batches: list[Batch]) -> Batch:
@@ -82,9 +99,10 @@ def _decode_binary(content: bytes, path: Path) -> Batch:
 def _decode_python(content: bytes, path: Path) -> Batch:
     try:
         batch = _BatchUnpickler(io.BytesIO(content), encoding="latin1").load()
-        X, y = batch["data"], np.asarray(batch["labels"], dtype=np.int64)
-        if (X.dtype, X.shape, y.shape) != (np.uint8, (_N_ROWS, _N_VALUES), (_N_ROWS,)):
-            raise ValueError(f"data {X.dtype} {X.shape}, labels {y.shape}")
+        X, y = batch["data"], np.asarray(batch["labels"])
+        forms = (X.dtype, X.shape, y.dtype, y.shape)
+        if forms != (np.uint8, (_N_ROWS, _N_VALUES), np.int64, (_N_ROWS,)):
+            raise ValueError(f"data {X.dtype} {X.shape}, labels {y.dtype} {y.shape}")
     except Exception as error:  # bytes at random can make pickle raise anything
         raise ValueError(
             f"{path} is not a batch of CIFAR-10 in Python's format, with {_N_ROWS} "

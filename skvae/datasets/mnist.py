@@ -15,9 +15,10 @@ from skvae.datasets._published import (
     load_published,
     sha256_of,
 )
-from skvae.datasets.idx import load_idx
+from skvae.datasets.idx import read_idx
 
 _PREFIXES = {"train": "train", "test": "t10k"}
+_LARGEST = (60_000, 28, 28)
 
 
 def _read(folder: Path, part: str) -> tuple[*Rows, Path] | None:
@@ -25,7 +26,7 @@ def _read(folder: Path, part: str) -> tuple[*Rows, Path] | None:
     labels = _find(folder, f"{_PREFIXES[part]}-labels", "idx1-ubyte")
     if images is None or labels is None:
         return None
-    X, y = load_idx(images), load_idx(labels)
+    X, y = read_idx(images, _LARGEST), read_idx(labels, _LARGEST[:1])
     return X.reshape(len(X), -1), y.astype(np.int64), images
 
 
