@@ -7,6 +7,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
+from skvae._utils.containers import as_array_like
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 _CHECKED_ENTRIES = 2**22
@@ -57,13 +59,11 @@ def as_real_rows(X: ArrayLike | torch.Tensor, name: str) -> NDArray[Any]:
 
 def as_real(X: ArrayLike | torch.Tensor, name: str) -> NDArray[Any]:
     """Read an array or tensor of any shape and real type, which it keeps."""
-    if isinstance(X, torch.Tensor) and X.dtype != torch.bfloat16:
-        X = X.detach().cpu().numpy()
-    elif not issparse(X) and not isinstance(X, torch.Tensor):
+    if not issparse(X):
         _check_not_masked(X, name)
-        X = np.asarray(X)
-    if isinstance(X, np.ndarray) and X.dtype.kind in "buif":
-        return X
+        X = np.asarray(as_array_like(X, name))
+        if X.dtype.kind in "buif":
+            return X
     return _as_float64(X, name)
 
 
@@ -127,12 +127,8 @@ def at_most(X: FloatArray, n_rows: int, rng: np.random.RandomState) -> FloatArra
 def _as_float64(X: Any, name: str) -> NDArray[Any]:
     if issparse(X):
         raise TypeError(f"{name} must be dense, got {type(X)}. Use {name}.toarray().")
-    if isinstance(X, torch.Tensor):
-        X = X.detach().cpu()
-        # NumPy has no bfloat16.
-        X = X.double().numpy() if X.is_floating_point() else X.numpy()
     _check_not_masked(X, name)
-    X = np.asarray(X)
+    X = np.asarray(as_array_like(X, name))
     try:
         # A cast from complex numbers or strings would succeed.
         return X.astype(np.float64, copy=False, casting=_casting(X))

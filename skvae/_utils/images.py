@@ -13,8 +13,6 @@ from torch import Tensor
 
 from skvae._utils.arrays import as_real
 
-_CHANNELS = (1, 3, 4)
-
 
 def image_shape_of(shape: Any, owner: str) -> tuple[int, int, int]:
     """Return (channels, height, width) from that or from (height, width).
@@ -34,6 +32,17 @@ def image_shape_of(shape: Any, owner: str) -> tuple[int, int, int]:
             f"(channels, height, width), of integers >= 1. Got {shape!r} instead."
         )
     return (1, *sizes) if len(sizes) == 2 else sizes
+
+
+def has_channels_last(shape: tuple[int, ...]) -> bool:
+    """Tell whether an image of three axes looks like (H, W, C), not (C, H, W).
+
+    It does if only the first two are equal, or if the last is the shortest, of sides
+    longer than the four channels that a picture may have.
+    """
+    first, second, last = shape
+    square = first == second != last and first > 1
+    return square or (last < min(first, second) and min(first, second) > 4)
 
 
 def flatten_images(X: Any) -> tuple[Any, tuple[int, ...] | None]:
@@ -134,13 +143,13 @@ def as_images(
 
 
 def _refuse_channels_last(shape: tuple[int, ...]) -> None:
-    if len(shape) < 4 or shape[3] not in _CHANNELS or min(shape[1:3]) <= 4:
+    if len(shape) < 4 or not has_channels_last(shape[1:]):
         return
     raise ValueError(
         "Images must have the shape (n, channels, height, width), but X has the shape "
         f"{shape}, whose channels seem to be last. Transpose X: "
-        f"X.transpose(0, 3, 1, 2). If width {shape[3]} is what you mean, pass rows and "
-        f"ConvNet(image_shape={shape[1:]})."
+        f"X.transpose(0, 3, 1, 2), after X = np.stack(X) if it is a list. If width "
+        f"{shape[3]} is what you mean, pass rows and ConvNet(image_shape={shape[1:]})."
     )
 
 

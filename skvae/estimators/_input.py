@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils.validation import check_array, validate_data
-from torch import Tensor
 
+from skvae._utils.containers import as_array_like
 from skvae._utils.images import check_same_images, flatten_images
 
 # Types that reach the device as they are. Anything else, lists, polars frames and
@@ -23,7 +22,7 @@ class InputMixin:
     """Takes rows or images of any numeric type; returns them in the shape of `fit`."""
 
     def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
-        X, shape = flatten_images(_to_numpy(X))
+        X, shape = flatten_images(as_array_like(X))
         if shape and not reset and self.image_shape_:
             check_same_images(shape, self.image_shape_, type(self).__name__)
         # Values are checked block by block, while they are in the processor's cache.
@@ -35,7 +34,7 @@ class InputMixin:
         return X
 
     def _validate_codes(self, X: Any, n_components: int) -> np.ndarray:
-        Z = check_array(_to_numpy(X), dtype=_DTYPES, input_name="X", estimator=self)
+        Z = check_array(as_array_like(X), dtype=_DTYPES, input_name="X", estimator=self)
         if Z.shape[1] != n_components:
             raise ValueError(
                 f"X has {Z.shape[1]} columns, but {type(self).__name__} was fitted "
@@ -47,10 +46,3 @@ class InputMixin:
     def _as_fitted(self, rows: np.ndarray) -> np.ndarray:
         """Give rows the shape that they had in `fit`."""
         return rows.reshape(len(rows), *self._row_shape)
-
-
-def _to_numpy(X: Any) -> Any:
-    if not isinstance(X, Tensor):
-        return X
-    X = X.detach().cpu()
-    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()

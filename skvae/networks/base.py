@@ -13,8 +13,9 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from skvae._utils.images import image_shape_of
+from skvae._utils.images import has_channels_last, image_shape_of
 from skvae._utils.random import forked_global_rng
+from skvae._utils.warn import warn
 
 
 class Network(BaseEstimator):
@@ -161,6 +162,14 @@ def check_one_image(owner: str, shape: tuple[int, ...], n_features: int) -> None
             f"The 'image_shape' parameter of {owner} is {shape}, which is "
             f"{prod(shape)} values, but X has {n_features} features. Set it to the "
             "(height, width) or (channels, height, width) of a row."
+        )
+    if has_channels_last(shape):
+        channels, height, width = shape
+        warn(
+            f"The 'image_shape' parameter of {owner}, {shape}, is read as {channels} "
+            f"channels of {height} x {width} pixels. If the last number is that of "
+            "channels, transpose the images, X.transpose(0, 3, 1, 2), and flatten them "
+            "then."
         )
 
 
