@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator, DensityMixin, clone
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
 from skvae._utils.random import draw_seed
 
@@ -54,7 +55,11 @@ class StandardNormal(DensityMixin, BaseEstimator):
 
 
 def check_density(density: Any) -> None:
-    """Raise TypeError if `density` is not None and lacks ``fit`` or ``sample``."""
+    """Raise TypeError or ValueError if `density` can be no latent density.
+
+    It must be None, or have ``fit``, ``sample`` and valid parameters, and be one that
+    `sklearn.base.clone` copies.
+    """
     if density is None:
         return
     for method in ("fit", "sample"):
@@ -64,6 +69,29 @@ def check_density(density: Any) -> None:
                 f"`fit` and `sample`, such as GaussianMixture(10). Got {density!r}, "
                 f"which has no usable `{method}`."
             )
+    try:
+        copied = clone(density)
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(
+            "The 'latent_density' parameter must be an estimator that can be cloned: "
+            "derive it from sklearn.base.BaseEstimator, and let its __init__ do "
+            f"nothing but store its parameters. Got {density!r} ({error})"
+        ) from error
+    if hasattr(copied, "_parameter_constraints"):  # else checked in fit, if at all
+        copied._validate_params()
+
+
+def check_enough_codes(density: Any, n_rows: int, n_codes: int) -> None:
+    """Raise ValueError if a mixture has more components than there will be codes."""
+    if not isinstance(density, GaussianMixture | BayesianGaussianMixture):
+        return
+    needed = max(2, density.n_components)
+    if n_codes < needed:
+        raise ValueError(
+            f"The latent density {density!r} needs at least {needed} codes, but "
+            f"n_samples = {n_rows} gives {n_codes}. Pass more rows, or choose a "
+            "latent_density with fewer components."
+        )
 
 
 def fit_density(density: Any, Z: np.ndarray, seed: int) -> Any:
@@ -72,15 +100,23 @@ def fit_density(density: Any, Z: np.ndarray, seed: int) -> Any:
     if density.get_params().get("random_state", 0) is None:
         density.set_params(random_state=seed)
     with sklearn.config_context(array_api_dispatch=False):  # codes are NumPy arrays
-        return density.fit(Z)
+        density.fit(Z)
+    return density
 
 
-def sample_density(density: Any, n_samples: int, seed: int) -> np.ndarray:
+def sample_density(
+    density: Any, n_samples: int, seed: int, n_components: int | None = None
+) -> np.ndarray:
     """Draw latents in float64 from any fitted density, with a seed of one's own.
 
     Densities differ in how they sample: some return a tuple of rows and labels, some
     take ``random_state`` in the call and others in the constructor, and a VAE must be
     asked for its observation noise.
+
+    Raises
+    ------
+    ValueError
+        If there are not `n_samples` finite rows, of `n_components` where it is given.
     """
     arguments = inspect.signature(density.sample).parameters
     options: dict[str, Any] = {"mean": False} if "mean" in arguments else {}
@@ -97,6 +133,11 @@ def sample_density(density: Any, n_samples: int, seed: int) -> np.ndarray:
                 "KernelDensity needs kernel='gaussian' or 'tophat'."
             ) from error
     Z = np.asarray(Z[0] if isinstance(Z, tuple) else Z, dtype=np.float64)
+    width = n_components or (Z.shape[1] if Z.ndim == 2 else "n_components")
+    if Z.shape != (n_samples, width):
+        raise _misbehaved(density, "sample", (n_samples, width), f"shape {Z.shape}")
+    if not np.isfinite(Z).all():
+        raise _misbehaved(density, "sample", Z.shape, "NaN or infinity")
     # Mixtures sort their draws by component; the first rows must be like any others.
     return Z[np.random.default_rng(seed).permutation(len(Z))]
 
@@ -111,4 +152,21 @@ def score_density(density: Any, Z: np.ndarray) -> np.ndarray:
     arguments = inspect.signature(density.score_samples).parameters
     options = {"n_importance_samples": 1} if "n_importance_samples" in arguments else {}
     with sklearn.config_context(array_api_dispatch=False):
-        return density.score_samples(Z, **options)
+        scores = np.asarray(density.score_samples(Z, **options), dtype=np.float64)
+    if scores.shape != (len(Z),):
+        raise _misbehaved(density, "score_samples", (len(Z),), f"shape {scores.shape}")
+    if np.isnan(scores).any():
+        raise _misbehaved(density, "score_samples", (len(Z),), "NaN")
+    return scores
+
+
+def _misbehaved(
+    density: Any, method: str, expected: tuple[Any, ...], found: str
+) -> ValueError:
+    name = type(density).__name__
+    sizes = ", ".join(map(str, expected)) + "," * (len(expected) == 1)
+    return ValueError(
+        f"`{method}` of the latent density {name} must return numbers of shape "
+        f"({sizes}), but has returned {found}. Mend {name}, or fit another "
+        "latent_density by fit_latent_density."
+    )

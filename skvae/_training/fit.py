@@ -15,17 +15,29 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from skvae._training.batches import Batches
 from skvae._training.callbacks import EpochCallbacks
-from skvae._training.latents import diagnosis, fit_latent_density
+from skvae._training.latents import (
+    check_density_of,
+    diagnosis,
+    fit_latent_density,
+)
 from skvae._training.loop import Step, minimize
 from skvae._training.parts import check_same_parts, describe_parts, new_module
+from skvae._training.stream import RowSample
 from skvae._utils.device import resolve_device
 from skvae._utils.images import image_shape_of
 from skvae._utils.optimizers import HasOptimizers
-from skvae._utils.random import Stream, child_seed, draw_seed, make_generator
+from skvae._utils.random import (
+    Stream,
+    child_seed,
+    draw_seed,
+    make_generator,
+    numpy_seed,
+)
 from skvae.module import AutoencoderModule
 from skvae.networks import resolve_network
 
 Attributes = dict[str, Any]
+_MIN_OF_STREAM = 1024  # rows on which a stream is diagnosed, at least
 
 
 class Draws(Protocol):
@@ -52,6 +64,10 @@ class Fit:
     previous : BaseAutoencoder, optional
         A fitted estimator to go on from, bit for bit as if its training had never
         stopped (except after unpickling, which loses Adam's moments).
+    stream : bool, default=False
+        Whether X is the next chunk of a stream, of which `previous` has seen others.
+        Diagnostics are then those of a sample of the stream, and so will be the latent
+        density, which is fitted when it is asked for.
     keep_optimizer : bool, default=False
         Keep the optimizers' state, for a fit that goes on from this one.
     draws : Draws, optional
@@ -68,12 +84,14 @@ class Fit:
         *,
         row_shape: tuple[int, ...] | None = None,
         previous: Any = None,
+        stream: bool = False,
         keep_optimizer: bool = False,
         draws: Draws | None = None,
         device: torch.device | None = None,
     ) -> None:
         self.estimator, self.X, self.n_epochs = estimator, X, n_epochs
         self.previous, self.keep_optimizer = previous, keep_optimizer
+        self.stream = stream
         self.draws, self.rows = draws, X if draws is None else draws.rows
         self.device = device or resolve_device(estimator.device)
         self.seed = previous._seed if previous else draw_seed(estimator.random_state)
@@ -81,6 +99,9 @@ class Fit:
         self.history = dict(previous.history_) if previous else {}
         self.row_shape = row_shape or X.shape[1:]
         self.network = resolve_network(estimator.network).for_shape(self.row_shape)
+        self._extend_sample()
+        if not stream:
+            check_density_of(estimator, len(X))
 
     @property
     def n_callback_epochs(self) -> int:
@@ -102,7 +123,7 @@ class Fit:
         """
         self.shown = attributes or self.attributes
         with self.network.rng_context(child_seed(self.seed, Stream.FOREIGN)):
-            make_module = self._resumed_module if self.previous else self._new_module
+            make_module = self._resumed_module if self.resumed else self._new_module
             self.module = make_module().to(self.device).train()
             self.optimizers = self._make_optimizers()
             self._train(callbacks)
@@ -110,13 +131,18 @@ class Fit:
     def attributes(self) -> Attributes:
         """Return the fitted attributes of the estimator for the module as it is."""
         module = copy.deepcopy(self.module).eval()
-        density = fit_latent_density(self.estimator, module, self.X, self.seed)
+        density, rows = None, self.X
+        if self.stream:
+            rows = self.rows_of_stream()
+        else:
+            density = fit_latent_density(self.estimator, module, rows, self.seed)
         return {
             "module_": module,
-            "latent_density_": density,
+            "_density": density,
+            "_sample": self.sample,
             "history_": self.history,
             "n_epochs_": len(self.history["loss"]),
-            **diagnosis(module, self.X, self.seed),
+            **diagnosis(module, rows, self.seed),
             "image_shape_": self._image_shape(),
             "_row_shape": self.row_shape,
             "_parts": describe_parts(self.estimator, self.network),
@@ -124,16 +150,38 @@ class Fit:
             "_optimizer_state": self._optimizer_state(),
         }
 
+    def rows_of_stream(self) -> np.ndarray:
+        """Return rows of the stream, about as many as X has."""
+        n_rows = max(len(self.X), _MIN_OF_STREAM)
+        return self.sample.drawn(
+            n_rows, child_seed(self.seed, Stream.SAMPLE, 0, self.first_epoch)
+        )
+
     # --------------------------------------------------------------- building blocks
+
+    def _extend_sample(self) -> None:
+        """Add X to the sample; begin anew if what was before says too little of X."""
+        sample, self.resumed = RowSample(), self.previous
+        if self.previous:
+            check_same_parts(
+                describe_parts(self.estimator, self.network), self.previous._parts
+            )
+        if self.previous and self.stream:
+            sample = self.previous._sample.recalled(self._draw_from_previous)
+        self.sample = sample.extended(self.X, self.seed)
+        if sample.n_seen and sample.is_small and self.sample is not sample:
+            self.resumed = None
+
+    def _draw_from_previous(self, n_rows: int) -> np.ndarray:
+        seed = numpy_seed(self.seed, Stream.SAMPLE)
+        return self.previous.sample(n_rows, mean=False, random_state=seed)
 
     def _new_module(self) -> AutoencoderModule:
         generator = make_generator(self.seed, Stream.INIT)
-        return new_module(self.estimator, self.network, self.X, generator)
+        rows = self.sample.rows if self.previous else self.X
+        return new_module(self.estimator, self.network, rows, generator)
 
     def _resumed_module(self) -> AutoencoderModule:
-        check_same_parts(
-            describe_parts(self.estimator, self.network), self.previous._parts
-        )
         module = copy.deepcopy(self.previous.module_)
         module.likelihood.check_support(self.X)
         return module
@@ -155,7 +203,7 @@ class Fit:
             fused=True,
         )
         optimizers = [adam, *special]
-        if self.previous and self.previous._optimizer_state is not None:
+        if self.resumed and self.previous._optimizer_state is not None:
             states = copy.deepcopy(self.previous._optimizer_state)
             for optimizer, state in zip(optimizers, states, strict=True):
                 optimizer.load_state_dict(state)

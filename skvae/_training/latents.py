@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skvae._distributions.normal import rsample_with_kl
 from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
-from skvae.densities import fit_density
+from skvae.densities import check_enough_codes, fit_density
 from skvae.module import AutoencoderModule
 
 _MAX_DIAGNOSED = 4096
@@ -23,11 +23,19 @@ def fit_latent_density(
     estimator: Any, module: AutoencoderModule, X: np.ndarray, seed: int
 ) -> Any:
     """Return the estimator's latent density, fitted to the codes of the rows of X."""
+    check_density_of(estimator, len(X))
     density = estimator.make_latent_density(len(X))
     codes = np.zeros((1, module.n_components))
     if density is not None:
         codes = _encoded_draws(module, X, seed)
     return fit_density(density, codes, numpy_seed(seed, Stream.DENSITY))
+
+
+def check_density_of(estimator: Any, n_rows: int) -> None:
+    """Raise ValueError if so many rows are too few for the latent density."""
+    deterministic = estimator.make_posterior().deterministic
+    n_codes = min(n_rows, _MAX_ENCODED) * _draws_per_row(n_rows, deterministic)
+    check_enough_codes(estimator.make_latent_density(n_rows), n_rows, n_codes)
 
 
 def diagnosis(
@@ -52,8 +60,11 @@ def diagnosis(
 def _encoded_draws(module: AutoencoderModule, X: np.ndarray, seed: int) -> np.ndarray:
     """Draw z ~ q(z|x) for rows, more than once if they are few."""
     X = X if len(X) <= _MAX_ENCODED else X[:: -(-len(X) // _MAX_ENCODED)]
-    n_draws = min(10, -(-_MIN_ENCODED // len(X)))
-    n_draws = 1 if module.posterior.deterministic else n_draws
+    n_draws = _draws_per_row(len(X), module.posterior.deterministic)
     generator = make_generator(seed, Stream.ENCODE, device=module.device)
     Z = module.draw_codes(X, generator, n_draws)
     return Z.reshape(-1, module.n_components).astype(np.float64)
+
+
+def _draws_per_row(n_rows: int, deterministic: bool) -> int:
+    return 1 if deterministic else min(10, -(-_MIN_ENCODED // n_rows))

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import clone
+from torch import nn
 
 from skvae._utils.rows import summarise
+from skvae._utils.warn import warn
 from skvae.likelihoods import resolve_likelihood
 from skvae.module import AutoencoderModule
-from skvae.networks import Network
+from skvae.networks import CustomNetwork, Network
+from skvae.networks._foreign import adopt, confining_end
 
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")  # differs after unpickling
 
@@ -30,9 +33,33 @@ def new_module(
     n_encoded = posterior.n_outputs(d)
     encoder = network.make_encoder(summary.n_features, n_encoded, generator)
     decoder = network.make_decoder(d, n_outputs, generator)
+    if is_foreign(network):
+        owner = type(network).__name__
+        adopt(encoder, owner, "encoder", summary.n_features, n_encoded)
+        adopt(decoder, owner, "decoder", d, n_outputs)
+        if not is_foreign(likelihood):
+            _warn_if_confined(decoder, d, owner)
     posterior.build(d, generator)
     module = AutoencoderModule(encoder, posterior, decoder, likelihood, summary, d)
     return estimator.finish_module(module, generator)
+
+
+def is_foreign(part: Any) -> bool:
+    """Tell whether a part is the user's own, or made of modules that are."""
+    package = type(part).__module__.partition(".")[0]
+    return package != "skvae" or isinstance(part, CustomNetwork)
+
+
+def _warn_if_confined(decoder: nn.Module, n_components: int, owner: str) -> None:
+    end = confining_end(decoder, n_components)
+    if end is not None:
+        warn(
+            f"The decoder of {owner} ends in {end}, which confines its outputs, but "
+            "they are standardised: the mean of p(x|z) is the training mean plus the "
+            "spread times the output, or logits where X is bounded. Leave the last "
+            "layer out; for X in [0, 1] take likelihood='bernoulli' or "
+            "'continuous_bernoulli'."
+        )
 
 
 def describe_parts(estimator: Any, network: Network) -> dict[str, str]:

@@ -35,6 +35,7 @@ class Stream(IntEnum):
     FOREIGN = 8
     DIAGNOSE = 9
     SECOND_STAGE = 10
+    SAMPLE = 11
 
 
 class SampleStream(IntEnum):

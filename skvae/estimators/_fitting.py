@@ -122,8 +122,7 @@ class FittingMixin(CallbackSupportMixin):
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
         check_density(self.latent_density)
-        density = fit_latent_density(self, module, X, self._seed)
-        self.latent_density_ = density
+        self._density = fit_latent_density(self, module, X, self._seed)
         return self
 
     @with_callbacks
@@ -131,13 +130,14 @@ class FittingMixin(CallbackSupportMixin):
         before = dict(vars(self))
         try:
             self.check_parameters()
+            stream = n_epochs is not None
             n_epochs = n_epochs or self.max_epochs
             rows = self._validate(
                 X, reset=not (resume and self.__sklearn_is_fitted__())
             )
             device = resolve_device(self.device)
             with training_context(device, self.precision):
-                fit = self._make_fit(rows, n_epochs, resume)
+                fit = self._make_fit(rows, n_epochs, resume, stream)
                 callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)
                 fit.run(callbacks)
                 fitted = fit.attributes()
@@ -148,11 +148,13 @@ class FittingMixin(CallbackSupportMixin):
             vars(self).update(before | kept)
             raise
         vars(self).update(fitted)
-        if message := self._find_collapse():
+        if self._sample.n_seen > 1 and (message := self._find_collapse()):
             warn(message)
         return self
 
-    def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> Fit:
+    def _make_fit(
+        self, X: np.ndarray, n_epochs: int, resume: bool, stream: bool
+    ) -> Fit:
         """Return the fit to X, which goes on from this estimator if it may and can."""
         return Fit(
             self,
@@ -160,6 +162,7 @@ class FittingMixin(CallbackSupportMixin):
             n_epochs,
             row_shape=self._row_shape,
             previous=self if resume and self.__sklearn_is_fitted__() else None,
+            stream=stream,
             keep_optimizer=resume,
         )
 

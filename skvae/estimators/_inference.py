@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skvae._distributions.normal import rsample_with_log_prob
+from skvae._training.latents import fit_latent_density
 from skvae._utils.random import (
     SampleStream,
     Stream,
@@ -106,7 +107,10 @@ class InferenceMixin(InputMixin, TransformerMixin):
         check_integer(type(self).__name__ + ".sample", "n_samples", n_samples, 1)
         seed = draw_seed(random_state)
         Z = sample_density(
-            self.latent_density_, n_samples, numpy_seed(seed, SampleStream.CODES)
+            self.latent_density_,
+            n_samples,
+            numpy_seed(seed, SampleStream.CODES),
+            module.n_components,
         )
         generator = make_generator(
             seed, SampleStream.OBSERVATIONS, device=module.device
@@ -187,6 +191,15 @@ class InferenceMixin(InputMixin, TransformerMixin):
     def likelihood_(self) -> Any:
         """The observation model, with its learned parameters."""
         return self._fitted_module().likelihood
+
+    @property
+    def latent_density_(self) -> Any:
+        """The fitted latent density; that of a stream is fitted when it is needed."""
+        module = self._fitted_module()
+        if self._density is None:
+            rows = self._sample.rows
+            self._density = fit_latent_density(self, module, rows, self._seed)
+        return self._density
 
     @property
     def _n_features_out(self) -> int:

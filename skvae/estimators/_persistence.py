@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -12,11 +13,15 @@ from skvae._utils.warn import warn
 
 
 class PersistenceMixin:
-    """Leaves the state of the optimizer out of pickles; warns if versions differ."""
+    """Leaves optimizers and rows out of pickles; warns if versions differ."""
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         state.pop("_optimizer_state", None)
+        if self.__sklearn_is_fitted__():
+            with suppress(ValueError):  # a density may need more rows than there are
+                state["_density"] = self.latent_density_
+                state["_sample"] = self._sample.without_rows()
         return {**state, "_versions": _versions()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -219,8 +219,8 @@ class TwoStageVAE(VAE, without=("latent_density",)):
             **{name: getattr(self, name) for name in _SHARED},
         )
 
-    def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> TwoStageFit:
-        return TwoStageFit(self, super()._make_fit(X, n_epochs, resume))
+    def _make_fit(self, *arguments: Any) -> TwoStageFit:
+        return TwoStageFit(self, super()._make_fit(*arguments))
 
 
 class TwoStageFit:
@@ -262,12 +262,12 @@ class TwoStageFit:
         stage = clone(self.stage)
         vars(stage).update(self.second.attributes())
         stage.n_features_in_ = self.second.X.shape[1]
-        return {**self.trained, "latent_density_": stage}
+        return {**self.trained, "_density": stage}
 
     def _fit_of_codes(self, module: AutoencoderModule) -> Fit:
         """Return the fit of the second stage to the codes of a trained module."""
         first = self.first
-        draws = CodeDraws(module, first.X)
+        draws = CodeDraws(module, first.rows_of_stream() if first.stream else first.X)
         key = Stream.SECOND_STAGE, first.first_epoch
         generator = make_generator(first.seed, *key, device=first.device)
         Z = blockwise(lambda h: draws(h, generator), draws.rows, first.device)
@@ -275,7 +275,7 @@ class TwoStageFit:
             self.stage,
             Z,
             self.n_second_epochs,
-            previous=first.previous and first.previous.latent_density_,
+            previous=first.resumed and first.resumed.latent_density_,
             keep_optimizer=first.keep_optimizer,
             draws=draws,
             device=first.device,

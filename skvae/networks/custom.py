@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
 
 from skvae._utils.images import image_shape_of
+from skvae.networks._foreign import adopt
 from skvae.networks.base import Network, check_one_image, with_image_shape
 
 
@@ -33,6 +33,20 @@ class CustomNetwork(Network):
 
     Notes
     -----
+    The encoder is given rows that are centred and scaled, and returns one tensor of
+    what the posterior reads: for the diagonal one the means, then the logarithms of
+    the standard deviations, ``torch.cat([mean, log_scale], dim=1)``. It draws nothing.
+
+    The decoder returns one tensor in standardised units, for which the mean of p(x|z)
+    is the training mean plus the spread times the output, or, where X is bounded,
+    logits relative to those of the training mean. It must be able to take any real
+    value: a decoder that ends in Sigmoid, Tanh, ReLU or the like cannot reach half of
+    the data, whatever their range is, and a warning says so. For X in [0, 1] leave the
+    last layer out and take ``likelihood="bernoulli"`` or another bounded one.
+
+    Where the modules have torch's batch normalisation, a batch of one row, which has no
+    variance, is normalised by the running averages.
+
     Where the rows are images, the encoder is given (n, C, H, W), also with one channel,
     and the decoder may return (n, C, H, W) or rows. Callables are given the same
     numbers as ever, with ``n_features = C * H * W``.
@@ -69,8 +83,7 @@ class CustomNetwork(Network):
             shape = image_shape_of(self.image_shape, "CustomNetwork")
             check_one_image("CustomNetwork", shape, n_features)
             module = nn.Sequential(nn.Unflatten(1, shape), module)
-        _check_shape(module, "encoder", n_features, n_outputs, shape)
-        return module
+        return adopt(module, "CustomNetwork", "encoder", n_features, n_outputs, shape)
 
     def make_decoder(
         self, n_components: int, n_outputs: int, generator: torch.Generator
@@ -79,8 +92,7 @@ class CustomNetwork(Network):
         module = self._make("decoder", n_components, n_outputs)
         if self.image_shape is not None:
             module = nn.Sequential(module, nn.Flatten())
-        _check_shape(module, "decoder", n_components, n_outputs, None)
-        return module
+        return adopt(module, "CustomNetwork", "decoder", n_components, n_outputs)
 
     def for_shape(self, shape: tuple[int, ...]) -> CustomNetwork:
         """Return the network for rows that had this shape before they were flattened.
@@ -109,26 +121,3 @@ class CustomNetwork(Network):
                 f"{n_out}), must return an nn.Module. Got {module!r} instead."
             )
         return module
-
-
-def _check_shape(
-    module: nn.Module, name: str, n_in: int, n_out: int, images: Any
-) -> None:
-    training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            out = module(torch.zeros((2, n_in), dtype=torch.float32, device="cpu"))
-        shape = tuple(out.shape)
-    except RuntimeError as error:
-        shape = str(error).splitlines()[0]
-    module.train(training)
-    if shape == (2, n_out):
-        return
-    sizes = ", ".join(map(str, images or (n_in,)))
-    flatten = " Begin with nn.Flatten() to be given rows." if images else ""
-    raise ValueError(
-        f"The {name} of CustomNetwork must map (n, {sizes}) to (n, {n_out}), but for "
-        f"an input of shape (2, {sizes}) it gave {shape}. Build it with the sizes that "
-        f"the callable form {name}(n_in, n_out) is given.{flatten}"
-    )

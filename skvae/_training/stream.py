@@ -1,0 +1,96 @@
+"""A bounded sample of all rows that an estimator has been trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skvae._utils.cache import content_key
+from skvae._utils.random import Stream, child_seed
+
+MOST_ROWS, _MOST_ENTRIES = 10_000, 2**24
+_FEW_ROWS = 32
+_REMEMBERED = 10_000
+_LOOKED_AT = 4096  # rows of a chunk, by which it is known again
+
+
+@dataclass(frozen=True)
+class RowSample:
+    """A sample of the rows of a stream, each of which is in it with equal probability.
+
+    It holds all rows of a short stream, and at most 10,000 rows, or 64 MB in float32,
+    of a long one. A chunk that comes again, as in a second pass over the same files,
+    is counted once.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n, n_features) or None
+        None if they have been left out of a pickle.
+    n_seen : int
+        Number of rows of the stream.
+    varies : bool
+        Whether not all of them are equal, as far as has been looked.
+    chunks : tuple
+        The keys of the last 10,000 chunks.
+    """
+
+    rows: np.ndarray | None = None
+    n_seen: int = 0
+    varies: bool = False
+    chunks: tuple[Hashable, ...] = ()
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a mean and a spread of these rows mean little."""
+        return self.n_seen < _FEW_ROWS or not self.varies
+
+    def extended(self, X: np.ndarray, seed: int) -> RowSample:
+        """Return the sample of the stream with the rows of X at its end.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        seed : int
+
+        References
+        ----------
+        Vitter, "Random Sampling with a Reservoir", 1985, algorithm R.
+        """
+        some = X[:: -(-len(X) // _LOOKED_AT)]
+        key = len(X), content_key(some)
+        # Few rows of few values may be equal to earlier ones by chance.
+        if key in self.chunks and (len(X) >= _FEW_ROWS or len(self.chunks) == 1):
+            return self
+        most = max(1, min(MOST_ROWS, _MOST_ENTRIES // X.shape[1]))
+        old = X[:0] if self.rows is None else self.rows
+        first = X[: most - len(old)] if len(old) < most else X[:0]
+        rows = np.concatenate([old, first])
+        numbers = np.arange(self.n_seen + len(first), self.n_seen + len(X))
+        rng = np.random.default_rng(child_seed(seed, Stream.SAMPLE, self.n_seen))
+        places = rng.integers(numbers + 1)
+        taken = np.flatnonzero(places < most)
+        rows[places[taken]] = X[len(first) :][taken]
+        chunks = (*self.chunks, key)[-_REMEMBERED:]
+        varies = self.varies or bool((some != rows[:1]).any())
+        return RowSample(rows, self.n_seen + len(X), varies, chunks)
+
+    def drawn(self, n_rows: int, seed: int) -> np.ndarray:
+        """Return so many of the rows, or all if they are fewer, in their order."""
+        if len(self.rows) <= n_rows:
+            return self.rows
+        rng = np.random.default_rng(seed)
+        return self.rows[np.sort(rng.choice(len(self.rows), n_rows, replace=False))]
+
+    def without_rows(self) -> RowSample:
+        """Return what a pickle holds."""
+        return replace(self, rows=None)
+
+    def recalled(self, draw: Callable[[int], np.ndarray]) -> RowSample:
+        """Return the sample with draws from the model in the place of lost rows."""
+        if self.rows is not None or not self.n_seen:
+            return self
+        rows = draw(min(self.n_seen, MOST_ROWS))
+        most = max(1, min(MOST_ROWS, _MOST_ENTRIES // rows[0].size))
+        return replace(self, rows=rows.reshape(len(rows), -1)[:most])
