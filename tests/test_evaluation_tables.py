@@ -162,7 +162,8 @@ def test_copies_of_rows_with_categories_are_found():
     rows = make_table().to_numpy(dtype=object)
     train, test = rows[:200], rows[200:]
     encoder = OrdinalEncoder().fit(rows)
-    report = evaluate(Copier().fit(train), train, test, features=encoder, n_bootstrap=0)
+    copier = make_pipeline(OrdinalEncoder(), Copier()).fit(train)
+    report = evaluate(copier, train, test, features=encoder, n_bootstrap=0)
     assert report["exact_copies"].value == 1
     assert report["exact_copies"].floor == 0
     assert any(finding.startswith("Copying") for finding in report.findings)
