@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +15,13 @@ COLOURS = (
     *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
     *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 )
+
+# Labels with an underscore stay out of legends.
+_NOTE = "_note below"
+# Letters in a line of a legend, and lines of one that stands inside.
+_LINE, _MOST_INSIDE = 32, 4
+# In inches: a letter of medium size, and what is small for Axes.
+LETTER, _SMALL = 0.085, 2.7
 
 
 def check_matplotlib(caller: str) -> None:
@@ -71,47 +80,6 @@ def axes_for(
     return ax
 
 
-def panels_for(display: Any, ax: Any, heights: Sequence[float]) -> Any:
-    """Return Axes above each other, with one horizontal axis.
-
-    Parameters
-    ----------
-    display : Display
-        For error messages.
-    ax : matplotlib.axes.Axes, array-like of Axes, or None
-        Axes whose place the panels share, or one for each.
-    heights : sequence of float
-        Of the panels, in proportion.
-
-    Returns
-    -------
-    axes : ndarray of shape (len(heights),)
-    """
-    if ax is not None and np.ndim(ax) > 0:
-        axes = np.ravel(np.asarray(ax, dtype=object))
-        if len(axes) != len(heights):
-            raise ValueError(
-                f"ax of {type(display).__name__}.plot must be one Axes, or as many as "
-                f"there are panels, {len(heights)}, got {len(axes)}."
-            )
-        return np.array([axes_for(display, a) for a in axes], dtype=object)
-    ax = axes_for(display, ax, (6.0, 1.2 * sum(heights)))
-    if ax.get_subplotspec() is None:
-        raise ValueError(
-            f"ax of {type(display).__name__}.plot must stand in a grid, to be divided "
-            "into panels. Make it with plt.subplots or figure.add_subplot, or pass "
-            f"{len(heights)} Axes."
-        )
-    grid = ax.get_subplotspec().subgridspec(len(heights), 1, height_ratios=heights)
-    figure = ax.figure
-    ax.remove()
-    axes = [figure.add_subplot(grid[-1])]
-    axes += [figure.add_subplot(g, sharex=axes[0]) for g in list(grid)[-2::-1]]
-    for panel in axes[1:]:
-        panel.tick_params(labelbottom=False)
-    return np.array(axes[::-1], dtype=object)
-
-
 def styled(artist: type, defaults: dict[str, Any], chosen: Any) -> dict[str, Any]:
     """Return keywords for an artist: defaults, replaced by what the user chose."""
     from matplotlib.cbook import normalize_kwargs
@@ -128,25 +96,119 @@ def line_style(defaults: dict[str, Any], chosen: Any) -> dict[str, Any]:
 
 
 def next_colour(ax: Any) -> str:
-    """Return the first colour that no line or patch of the Axes has yet."""
+    """Return the first colour that nothing on the Axes has yet."""
+    from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
     colours = [line.get_color() for line in ax.lines]
     colours += [patch.get_facecolor() for patch in ax.patches]
+    for collection in ax.collections:
+        colours += list(np.unique(collection.get_facecolor(), axis=0))
     used = {to_hex(colour) for colour in colours}
-    return next((c for c in COLOURS if c not in used), COLOURS[0])
+    free = [c for c in COLOURS if c not in used]
+    # Steps of the golden ratio never come back to a colour.
+    return free[0] if free else to_hex(colormaps["turbo"](0.618034 * len(used) % 1))
+
+
+def legend_label(ax: Any, name: str | None, figures: str = "") -> str | None:
+    """Return a label for the legend: a folded name, numbered if it is there already.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    name : str or None
+        None has no label.
+    figures : str, default=""
+        What follows the name.
+    """
+    if name is None:
+        return None
+    used = ax.get_legend_handles_labels()[1]
+    numbered = (f"{name} ({i})" for i in itertools.count(2))
+    labels = (folded(n) + figures for n in itertools.chain([name], numbered))
+    return next(label for label in labels if label not in used)
+
+
+def folded(text: str, width: float | None = None) -> str:
+    """Return a text in lines short enough for a legend, or for a width in inches."""
+    n = _LINE if width is None else max(8, int(width / LETTER))
+    return "\n".join(textwrap.fill(line, n) for line in str(text).split("\n"))
+
+
+def add_legend(ax: Any) -> None:
+    """Put a legend of few lines where it hides least, a longer one beside the Axes."""
+    labels = ax.get_legend_handles_labels()[1]
+    if len("\n".join(labels).split("\n")) > _MOST_INSIDE:
+        legend_beside(ax)
+    else:
+        ax.legend(frameon=False, fontsize="x-small" if is_small(ax) else "medium")
 
 
 def legend_beside(ax: Any, handles: Sequence[Any] | None = None) -> None:
-    """Put the legend to the right of the Axes, where it hides nothing."""
+    """Put the legend to the right of the Axes, where it hides nothing.
+
+    Only a layout engine makes room there; without one, and beside small Axes, the
+    legend goes inside.
+    """
     handles = ax.get_legend_handles_labels()[0] if handles is None else handles
-    ax.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(1, 1),
-        frameon=False,
-        ncols=-(-len(handles) // 20),
-    )
+    many = len(handles) > 20
+    style = {"handles": handles, "ncols": -(-len(handles) // (40 if many else 20))}
+    if many or is_small(ax):
+        style["fontsize"] = "x-small"
+    if _makes_room(ax) and not is_small(ax):
+        style |= {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False}
+    ax.legend(**style)
+
+
+def width_of(ax: Any) -> float:
+    """Return the width of Axes in inches, before any layout."""
+    return ax.get_window_extent().width / ax.figure.dpi
+
+
+def is_small(ax: Any) -> bool:
+    """Tell whether Axes are a small part of a figure, where text must be small."""
+    return width_of(ax) < _SMALL
+
+
+def _makes_room(ax: Any) -> bool:
+    return ax.figure.get_layout_engine() is not None
+
+
+def start_at_zero(ax: Any) -> None:
+    """Let the vertical axis start at 0 and reach over all that is drawn on it.
+
+    Limits that a user has set stay.
+    """
+    if ax.get_autoscaley_on() and ax.dataLim.y0 >= 0:
+        ax.set_ylim(bottom=0, auto=True)
+
+
+def note_below(ax: Any, text: str) -> None:
+    """Write what a picture does not show under its horizontal axis, below other notes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    text : str
+        Empty for nothing.
+    """
+    notes = [note for note in ax.texts if note.get_label() == _NOTE]
+    text = folded(text, 1.2 * width_of(ax))
+    if notes and text:
+        lines = notes[0].get_text().split("\n")
+        notes[0].set_text("\n".join(dict.fromkeys([*lines, *text.split("\n")])))
+    elif text:
+        place = {"xy": (0.5, 0), "xycoords": ax.xaxis.label, "xytext": (0, -2)}
+        if not _makes_room(ax):  # below, it would leave the figure
+            place |= {"xycoords": "axes fraction", "xytext": (0, 2)}
+        style = {"ha": "center", "fontsize": "small", "color": "0.35", "label": _NOTE}
+        style["va"] = "top" if _makes_room(ax) else "bottom"
+        ax.annotate(text, textcoords="offset points", **place, **style)
+
+
+def note_of_first(n_shown: int, n: int, what: str) -> str:
+    """Say how many are shown, if these are not all."""
+    return f"the first {n_shown} of {n:,} {what}" if n_shown < n else ""
 
 
 def frame_lightly(ax: Any) -> None:

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skvae._utils.images import as_images
+from skvae.plotting._axes import LETTER, folded, is_small, note_below, width_of
 
 FloatArray = NDArray[np.float64]
 
 _LEAST_SIDE = 4
-# In inches: one image, all of them, and what constrained layout leaves free.
-_CELL, _WIDEST, _PADDING = 0.7, 10.0, 0.1
+# In inches: one image, all of them, what constrained layout leaves free, and a line.
+_CELL, _LONGEST, _PADDING, _LINE = 0.7, 10.0, 0.1, 0.2
+# Images in one direction that are still large enough to be looked at one by one.
+MOST_SHOWN = 24
 
 
 def read_images(X: Any, image_shape: Sequence[int] | None, name: str = "X") -> Any:
@@ -52,7 +55,13 @@ def read_images(X: Any, image_shape: Sequence[int] | None, name: str = "X") -> A
                 "samples with pandas.plotting.scatter_matrix."
             )
         image_shape = side, side
-    return as_images(X, image_shape, "the display", name)
+    images = as_images(X, image_shape, "the display", name)
+    if not np.isfinite(images).all():
+        raise ValueError(
+            f"{name} must be finite, but {np.sum(~np.isfinite(images))} of its pixels "
+            "are not. Leave these images out, or fill in what is missing."
+        )
+    return images
 
 
 def _colour_guess(n_pixels: int) -> str:
@@ -146,6 +155,8 @@ class Mosaic:
         Those that are NaN leave a gap.
     n_columns : int
         Images in a row.
+    levels : (float, float)
+        Values of black and white.
 
     Attributes
     ----------
@@ -155,7 +166,10 @@ class Mosaic:
         Centres of columns and rows, in pixels of the picture.
     """
 
-    def __init__(self, images: NDArray[Any], n_columns: int) -> None:
+    def __init__(
+        self, images: NDArray[Any], n_columns: int, levels: tuple[float, float]
+    ) -> None:
+        self.levels = levels
         n, channels, height, width = images.shape
         gap = max(2, round(min(height, width) / 14))
         n_rows, down, right = -(-n // n_columns), height + gap, width + gap
@@ -168,20 +182,63 @@ class Mosaic:
             cell = slice(top, top + height), slice(left, left + width)
             self.picture[cell] = image.transpose(1, 2, 0)
 
-    def size(self, beside: float = 0.0, below: float = 0.0) -> tuple[float, float]:
-        """Width and height of a figure in inches, with room for labels."""
+    @property
+    def width(self) -> float:
+        """Width of the picture in inches, unless that is too much for a figure."""
+        return max(2.0, _CELL * len(self.x))
+
+    def size(
+        self, beside: float = 0.0, below: float = 0.0, columns: Sequence[str] = ("",)
+    ) -> tuple[float, float]:
+        """Width and height of a figure in inches, with room for labels.
+
+        Parameters
+        ----------
+        beside, below : float
+            Inches to the left of the picture, and under it.
+        columns : sequence of str
+            Labels of the columns.
+        """
         height, width = self.picture.shape[:2]
-        wide = min(_WIDEST - beside, max(2.0, _CELL * len(self.x)))
+        wide = min(_LONGEST - beside, self.width)
+        wide = min(wide, _LONGEST * width / height)
+        below += _LINE if self._beyond(*self.levels) else 0.0
+        below += self._length(columns, wide)
         return wide + beside, wide * height / width + below + _PADDING
 
-    def draw(self, ax: Any, levels: tuple[float, float], im_kw: Any) -> Any:
-        """Draw the picture, without ticks and frame; return the AxesImage."""
+    def draw(self, ax: Any, im_kw: Any) -> Any:
+        """Draw the picture, without ticks and frame; return the AxesImage.
+
+        Values beyond black and white are counted below it.
+        """
+        levels = self.levels
         style = {"cmap": "gray", **(im_kw or {})}
         if "norm" not in style:
             style = {"vmin": levels[0], "vmax": levels[1], **style}
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-        return ax.imshow(_shown(self.picture, levels), **style)
+        im = ax.imshow(_shown(self.picture, levels), **style)
+        is_grey = self.picture.shape[2] == 1
+        note_below(ax, self._beyond(*(im.get_clim() if is_grey else levels)))
+        return im
+
+    def _length(self, labels: Sequence[str], width: float) -> float:
+        """Return the inches of the longest label if it must stand upright, else 0."""
+        longest = LETTER * max(map(len, labels))
+        return longest if longest > width / len(self.x) else 0.0
+
+    def _beyond(self, low: float, high: float) -> str:
+        """Say how many values are cut off; half a level of 256 cannot be seen."""
+        values = self.picture[~np.isnan(self.picture)]
+        slack = (high - low) / 512
+        share = np.mean((values < low - slack) | (values > high + slack))
+        if share == 0:
+            return ""
+        return f"{100 * share:.2g} % of the values are beyond {low:.3g} to {high:.3g}"
+
+    def caption(self, ax: Any, text: str) -> None:
+        """Write a text under the picture, no wider than that."""
+        ax.set_xlabel(folded(text, min(width_of(ax), self.width)))
 
     def label_rows(self, ax: Any, labels: Sequence[str]) -> None:
         """Write a name before every row."""
@@ -190,12 +247,16 @@ class Mosaic:
                 f"row_names must be as many as there are rows, {len(self.y)}, got "
                 f"{list(labels)}."
             )
-        ax.set_yticks(self.y, labels)
+        size = "x-small" if is_small(ax) else "medium"
+        labels = [folded(label, 1.5 if is_small(ax) else None) for label in labels]
+        ax.set_yticks(self.y, labels, fontsize=size)
         ax.tick_params(axis="y", length=0)
 
     def label_columns(self, ax: Any, labels: Sequence[str]) -> None:
         """Write a name under every column."""
-        ax.set_xticks(self.x, labels)
+        upright = 90 if self._length(labels, width_of(ax)) else 0
+        size = "x-small" if is_small(ax) else "medium"
+        ax.set_xticks(self.x, labels, rotation=upright, fontsize=size)
         ax.tick_params(axis="x", length=0)
 
 

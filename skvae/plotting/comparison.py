@@ -13,16 +13,21 @@ from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_choice
 from skvae.evaluation import Evaluation
 from skvae.plotting._axes import (
-    COLOURS,
     axes_for,
     check_matplotlib,
+    folded,
     frame_lightly,
+    next_colour,
+    note_below,
     styled,
+    width_of,
 )
 
 __all__ = ["ModelComparisonDisplay"]
 
 _KINDS = ("auto", "bar", "point")
+# Percentile intervals of fewer scores are too narrow.
+_MIN_BOOTSTRAP = 20
 
 
 class ModelComparisonDisplay:
@@ -37,8 +42,8 @@ class ModelComparisonDisplay:
         Lower and upper ends; nan where there is none.
     figure : str, default="value"
         What is compared, with its unit: the name of the axis.
-    floor : float, default=nan
-        What real rows get in place of samples.
+    floor : float or array-like of shape (n_models,), default=nan
+        What real rows get in place of samples: for all models, or for each.
 
     Attributes
     ----------
@@ -46,7 +51,8 @@ class ModelComparisonDisplay:
         The values.
     intervals_ : matplotlib.collections.LineCollection
         The intervals.
-    floor_ : matplotlib.lines.Line2D or None
+    floor_ : matplotlib.lines.Line2D, matplotlib.collections.LineCollection or None
+        One line through all models, or one for each.
     ax_ : matplotlib.axes.Axes
     figure_ : matplotlib.figure.Figure
 
@@ -66,7 +72,7 @@ class ModelComparisonDisplay:
         intervals: Any,
         *,
         figure: str = "value",
-        floor: float = np.nan,
+        floor: Any = np.nan,
     ) -> None:
         self.names = names
         self.values = values
@@ -95,7 +101,7 @@ class ModelComparisonDisplay:
             By the names of the models, in the order to show them.
         interval : {"std", "bootstrap"}, default="std"
             One standard deviation on both sides, the spread of the scores; or 95 %
-            bootstrap interval of their mean, for many scores, such as
+            bootstrap interval of their mean, for 20 scores or more, such as
             ``vae.score_samples(X_test)``.
         figure : str, default="value"
             What is compared, with its unit.
@@ -104,7 +110,8 @@ class ModelComparisonDisplay:
         random_state : int, RandomState instance or None, default=None
             Of the bootstrap.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on; on those of another comparison of the same figure, the
+            models go below its own. None makes a new figure.
         kind : {"auto", "bar", "point"}, default="auto"
             Bars start at 0, which means nothing for a log-likelihood: "auto" takes
             points where a value is negative.
@@ -118,7 +125,7 @@ class ModelComparisonDisplay:
         Raises
         ------
         ValueError
-            If there are no scores, or they are not finite.
+            If there are no scores, too few for a bootstrap, or they are not finite.
         ImportError
             If matplotlib is not installed.
         """
@@ -127,8 +134,9 @@ class ModelComparisonDisplay:
         sets = _check_scores(cls.__name__, scores)
         if interval == "std":
             intervals = [_spread(s) for s in sets.values()]
-            meaning = "mean ± standard deviation"
+            meaning = _meaning_of_spread(sets)
         else:
+            _check_enough(sets)
             rng = np.random.RandomState(draw_seed(random_state))
             intervals = [interval_of_mean(s, rng) for s in sets.values()]
             meaning = "mean, 95 % interval"
@@ -175,6 +183,8 @@ class ModelComparisonDisplay:
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_evaluations")
+        if not evaluations:
+            raise ValueError(f"{cls.__name__} needs at least one evaluation, got {{}}.")
         rows = [evaluation[figure] for evaluation in evaluations.values()]
         better = rows[0].better
         direction = f", {better} is better" if better in ("higher", "lower") else ""
@@ -185,7 +195,7 @@ class ModelComparisonDisplay:
             np.array([(row.low, row.high) for row in rows]),
             figure=f"{figure.replace('_', ' ')} (95 % interval{direction})",
             # For likelihoods and reconstructions, each model has its own.
-            floor=floors[0] if np.ptp(floors) == 0 else np.nan,
+            floor=floors[0] if len(set(floors)) == 1 else floors,
         )
         return display.plot(ax, kind=kind, bar_kw=bar_kw)
 
@@ -201,7 +211,8 @@ class ModelComparisonDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on; on those of another comparison of the same figure, the
+            models go below its own. None makes a new figure.
         kind : {"auto", "bar", "point"}, default="auto"
             Bars start at 0, which means nothing for a log-likelihood: "auto" takes
             points where a value is negative.
@@ -214,38 +225,101 @@ class ModelComparisonDisplay:
             The object itself.
         """
         check_choice(type(self).__name__, "kind", kind, _KINDS)
-        values, places = np.asarray(self.values), np.arange(len(self.names))
-        self.ax_ = ax = axes_for(self, ax, (6.0, 1.0 + 0.4 * len(places)))
+        values = np.asarray(self.values, dtype=float)
+        self.ax_ = ax = axes_for(self, ax, (6.0, 1.0 + 0.4 * len(values)))
         self.figure_ = ax.figure
+        above = self._names_above()
+        places = len(above) + np.arange(len(values))
         if kind == "auto":
-            kind = "bar" if np.min(values) >= 0 else "point"
+            kind = "point" if (values < 0).any() else "bar"
         draw = self._draw_bars if kind == "bar" else self._draw_points
         self.values_ = draw(places, values, bar_kw)
-        low, high = np.asarray(self.intervals, dtype=float).T
-        self.intervals_ = ax.hlines(places, low, high, color="0.2", linewidth=1.5)
-        self.floor_ = None
-        if not np.isnan(self.floor):
-            self.floor_ = ax.axvline(self.floor, color="0.2", linestyle=":")
-            place = {"xy": (self.floor, 1), "xycoords": ("data", "axes fraction")}
-            ax.annotate("real rows", ha="center", va="bottom", **place)
-        ax.set_yticks(places, self.names)
+        self._draw_intervals(places)
+        self._draw_floor(places)
+        names = [*above, *map(folded, self.names)]
+        ax.set_yticks(range(len(names)), names)
         ax.tick_params(axis="y", length=0)
-        ax.set_ylim(len(places) - 0.5, -0.5)
-        ax.set_xlabel(self.figure)
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.set_xlabel(folded(self.figure, width_of(ax)))
+        ax.set_label(_COMPARISON)
         frame_lightly(ax)
+        lost = ", ".join(map(str, np.asarray(self.names)[~np.isfinite(values)]))
+        note_below(ax, f"without a finite value: {lost}" if lost else "")
         return self
+
+    def _names_above(self) -> list[str]:
+        """Return the names that another comparison has written on the Axes."""
+        if self.ax_.get_label() != _COMPARISON:
+            return []
+        shown = self.ax_.get_xlabel().replace("\n", " ")
+        if shown != self.figure:
+            raise ValueError(
+                f"ax of {type(self).__name__}.plot shows {shown!r}, "
+                f"which is no axis for {self.figure!r}. Draw it on Axes of its own."
+            )
+        return [text.get_text() for text in self.ax_.get_yticklabels()]
 
     def _draw_bars(self, places: Any, values: Any, chosen: Any) -> Any:
         from matplotlib.patches import Patch
 
-        style = {"color": COLOURS[0], "height": 0.6}
-        return self.ax_.barh(places, values, **styled(Patch, style, chosen))
+        style = {"color": next_colour(self.ax_), "height": 0.6}
+        style = styled(Patch, style, chosen)
+        # An edge shows also a bar of length 0.
+        style = {"edgecolor": style.get("facecolor", style["color"]), **style}
+        return self.ax_.barh(places, values, **style)
 
     def _draw_points(self, places: Any, values: Any, chosen: Any) -> Any:
         from matplotlib.lines import Line2D
 
-        style = {"color": COLOURS[0], "marker": "o", "linestyle": "none"}
+        style = {"color": next_colour(self.ax_), "marker": "o", "linestyle": "none"}
         return self.ax_.plot(values, places, **styled(Line2D, style, chosen))[0]
+
+    def _draw_intervals(self, places: Any) -> None:
+        low, high = np.asarray(self.intervals, dtype=float).T
+        style = {"color": "0.2", "linewidth": 1.5}
+        self.intervals_ = self.ax_.hlines(places, low, high, **style)
+        # Ends show also an interval of length 0.
+        ends = {"marker": "|", "markersize": 8, "linestyle": "none", "color": "0.2"}
+        self.ax_.plot([*low, *high], [*places, *places], **ends)
+
+    def _draw_floor(self, places: Any) -> None:
+        floor, style = np.asarray(self.floor), {"color": "0.2", "linestyle": ":"}
+        self.floor_ = None
+        if np.isnan(floor).all():
+            return
+        if floor.ndim == 0:
+            self.floor_ = self.ax_.axvline(float(floor), **style)
+        else:
+            self.floor_ = self.ax_.vlines(floor, places - 0.4, places + 0.4, **style)
+        place = float(np.nanmean(floor)), 1
+        written = [text.xy for text in self.ax_.texts if text.get_text() == _REAL]
+        if place not in written:
+            style = {"ha": "center", "va": "bottom"}
+            self.ax_.annotate(_REAL, place, xycoords=("data", "axes fraction"), **style)
+
+
+# The label of Axes, which no picture shows, tells comparisons from others.
+_COMPARISON = "comparison of models"
+_REAL = "real rows"
+
+
+def _meaning_of_spread(sets: Mapping[str, Any]) -> str:
+    alone = [name for name, scores in sets.items() if len(scores) == 1]
+    if len(alone) == len(sets):
+        return "one score each"
+    return "mean ± standard deviation" + f"; one score of {', '.join(alone)}" * any(
+        alone
+    )
+
+
+def _check_enough(sets: Mapping[str, Any]) -> None:
+    for name, scores in sets.items():
+        if len(scores) < _MIN_BOOTSTRAP:
+            raise ValueError(
+                f"interval='bootstrap' needs at least {_MIN_BOOTSTRAP} scores of each "
+                f"model, got {len(scores)} of {name!r}. Use interval='std', which "
+                "shows their spread."
+            )
 
 
 def _check_scores(owner: str, scores: Mapping[str, Any]) -> dict[str, Any]:

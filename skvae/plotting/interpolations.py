@@ -9,9 +9,20 @@ import numpy as np
 
 from skvae._utils.validation import check_choice, check_integer
 from skvae.metrics import slerp
-from skvae.plotting._axes import axes_for, check_matplotlib
+from skvae.plotting._axes import (
+    axes_for,
+    check_matplotlib,
+    note_below,
+    note_of_first,
+)
 from skvae.plotting._models import decode_rows, encode_rows
-from skvae.plotting._mosaic import Mosaic, check_alike, grey_levels, read_images
+from skvae.plotting._mosaic import (
+    MOST_SHOWN,
+    Mosaic,
+    check_alike,
+    grey_levels,
+    read_images,
+)
 
 __all__ = ["InterpolationDisplay"]
 
@@ -217,15 +228,18 @@ class InterpolationDisplay:
             The object itself.
         """
         starts, ends, steps = map(np.asarray, (self.starts, self.ends, self.steps))
-        rows = np.concatenate([starts[:, None], steps, ends[:, None]], axis=1)
-        n_steps, shape = steps.shape[1], steps.shape[2:]
-        mosaic = Mosaic(rows.reshape(-1, *shape), n_steps + 2)
-        self.ax_ = axes_for(self, ax, mosaic.size(below=0.5))
         levels = grey_levels(np.concatenate([starts, ends]), self.value_range)
-        self.im_ = mosaic.draw(self.ax_, levels, im_kw)
+        rows = np.concatenate([starts[:, None], steps, ends[:, None]], axis=1)
+        shown = rows[:MOST_SHOWN]
+        n_steps, shape = steps.shape[1], steps.shape[2:]
+        mosaic = Mosaic(shown.reshape(-1, *shape), n_steps + 2, levels)
         positions = [f"{t:.3g}" for t in np.linspace(0, 1, n_steps)]
-        mosaic.label_columns(self.ax_, ["start", *positions, "end"])
-        self.ax_.set_xlabel("position on the path between the two codes")
+        labels = ["start", *positions, "end"]
+        self.ax_ = axes_for(self, ax, mosaic.size(below=0.5, columns=labels))
+        self.im_ = mosaic.draw(self.ax_, im_kw)
+        mosaic.label_columns(self.ax_, labels)
+        mosaic.caption(self.ax_, "position on the path between the two codes")
+        note_below(self.ax_, note_of_first(len(shown), len(rows), "paths"))
         self.figure_ = self.ax_.figure
         return self
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from skvae._utils.arrays import as_rows
 from skvae._utils.random import draw_seed
@@ -15,13 +14,18 @@ from skvae._utils.validation import check_integer
 from skvae.diagnostics import posterior_moments
 from skvae.metrics.latent import broadcast_deviations
 from skvae.plotting._axes import (
-    COLOURS,
     axes_for,
     check_matplotlib,
-    legend_beside,
+    folded,
+    legend_label,
+    next_colour,
+    note_below,
     styled,
+    width_of,
 )
+from skvae.plotting._classes import check_labels, colours_of, dot, join_legend
 from skvae.plotting._models import autoencoder_and_rows
+from skvae.plotting._plane import ellipse_axes, plane_of, scale_equally
 
 __all__ = ["LatentSpaceDisplay"]
 
@@ -41,6 +45,10 @@ class LatentSpaceDisplay:
         Numbers with a fraction are shown by a colour bar; anything else are classes.
     axis_names : (str, str), default=("z", "z")
         Names of the two directions.
+    name : str, default=None
+        What the codes are of, for the legend.
+    n_rows : int, default=None
+        Rows among which the points were chosen; None for all of them.
 
     Attributes
     ----------
@@ -75,11 +83,15 @@ class LatentSpaceDisplay:
         labels: Any = None,
         *,
         axis_names: tuple[str, str] = ("z", "z"),
+        name: str | None = None,
+        n_rows: int | None = None,
     ) -> None:
         self.codes = codes
         self.covariances = covariances
         self.labels = labels
         self.axis_names = axis_names
+        self.name = name
+        self.n_rows = n_rows
 
     @classmethod
     def from_estimator(
@@ -92,6 +104,7 @@ class LatentSpaceDisplay:
         n_points: int = 2000,
         n_ellipses: int = 30,
         random_state: Any = None,
+        name: str | None = None,
         ax: Any = None,
         scatter_kw: dict[str, Any] | None = None,
         ellipse_kw: dict[str, Any] | None = None,
@@ -116,8 +129,10 @@ class LatentSpaceDisplay:
             that are deterministic or whose components are not independent normal ones.
         random_state : int, RandomState instance or None, default=None
             Chooses the rows.
+        name : str, default=None
+            What the codes are of, for the legend.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on, also those of another display; None makes a new figure.
         scatter_kw : dict, default=None
             Keywords for ``Axes.scatter``, such as ``{"s": 4}``.
         ellipse_kw : dict, default=None
@@ -152,6 +167,7 @@ class LatentSpaceDisplay:
             n_points=n_points,
             n_ellipses=n_ellipses,
             random_state=random_state,
+            name=name,
             ax=ax,
             scatter_kw=scatter_kw,
             ellipse_kw=ellipse_kw,
@@ -168,6 +184,7 @@ class LatentSpaceDisplay:
         n_points: int = 2000,
         n_ellipses: int = 30,
         random_state: Any = None,
+        name: str | None = None,
         ax: Any = None,
         scatter_kw: dict[str, Any] | None = None,
         ellipse_kw: dict[str, Any] | None = None,
@@ -179,7 +196,9 @@ class LatentSpaceDisplay:
         means : array-like or Tensor of shape (n_samples, n_components)
         standard_deviations : array-like broadcast to the same shape, default=None
             Of posteriors with independent components; None draws no ellipses.
-        y, components, n_points, n_ellipses, random_state, ax, scatter_kw, ellipse_kw
+        y, components, n_points, n_ellipses, random_state, name
+            As in `from_estimator`.
+        ax, scatter_kw, ellipse_kw
             As in `from_estimator`.
 
         Returns
@@ -190,8 +209,8 @@ class LatentSpaceDisplay:
         check_integer(cls.__name__, "n_points", n_points, 1)
         check_integer(cls.__name__, "n_ellipses", n_ellipses, 0)
         means = as_rows(means, "means")
-        labels = _check_labels(y, len(means))
-        plane, names = _plane(means, components)
+        labels = check_labels(y, len(means))
+        plane, names = plane_of(means, components)
         chosen = np.random.default_rng(draw_seed(random_state)).permutation(len(means))
         chosen = chosen[:n_points]
         covariances = None
@@ -204,6 +223,8 @@ class LatentSpaceDisplay:
             covariances,
             None if labels is None else labels[chosen],
             axis_names=names,
+            name=name,
+            n_rows=len(means),
         )
         return display.plot(ax, scatter_kw=scatter_kw, ellipse_kw=ellipse_kw)
 
@@ -232,38 +253,58 @@ class LatentSpaceDisplay:
         """
         self.ax_ = ax = axes_for(self, ax, (6.5, 5.5))
         self.figure_ = ax.figure
-        labels = None if self.labels is None else np.asarray(self.labels)
-        self._scatter(labels, scatter_kw)
+        self._scatter(scatter_kw)
         self.ellipses_ = None
         if self.covariances is not None:
             self._draw_ellipses(ellipse_kw)
-        ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
-        ax.set_aspect("equal", adjustable="datalim")
+        width = 1.2 * width_of(ax)
+        ax.set_xlabel(folded(self.axis_names[0], width))
+        ax.set_ylabel(folded(self.axis_names[1], width))
+        scale_equally(ax)
+        note_below(ax, self._note())
         return self
 
-    def _scatter(self, labels: NDArray[Any] | None, scatter_kw: Any) -> None:
+    def _scatter(self, scatter_kw: Any) -> None:
         from matplotlib.collections import PathCollection
 
-        continuous = labels is not None and labels.dtype.kind == "f"
-        colours: dict[str, Any] = {"c": COLOURS[0]}
-        if continuous:
-            colours = {"c": labels, "cmap": "viridis"}
-        elif labels is not None:
-            classes, index = np.unique(labels, return_inverse=True)
-            palette = _palette(len(classes))
-            colours = {"c": [palette[i] for i in index]}
+        labels = check_labels(self.labels, len(self.codes))
+        handles = []
+        if labels is None:
+            colour = next_colour(self.ax_)
+            colours: dict[str, Any] = {"c": colour}
+            if self.name is not None:
+                handles = [dot(colour, legend_label(self.ax_, self.name))]
+        else:
+            colours, handles = colours_of(labels)
         style = {"s": 9, "linewidths": 0, **colours}
         chosen = styled(PathCollection, {}, scatter_kw)
         self.scatter_ = self.ax_.scatter(*np.asarray(self.codes).T, **style | chosen)
-        if continuous:
-            self.figure_.colorbar(self.scatter_, ax=self.ax_, label="label")
-        elif labels is not None:
-            _legend(self.ax_, classes, palette)
+        if "cmap" in colours:
+            self.figure_.colorbar(self.scatter_, ax=self.ax_, label=self.name or "y")
+        if handles:
+            join_legend(self.ax_, handles)
+
+    def _note(self) -> str:
+        """Say which points are not shown, and what the ellipses are."""
+        n, of = len(self.codes), f" of {self.name}" if self.name else ""
+        lines = []
+        if n < (self.n_rows or 0):
+            lines += [f"{n:,} of {self.n_rows:,} codes{of}, chosen at random"]
+        if self.ellipses_ is not None:
+            n_ellipses = len(self.covariances)
+            lines += [
+                f"ellipses: one standard deviation of q(z|x), {n_ellipses} of {n:,}"
+            ]
+        labels = check_labels(self.labels, n)
+        if labels is not None and labels.dtype.kind == "f":
+            n_missing = np.sum(~np.isfinite(labels))
+            lines += [f"grey: {n_missing:,} without a finite y"] if n_missing else []
+        return "\n".join(lines)
 
     def _draw_ellipses(self, ellipse_kw: Any) -> None:
         from matplotlib.collections import EllipseCollection
 
-        width, height, angle = _ellipses(np.asarray(self.covariances))
+        width, height, angle = ellipse_axes(np.asarray(self.covariances))
         colours = self.scatter_.get_facecolors()  # one for all, or one a point
         colours = "0.3" if self.scatter_.get_array() is not None else colours
         defaults = {"facecolors": "none", "edgecolors": colours, "linewidths": 0.8}
@@ -276,75 +317,9 @@ class LatentSpaceDisplay:
             offset_transform=self.ax_.transData,
             **styled(EllipseCollection, defaults, ellipse_kw),
         )
-        self.ax_.add_collection(self.ellipses_)
-
-
-def _check_labels(y: Any, n: int) -> NDArray[Any] | None:
-    if y is None:
-        return None
-    labels = np.asarray(y)
-    if labels.shape != (n,):
-        raise ValueError(
-            f"y must have one label for each of the {n} rows, got shape {labels.shape}."
-        )
-    whole = labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels))
-    return labels.astype(np.intp) if whole else labels
-
-
-def _plane(means: FloatArray, components: Any) -> tuple[FloatArray, tuple[str, str]]:
-    """Return two orthonormal directions, (2, n_components), and their names."""
-    d = means.shape[1]
-    if d < 2:
-        raise ValueError(
-            "LatentSpaceDisplay needs at least 2 latent components, got 1. Draw a "
-            "histogram of transform(X) instead."
-        )
-    if components is None and d > 2:
-        pca = PCA(2, random_state=0).fit(means)
-        shares = pca.explained_variance_ratio_
-        names = (
-            f"principal component {i} of the codes ({share:.0%} of the variance)"
-            for i, share in enumerate(shares, 1)
-        )
-        return pca.components_, tuple(names)
-    first, second = _check_components((0, 1) if components is None else components, d)
-    names = f"latent component {first}", f"latent component {second}"
-    return np.eye(d)[[first, second]], names
-
-
-def _check_components(components: Any, d: int) -> tuple[int, int]:
-    pair = np.asarray(components)
-    valid = pair.shape == (2,) and pair.dtype.kind in "iu" and len(set(pair)) == 2
-    if not (valid and pair.min() >= 0 and pair.max() < d):
-        raise ValueError(
-            f"components must be None or two different integers in [0, {d - 1}], got "
-            f"{components!r}."
-        )
-    return int(pair[0]), int(pair[1])
-
-
-def _ellipses(covariances: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Axes, end to end, and angles in degrees of ellipses of one deviation."""
-    variances, directions = np.linalg.eigh(covariances)
-    height, width = 2 * np.sqrt(np.maximum(variances, 0)).T
-    angle = np.degrees(np.arctan2(directions[:, 1, 1], directions[:, 0, 1]))
-    return width, height, angle
-
-
-def _palette(n_classes: int) -> list[Any]:
-    if n_classes <= len(COLOURS):
-        return list(COLOURS[:n_classes])
-    from matplotlib import colormaps
-
-    return list(colormaps["turbo"](np.linspace(0, 1, n_classes)))
-
-
-def _legend(ax: Any, classes: NDArray[Any], palette: list[Any]) -> None:
-    from matplotlib.lines import Line2D
-
-    style = {"linestyle": "none", "marker": "o", "markersize": 5}
-    handles = [
-        Line2D([], [], color=colour, label=str(label), **style)
-        for label, colour in zip(classes, palette, strict=True)
-    ]
-    legend_beside(ax, handles)
+        self.ax_.add_collection(self.ellipses_, autolim=False)
+        # Ellipses of points at the edge reach beyond it.
+        reach = np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2))
+        centres = np.asarray(self.codes)[: len(reach)]
+        self.ax_.update_datalim(np.concatenate([centres - reach, centres + reach]))
+        self.ax_.autoscale_view()

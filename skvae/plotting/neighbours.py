@@ -11,9 +11,15 @@ from sklearn.neighbors import NearestNeighbors
 
 from skvae._utils.arrays import as_pair
 from skvae._utils.validation import check_integer
-from skvae.plotting._axes import axes_for, check_matplotlib
+from skvae.plotting._axes import (
+    axes_for,
+    check_matplotlib,
+    note_below,
+    note_of_first,
+)
 from skvae.plotting._models import draw_samples
 from skvae.plotting._mosaic import (
+    MOST_SHOWN,
     Mosaic,
     check_alike,
     grey_levels,
@@ -231,17 +237,22 @@ class NearestNeighbourDisplay:
             The object itself.
         """
         images, neighbours = np.asarray(self.images), np.asarray(self.neighbours)
-        n, n_rows = len(images), 1 + neighbours.shape[1]
-        mosaic = Mosaic(interleaved([images, *neighbours.swapaxes(0, 1)], n), n)
-        self.ax_ = axes_for(self, ax, mosaic.size(beside=1.5, below=0.6))
-        shown = neighbours.reshape(-1, *images.shape[1:])
-        levels = grey_levels(shown, self.value_range)
-        self.im_ = mosaic.draw(self.ax_, levels, im_kw)
+        levels = grey_levels(
+            neighbours.reshape(-1, *images.shape[1:]), self.value_range
+        )
+        n, n_rows = min(MOST_SHOWN, len(images)), 1 + neighbours.shape[1]
+        columns = [images[:n], *neighbours[:n].swapaxes(0, 1)]
+        mosaic = Mosaic(interleaved(columns, n), n, levels)
+        labels = [_short(d) for d in np.asarray(self.distances)[:n, 0]]
+        note = note_of_first(n, len(images), "samples")
+        below = 0.8 if note else 0.6
+        self.ax_ = axes_for(self, ax, mosaic.size(1.5, below, labels))
+        self.im_ = mosaic.draw(self.ax_, im_kw)
         ranks = [f"{_ORDINALS.get(i, f'{i}th')} nearest" for i in range(2, n_rows)]
         mosaic.label_rows(self.ax_, ["sample", "nearest in training", *ranks])
-        nearest = np.asarray(self.distances)[:, 0]
-        mosaic.label_columns(self.ax_, [_short(d) for d in nearest])
-        self.ax_.set_xlabel(_caption(self.floor))
+        mosaic.label_columns(self.ax_, labels)
+        mosaic.caption(self.ax_, _caption(self.floor))
+        note_below(self.ax_, note)
         self.figure_ = self.ax_.figure
         return self
 

@@ -10,11 +10,16 @@ from skvae._utils.arrays import as_finite
 from skvae._utils.validation import check_integer
 from skvae.diagnostics import optimal_decoder
 from skvae.plotting._axes import (
+    add_legend,
     axes_for,
     check_matplotlib,
+    folded,
     frame_lightly,
+    legend_label,
     next_colour,
+    start_at_zero,
     styled,
+    width_of,
 )
 from skvae.plotting._models import autoencoder_and_rows
 
@@ -154,17 +159,11 @@ class PerplexityDisplay:
         Raises
         ------
         ValueError
-            If there are no perplexities, or they are not finite.
+            If there are no perplexities, or they are not from 1 to `n_train`.
         """
         owner = cls.__name__
         check_matplotlib(f"{owner}.from_predictions")
         check_integer(owner, "n_train", n_train, 1)
-        perplexity = as_finite(perplexity, "perplexity")
-        if perplexity.ndim != 1 or not len(perplexity):
-            raise ValueError(
-                "perplexity must have shape (n_samples,) with at least one sample, got "
-                f"{perplexity.shape}. Pass one number for each row."
-            )
         display = cls(perplexity, n_train, name=name)
         return display.plot(ax, n_bins=n_bins, hist_kw=hist_kw)
 
@@ -195,25 +194,44 @@ class PerplexityDisplay:
         self.ax_ = ax = axes_for(self, ax)
         from matplotlib.patches import Patch
 
-        perplexity, most = np.asarray(self.perplexity), max(2, self.n_train)
+        perplexity = _check_perplexity(self.perplexity, self.n_train)
+        most, median = max(2, self.n_train), np.median(perplexity)
         defaults = {
             "bins": np.geomspace(1, most, n_bins + 1),
             "histtype": "stepfilled",
             "color": next_colour(ax),
             "alpha": 0.7,
             "weights": np.full(len(perplexity), 100 / len(perplexity)),
-            "label": f"{self.name or 'rows'} (median {np.median(perplexity):.3g})",
+            "label": legend_label(
+                ax, self.name or "rows", f" (median {median:.3g} of {self.n_train:,})"
+            ),
         }
-        # Rounding may take a perplexity below 1, outside the first bin.
-        values = np.clip(perplexity, 1, most)
         style = styled(Patch, defaults, hist_kw)
-        _, _, self.patches_ = ax.hist(values, **style)
+        _, _, self.patches_ = ax.hist(perplexity, **style)
         ax.set_xscale("log")
-        ax.set_xlabel(
-            f"perplexity: training rows that share the weight, of {self.n_train:,}"
-        )
+        text = "perplexity: training rows that share the weight"
+        ax.set_xlabel(folded(text, 1.2 * width_of(ax)))
         ax.set_ylabel("share of rows, %")
+        start_at_zero(ax)
         frame_lightly(ax)
-        ax.legend(frameon=False)
+        add_legend(ax)
         self.figure_ = ax.figure
         return self
+
+
+def _check_perplexity(perplexity: Any, n_train: int) -> Any:
+    """Return perplexities without rounding errors beyond their bounds."""
+    perplexity = as_finite(perplexity, "perplexity")
+    if perplexity.ndim != 1 or not len(perplexity):
+        raise ValueError(
+            "perplexity must have shape (n_samples,) with at least one sample, got "
+            f"{perplexity.shape}. Pass one number for each row."
+        )
+    within = np.clip(perplexity, 1, n_train)
+    if not np.allclose(within, perplexity, rtol=1e-4, atol=0):
+        worst = perplexity[np.argmax(np.abs(perplexity - within))]
+        raise ValueError(
+            f"perplexity must be from 1 to the number of training rows, {n_train}, got "
+            f"{worst:.6g}. Pass the n_train that the perplexities are of."
+        )
+    return within

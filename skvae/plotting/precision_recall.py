@@ -10,12 +10,14 @@ from skvae._utils.arrays import at_most
 from skvae._utils.random import draw_seed
 from skvae.metrics import precision_recall_distribution
 from skvae.plotting._axes import (
+    add_legend,
     axes_for,
     check_matplotlib,
     frame_lightly,
-    legend_beside,
+    legend_label,
     line_style,
     next_colour,
+    note_below,
 )
 from skvae.plotting._models import draw_samples, name_of
 from skvae.scorers._reference import feature_rows, resolve_features, to_array
@@ -38,6 +40,8 @@ class PrecisionRecallDistributionDisplay:
         Largest F_8, which weighs recall, and F_1/8, which weighs precision.
     name : str, default=None
         For the legend.
+    note : str, default=""
+        What the curve leaves out, to be written below it.
 
     Attributes
     ----------
@@ -77,12 +81,14 @@ class PrecisionRecallDistributionDisplay:
         f_8: float = np.nan,
         f_1_8: float = np.nan,
         name: str | None = None,
+        note: str = "",
     ) -> None:
         self.precision = precision
         self.recall = recall
         self.f_8 = f_8
         self.f_1_8 = f_1_8
         self.name = name
+        self.note = note
 
     @classmethod
     def from_estimator(
@@ -139,20 +145,20 @@ class PrecisionRecallDistributionDisplay:
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         rng = np.random.RandomState(draw_seed(random_state))
-        real = at_most(to_array(X), _MAX_SAMPLES, rng)
+        X = to_array(X)
+        real = at_most(X, _MAX_SAMPLES, rng)
         seeds = rng.randint(2**31 - 1, size=2).tolist()
         samples = draw_samples(cls.__name__, estimator, len(real), mean, seeds[0])
-        return cls.from_predictions(
-            real,
-            samples.reshape(len(samples), *real.shape[1:]),
-            features=features,
-            n_clusters=n_clusters,
-            n_runs=n_runs,
-            random_state=seeds[1],
-            name=name_of(estimator) if name is None else name,
-            ax=ax,
-            line_kw=line_kw,
+        name = name_of(estimator) if name is None else name
+        display = cls._compare(
+            (real, samples.reshape(len(samples), *real.shape[1:])),
+            features,
+            {"n_clusters": n_clusters, "n_runs": n_runs, "random_state": seeds[1]},
+            name,
         )
+        if len(X) > len(real):
+            display.note = f"{name}: compared with {len(real):,} of {len(X):,} rows"
+        return display.plot(ax, line_kw=line_kw)
 
     @classmethod
     def from_predictions(
@@ -183,17 +189,26 @@ class PrecisionRecallDistributionDisplay:
         display : PrecisionRecallDistributionDisplay
         """
         check_matplotlib(f"{cls.__name__}.from_predictions")
+        display = cls._compare(
+            (X_real, X_generated),
+            features,
+            {"n_clusters": n_clusters, "n_runs": n_runs, "random_state": random_state},
+            name,
+        )
+        return display.plot(ax, line_kw=line_kw)
+
+    @classmethod
+    def _compare(
+        cls, rows: tuple[Any, Any], features: Any, options: Any, name: str | None
+    ) -> PrecisionRecallDistributionDisplay:
         features = resolve_features(features)
         curve = precision_recall_distribution(
-            feature_rows(to_array(X_real), features, "X_real"),
-            feature_rows(to_array(X_generated), features, "X_generated"),
-            n_clusters=n_clusters,
-            n_runs=n_runs,
-            random_state=random_state,
+            feature_rows(to_array(rows[0]), features, "X_real"),
+            feature_rows(to_array(rows[1]), features, "X_generated"),
+            **options,
         )
         figures = {"f_8": curve.f_8, "f_1_8": curve.f_1_8}
-        display = cls(curve.precision, curve.recall, **figures, name=name)
-        return display.plot(ax, line_kw=line_kw)
+        return cls(curve.precision, curve.recall, **figures, name=name)
 
     def plot(
         self, ax: Any = None, *, line_kw: dict[str, Any] | None = None
@@ -212,19 +227,20 @@ class PrecisionRecallDistributionDisplay:
         display : PrecisionRecallDistributionDisplay
             The object itself.
         """
-        self.ax_ = ax = axes_for(self, ax, (4.5 if self.name is None else 6.5, 4.5))
-        defaults = {"color": next_colour(ax), "label": self._label()}
+        self.ax_ = ax = axes_for(self, ax, (5.0, 4.5))
+        defaults = {"color": next_colour(ax), "label": self._label(ax)}
         style = line_style({**defaults, "clip_on": False}, line_kw)
         (self.line_,) = ax.plot(self.recall, self.precision, **style)
         ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         ax.set(xlabel="recall", ylabel="precision")
         frame_lightly(ax)
         if self.name is not None:
-            legend_beside(ax)
+            add_legend(ax)
+        note_below(ax, self.note)
         self.figure_ = ax.figure
         return self
 
-    def _label(self) -> str | None:
-        if self.name is None or np.isnan(self.f_8):
-            return self.name
-        return f"{self.name}\n$F_8$ {self.f_8:.2f}, $F_{{1/8}}$ {self.f_1_8:.2f}"
+    def _label(self, ax: Any) -> str | None:
+        figures = f"\n$F_8$ {self.f_8:.2f}, $F_{{1/8}}$ {self.f_1_8:.2f}"
+        figures = "" if np.isnan(self.f_8) else figures
+        return legend_label(ax, self.name, figures)

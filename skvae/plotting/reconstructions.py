@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from skvae._utils.validation import check_integer
 from skvae.plotting._axes import axes_for, check_matplotlib
 from skvae.plotting._models import reconstruct_rows
 from skvae.plotting._mosaic import (
+    MOST_SHOWN,
     Mosaic,
     check_alike,
     grey_levels,
@@ -73,7 +75,7 @@ class ReconstructionDisplay:
         image_shape: Sequence[int] | None = None,
         value_range: tuple[float, float] | None = None,
         ax: Any = None,
-        n_columns: int = 10,
+        n_columns: int | None = None,
         im_kw: dict[str, Any] | None = None,
     ) -> ReconstructionDisplay:
         """Reconstruct the first rows of X and draw both.
@@ -94,8 +96,9 @@ class ReconstructionDisplay:
             Values of black and white.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
-        n_columns : int, default=10
-            Pairs beside each other; more go below.
+        n_columns : int, default=None
+            Pairs beside each other; more go below. None is 10, or as many as make the
+            picture about square.
         im_kw : dict, default=None
             Keywords for ``Axes.imshow``, such as ``{"cmap": "gray_r"}``.
 
@@ -134,7 +137,7 @@ class ReconstructionDisplay:
         image_shape: Sequence[int] | None = None,
         value_range: tuple[float, float] | None = None,
         ax: Any = None,
-        n_columns: int = 10,
+        n_columns: int | None = None,
         im_kw: dict[str, Any] | None = None,
     ) -> ReconstructionDisplay:
         """Draw images and their reconstructions, whatever made them.
@@ -161,7 +164,7 @@ class ReconstructionDisplay:
         self,
         ax: Any = None,
         *,
-        n_columns: int = 10,
+        n_columns: int | None = None,
         im_kw: dict[str, Any] | None = None,
     ) -> ReconstructionDisplay:
         """Draw rows of originals, each over its row of reconstructions.
@@ -170,8 +173,9 @@ class ReconstructionDisplay:
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a new figure.
-        n_columns : int, default=10
-            Pairs beside each other; more go below.
+        n_columns : int, default=None
+            Pairs beside each other; more go below. None is 10, or as many as make the
+            picture about square.
         im_kw : dict, default=None
             Keywords for ``Axes.imshow``, such as ``{"cmap": "gray_r"}``.
 
@@ -180,15 +184,18 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
             The object itself.
         """
-        check_integer(type(self).__name__, "n_columns", n_columns, 1)
         images = np.asarray(self.images)
+        if n_columns is None:
+            n_columns = max(10, math.ceil(math.sqrt(2 * len(images))))
+        check_integer(type(self).__name__, "n_columns", n_columns, 1)
         n_columns = min(n_columns, len(images))
         both = interleaved([images, np.asarray(self.reconstructions)], n_columns)
-        mosaic = Mosaic(both, n_columns)
+        mosaic = Mosaic(both, n_columns, grey_levels(images, self.value_range))
         self.ax_ = axes_for(self, ax, mosaic.size(beside=1.2))
-        levels = grey_levels(images, self.value_range)
-        self.im_ = mosaic.draw(self.ax_, levels, im_kw)
-        names = ["original", "reconstruction"] * (len(mosaic.y) // 2)
-        mosaic.label_rows(self.ax_, names)
+        self.im_ = mosaic.draw(self.ax_, im_kw)
+        # Many rows are too low for names of their own.
+        n_named = len(mosaic.y) if len(mosaic.y) <= MOST_SHOWN else 2
+        names = ["original", "reconstruction"] * (n_named // 2)
+        mosaic.label_rows(self.ax_, names + [""] * (len(mosaic.y) - n_named))
         self.figure_ = self.ax_.figure
         return self

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skvae._utils.validation import check_integer
-from skvae.plotting._axes import axes_for, check_matplotlib
+from skvae.plotting._axes import axes_for, check_matplotlib, folded, width_of
 from skvae.plotting._models import draw_samples, name_of
 from skvae.plotting._mosaic import Mosaic, grey_levels, read_images
 
@@ -201,15 +201,18 @@ class SampleGridDisplay:
         if n_columns is None:
             n_columns = math.ceil(math.sqrt(len(images)))
         check_integer(type(self).__name__, "n_columns", n_columns, 1)
-        mosaic = Mosaic(images, n_columns)
+        mosaic = Mosaic(images, n_columns, grey_levels(images, self.value_range))
         beside = 0.085 * max(map(len, row_names), default=0) if row_names else 0.0
-        size = mosaic.size(beside, 0.3 if self.name else 0.0)
-        self.ax_ = axes_for(self, ax, size)
-        levels = grey_levels(images, self.value_range)
-        self.im_ = mosaic.draw(self.ax_, levels, im_kw)
+        n_lines = len(self._title(mosaic.width).splitlines())
+        self.ax_ = axes_for(self, ax, mosaic.size(beside, 0.2 * n_lines + 0.1))
+        self.im_ = mosaic.draw(self.ax_, im_kw)
         if row_names:
             mosaic.label_rows(self.ax_, row_names)
-        if self.name:
-            self.ax_.set_title(self.name)
+        width = mosaic.width if ax is None else width_of(self.ax_)
+        self.ax_.set_title(self._title(width))
         self.figure_ = self.ax_.figure
         return self
+
+    def _title(self, width: float) -> str:
+        # Its letters are a fifth larger than others.
+        return folded(self.name, 0.8 * min(width, 8.0)) if self.name else ""

@@ -9,11 +9,14 @@ import numpy as np
 from skvae.diagnostics import posterior_draws
 from skvae.metrics import latent_spectrum
 from skvae.plotting._axes import (
+    add_legend,
     axes_for,
     check_matplotlib,
     frame_lightly,
+    legend_label,
     line_style,
     next_colour,
+    start_at_zero,
 )
 from skvae.plotting._models import autoencoder_and_rows, name_of
 
@@ -170,25 +173,30 @@ class LatentSpectrumDisplay:
         """
         self.ax_ = ax = axes_for(self, ax)
         values = np.asarray(self.singular_values)
-        defaults = {"color": next_colour(ax), "marker": "o", "markersize": 4}
-        style = line_style({**defaults, "label": self.name}, line_kw)
+        colour = next_colour(ax)
+        defaults = {"color": colour, "marker": "o", "markersize": 4}
+        defaults["label"] = legend_label(ax, self.name)
+        style = line_style(defaults, line_kw)
         (self.line_,) = ax.plot(np.arange(1, len(values) + 1), values, **style)
-        label = None if _has_band(ax) else _BAND
-        self.band_ = ax.axhspan(
-            self.lower, self.upper, color="0.88", zorder=0, label=label
-        )
+        self.band_ = self._draw_band()
         ax.set(xlabel="component, sorted", ylabel="singular value of the codes")
-        ax.set_ylim(bottom=0)
+        start_at_zero(ax)
         ax.xaxis.get_major_locator().set_params(integer=True)
         frame_lightly(ax)
         if self.name is not None:
-            ax.legend(frameon=False)
+            add_legend(ax)
         self.figure_ = ax.figure
         return self
 
+    def _draw_band(self) -> Any:
+        """Draw the edges, in the colour of the line if another display has others."""
+        bands = [p for p in self.ax_.patches if str(p.get_label()).startswith(_BAND)]
+        edges = [(p.get_y(), p.get_y() + p.get_height()) for p in bands]
+        style: dict[str, Any] = {"color": "0.88", "label": None if bands else _BAND}
+        if bands and not np.isclose(edges, (self.lower, self.upper)).all(1).any():
+            label = legend_label(self.ax_, f"{_BAND}, as many as of {self.name}")
+            style = {"color": self.line_.get_color(), "alpha": 0.2, "label": label}
+        return self.ax_.axhspan(self.lower, self.upper, zorder=0, **style)
+
 
 _BAND = "draws from N(0, I)"
-
-
-def _has_band(ax: Any) -> bool:
-    return any(patch.get_label() == _BAND for patch in ax.patches)
