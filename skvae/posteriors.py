@@ -38,6 +38,9 @@ from skvae._utils.validation import (
     resolve_named,
 )
 
+# Networks extrapolate without end; a posterior needs no more beside a prior of scale 1.
+_LOWEST_LOG_SCALE, _HIGHEST_LOG_SCALE = -15.0, 2.0
+
 __all__ = [
     "ConstantPosterior",
     "DiagonalPosterior",
@@ -106,7 +109,8 @@ class DiagonalPosterior(Posterior):
 
     def forward(self, h: Tensor) -> DiagonalNormal:
         """Return N(mean, diag(scale^2)) from outputs of shape (n, 2 * n_components)."""
-        return DiagonalNormal(*h.chunk(2, -1))
+        loc, log_scale = h.chunk(2, -1)
+        return DiagonalNormal(loc, _bounded(log_scale))
 
 
 class IsotropicPosterior(Posterior):
@@ -130,7 +134,7 @@ class IsotropicPosterior(Posterior):
 
     def forward(self, h: Tensor) -> IsotropicNormal:
         """Return N(mean, scale^2 I) from outputs of shape (n, n_components + 1)."""
-        return IsotropicNormal(h[..., :-1], h[..., -1:])
+        return IsotropicNormal(h[..., :-1], _bounded(h[..., -1:]))
 
 
 class ConstantPosterior(Posterior):
@@ -205,7 +209,7 @@ class FullCovariancePosterior(Posterior):
         d = (math.isqrt(9 + 8 * h.shape[-1]) - 3) // 2
         loc, log_diagonal, rest = h.split([d, d, d * (d - 1) // 2], -1)
         row, column = torch.tril_indices(d, d, -1, device=h.device)
-        factor = torch.diag_embed(log_diagonal.exp())
+        factor = torch.diag_embed(_bounded(log_diagonal).exp())
         factor[..., row, column] = rest / math.sqrt(d)
         return FullNormal(loc, factor)
 
@@ -278,7 +282,8 @@ class FlowPosterior(Posterior):
     def forward(self, h: Tensor) -> FlowNormal:
         """Return the distribution of a row's draws after all flows."""
         d = self.n_components
-        base, h = DiagonalNormal(h[..., :d], h[..., d : 2 * d]), h[..., 2 * d :]
+        loc, log_scale, h = h.tensor_split([d, 2 * d], -1)
+        base = DiagonalNormal(loc, _bounded(log_scale))
         if self.kind == "planar":
             return FlowNormal(base, self._planar_flows(h))
         return FlowNormal(base, [partial(flow, context=h) for flow in self.flows])
@@ -329,6 +334,10 @@ NAMES = {
     "full": FullCovariancePosterior,
     "flow": FlowPosterior,
 }
+
+
+def _bounded(log_scale: Tensor) -> Tensor:
+    return log_scale.clamp(_LOWEST_LOG_SCALE, _HIGHEST_LOG_SCALE)
 
 
 def resolve_posterior(posterior: Any) -> Any:
