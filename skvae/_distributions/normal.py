@@ -269,7 +269,7 @@ class Bernoulli:
     @property
     def variance(self) -> Tensor:
         """Variance of every component, shape (..., d)."""
-        return self.mean * (1 - self.mean)
+        return self.logits.sigmoid() * (-self.logits).sigmoid()
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for every row."""

@@ -72,6 +72,17 @@ class ContinuousBernoulli:
         series = y / 3 - y**3 / 45 + 2 * y**5 / 945
         return 0.5 + 0.5 * torch.where(small, series, 1 / safe.tanh() - 1 / safe)
 
+    @property
+    def variance(self) -> Tensor:
+        """Variance (1 / y^2 - 1 / sinh(y)^2) / 4 with y = logit / 2, shape (..., d)."""
+        y = self.logits.abs() / 2
+        small = y < _SMALL
+        safe = torch.where(small, torch.ones_like(y), y)
+        # 1 / sinh(y)^2 without overflow
+        inverse = 4 * torch.exp(-2 * safe) / torch.expm1(-2 * safe).square()
+        series = 1 / 3 - y**2 / 15 + 2 * y**4 / 189
+        return 0.25 * torch.where(small, series, safe**-2 - inverse)
+
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for every row, by inversion of the distribution function."""
         u = _uniform(self.logits, generator)

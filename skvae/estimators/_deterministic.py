@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skvae.estimators._scoring import in_units
 from skvae.estimators.base import BaseAutoencoder
 from skvae.posteriors import PointPosterior
 
@@ -35,9 +36,10 @@ class DeterministicAutoencoder(BaseAutoencoder):
         module.likelihood.check_support(X)
 
         def log_likelihood(x: Tensor) -> Tensor:
-            return module.decode(module.encode(x).mean).log_prob(x).double()
+            p = module.decode(module.encode(x).mean)
+            return p.log_prob(x.double()).double()  # squares may overflow in float32
 
-        return module.blockwise(log_likelihood, X)
+        return in_units(module.blockwise(log_likelihood, X), module)
 
     def make_posterior(self) -> Any:
         """Return a new, unbuilt `Posterior` for one fit."""

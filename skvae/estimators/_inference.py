@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skvae._distributions.normal import rsample_with_log_prob
 from skvae._training.latents import fit_latent_density
 from skvae._utils.random import (
     SampleStream,
@@ -20,15 +18,12 @@ from skvae._utils.random import (
     draw_seed,
     make_generator,
     numpy_seed,
-    row_normal,
 )
 from skvae._utils.validation import check_integer
-from skvae.densities import sample_density, score_density
+from skvae.densities import sample_density
 from skvae.estimators._input import InputMixin
-from skvae.module import AutoencoderModule, block_size, blockwise, power_of_two
-
-# Blocks of the module that `score_samples` decodes at once.
-_DECODED_BLOCKS = 4
+from skvae.estimators._scoring import ImportanceSampler
+from skvae.module import AutoencoderModule
 
 
 # A TransformerMixin, since `set_output` reaches methods of its own subclasses only.
@@ -65,7 +60,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         module = self._fitted_module()
         Z = self._validate_codes(X, module.n_components)
         # A decoder of the user's own may work in place.
-        rows = module.blockwise(lambda z: module.decode(z).mean, Z.copy())
+        rows = module.blockwise(lambda z: module.decode(z).mean, Z.copy(), codes=True)
         return self._as_fitted(rows)
 
     def reconstruct(self, X: Any) -> NDArray[np.float32]:
@@ -120,7 +115,8 @@ class InferenceMixin(InputMixin, TransformerMixin):
             p = module.decode(z)
             return p.mean if mean else p.sample(generator)
 
-        return self._as_fitted(module.blockwise(decode, Z, draws=not mean))
+        rows = module.blockwise(decode, Z, draws=not mean, codes=True)
+        return self._as_fitted(rows)
 
     def score_samples(
         self, X: Any, *, n_importance_samples: int = 64
@@ -155,23 +151,8 @@ class InferenceMixin(InputMixin, TransformerMixin):
         check_integer(
             type(self).__name__ + ".score_samples", "n_importance_samples", k, 1
         )
-        density, seed = self._scoring_density(), child_seed(self._seed, Stream.SCORE)
-
-        def bound(x: Tensor) -> Tensor:
-            h = module.raw_encoding(x)
-            if len(X) == 1:  # only the encoder needs a larger block
-                x, h = x[:1], h[:1]
-            noise = row_normal(x, k, module.n_components, seed).to(module.device)
-            z, log_q = rsample_with_log_prob(module.posterior(h), noise)
-            log_ratio = module.decode(z).log_prob(x) - log_q
-            Z = z.reshape(-1, module.n_components).cpu().double().numpy()
-            log_prior = torch.from_numpy(score_density(density, Z)).reshape(k, -1)
-            log_w = log_ratio.cpu().double() + log_prior
-            return log_w.logsumexp(0) - np.log(k)
-
-        largest = power_of_two(_DECODED_BLOCKS * module.block // k)
-        n_rows = block_size(len(X), largest)
-        return blockwise(bound, X, module.device, n_rows)
+        seed = child_seed(self._seed, Stream.SCORE)
+        return ImportanceSampler(module, self._scoring_density(), k, seed)(X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples` over the rows of X, in nats.
