@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skvae._utils.float32 import to_float32
 from skvae._utils.random import standard_normal
-from skvae._utils.rows import DataSummary, row_blocks, to_float32
+from skvae._utils.rows import DataSummary, row_blocks
 from skvae._utils.threads import limited_threads
 
 __all__ = ["AutoencoderModule"]
@@ -21,6 +22,9 @@ BLOCK, _SMALLEST_BLOCK, _BLOCK_OF_ONE_ROW = 512, 32, 4
 # The largest blocks of convolutions have as many rows, at least 16, as keep the values
 # that the widest layer puts out below this number.
 _BLOCK_VALUES, _CONVOLUTION_ROWS = 2**19, 16
+# The encoder's input in spreads: what is farther away is seen at this distance, so that
+# nothing overflows. Of n training rows, none is farther than their root.
+_FARTHEST, _SMALLEST = 1e6, 1e-30
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _CONVOLUTIONS += (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -29,7 +33,8 @@ class AutoencoderModule(nn.Module):
     """Encoder, posterior, decoder and likelihood.
 
     The encoder sees rows that are centred and scaled with the training data's mean and
-    spread; x itself stays in the units of the data.
+    spread; x itself stays in the units of the data, or in those of `frame` where
+    float32 would lose what the data say.
 
     Parameters
     ----------
@@ -42,6 +47,9 @@ class AutoencoderModule(nn.Module):
 
     Attributes
     ----------
+    frame : Frame
+        Origin and units of x; plain, and x in the units of the data, unless these lie
+        far from 0 beside their spread, or this is very large or small.
     block : int
         Rows of the largest block of inference: fewer where convolutions need much
         memory per row.
@@ -60,7 +68,8 @@ class AutoencoderModule(nn.Module):
         self.encoder, self.posterior = encoder, posterior
         self.decoder, self.likelihood = decoder, likelihood
         self.n_features, self.n_components = summary.n_features, n_components
-        spread = np.float32(likelihood.encoder_scale(summary))
+        self.frame = summary.frame
+        spread = np.float32(np.maximum(likelihood.encoder_scale(summary), _SMALLEST))
         factor = np.broadcast_to(1 / spread, summary.mean.shape).astype(np.float32)
         shift = (-summary.mean * factor).astype(np.float32)
         self.register_buffer("factor", torch.from_numpy(factor))
@@ -81,7 +90,10 @@ class AutoencoderModule(nn.Module):
 
     def raw_encoding(self, x: Tensor) -> Tensor:
         """Return the encoder's outputs, which `posterior` turns into q(z|x)."""
-        return self.encoder(torch.addcmul(self.shift, self.factor, x)).float()
+        x = torch.addcmul(self.shift, self.factor, x)
+        if not self.training:
+            x = x.clamp(-_FARTHEST, _FARTHEST)
+        return self.encoder(x).float()
 
     def decode(self, z: Tensor) -> Any:
         """Return p(x|z) for z of shape (..., n_components)."""
@@ -109,6 +121,7 @@ class AutoencoderModule(nn.Module):
         X: np.ndarray,
         *,
         draws: bool = False,
+        codes: bool = False,
     ) -> np.ndarray:
         """Apply a row-wise function in blocks, which are small for few rows.
 
@@ -119,13 +132,16 @@ class AutoencoderModule(nn.Module):
         draws : bool, default=False
             Whether the function draws from a generator. Blocks then have the largest
             size, so that the draws do not depend on the number of rows.
+        codes : bool, default=False
+            Whether X are codes, not rows of data.
 
         Returns
         -------
         out : ndarray of shape (n_samples, ...)
         """
         n_rows = self.block if draws else block_size(len(X), self.block)
-        return blockwise(function, X, self.device, n_rows)
+        read = to_float32 if codes else self.frame.read
+        return blockwise(function, X, self.device, n_rows, read)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "AutoencoderModule":
         """Copy on the same device, without the detour that a pickle takes."""
@@ -165,6 +181,7 @@ def blockwise(
     X: np.ndarray,
     device: torch.device,
     n_rows: int = BLOCK,
+    read: Callable[[np.ndarray], Tensor] = to_float32,
 ) -> np.ndarray:
     """Apply a row-wise function in padded blocks of one fixed shape.
 
@@ -175,6 +192,8 @@ def blockwise(
     X : ndarray of shape (n_samples, n_features)
     device : torch.device
     n_rows : int, default=BLOCK
+    read : callable, default=to_float32
+        Turns rows into a tensor.
 
     Returns
     -------
@@ -184,7 +203,7 @@ def blockwise(
     exact = torch.autocast(device.type, enabled=False)
     with torch.inference_mode(), exact, limited_threads():
         for i, rows in enumerate(row_blocks(X, n_rows)):
-            x = to_float32(rows)
+            x = read(rows)
             if len(x) < n_rows:
                 x = torch.cat([x, x[-1:].expand(n_rows - len(x), -1)])
             y = function(x.to(device))[: len(rows)].cpu().numpy()

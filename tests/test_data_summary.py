@@ -20,8 +20,8 @@ def test_statistics_are_numpys(n_samples, offset, spread, seed):
     X = offset + spread * rng.standard_normal((n_samples, 3))
     summary = summarise(X)
     np.testing.assert_allclose(summary.mean, X.mean(0), rtol=1e-9)
-    rounding = 10 * np.finfo(np.float32).eps * abs(X.mean(0))
-    expected = np.where(X.std(0) > rounding, X.std(0), 0)  # constant in float32
+    rounding = 1000 * np.finfo(np.float64).eps * abs(X.mean(0))
+    expected = np.where(X.std(0) > rounding, X.std(0), 0)
     np.testing.assert_allclose(
         summary.std, expected, rtol=1e-6, atol=1e-9 * abs(offset)
     )

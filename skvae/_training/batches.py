@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skvae._utils.rows import is_memory_mapped, to_float32
+from skvae._utils.float32 import PLAIN, Frame
+from skvae._utils.rows import is_memory_mapped
 
 
 class Batches:
@@ -23,6 +24,8 @@ class Batches:
     device : torch.device
     rows : Tensor of int, optional
         The rows to visit; all by default.
+    frame : Frame, optional
+        The origin and the units of the batches; those of X by default.
     """
 
     def __init__(
@@ -31,8 +34,9 @@ class Batches:
         batch_size: int,
         device: torch.device,
         rows: Tensor | None = None,
+        frame: Frame = PLAIN,
     ) -> None:
-        self.X, self.device = X, device
+        self.X, self.device, self.frame = X, device, frame
         self.rows = torch.arange(len(X), device="cpu") if rows is None else rows
         self.batch_size = even_batch_size(len(self.rows), batch_size)
         self.resident = self._place(X)
@@ -44,7 +48,7 @@ class Batches:
     def __call__(self, rows: Tensor) -> Tensor:
         """Return the given rows of X (indices where the data are)."""
         if self.resident is None:
-            return to_float32(self.X[rows.numpy()]).to(self.device)
+            return self.frame.read(self.X[rows.numpy()]).to(self.device)
         return self.resident.index_select(0, rows).float()
 
     def shuffled(self, generator: torch.Generator) -> Iterator[Tensor]:
@@ -63,9 +67,9 @@ class Batches:
     def _place(self, X: np.ndarray) -> Tensor | None:
         if is_memory_mapped(X) or not self._fits(X):
             return None
-        if X.dtype.itemsize < 4:
+        if X.dtype.itemsize < 4 and self.frame.is_plain:
             return torch.tensor(X, device=self.device)
-        return to_float32(X).to(self.device)
+        return self.frame.read(X).to(self.device)
 
     def _fits(self, X: np.ndarray) -> bool:
         if self.device.type != "cuda":

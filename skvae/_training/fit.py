@@ -24,6 +24,7 @@ from skvae._training.loop import Step, minimize
 from skvae._training.parts import check_same_parts, describe_parts, new_module
 from skvae._training.stream import RowSample
 from skvae._utils.device import resolve_device
+from skvae._utils.float32 import PLAIN
 from skvae._utils.images import image_shape_of
 from skvae._utils.optimizers import HasOptimizers
 from skvae._utils.random import (
@@ -179,7 +180,8 @@ class Fit:
     def _new_module(self) -> AutoencoderModule:
         generator = make_generator(self.seed, Stream.INIT)
         rows = self.sample.rows if self.previous else self.X
-        return new_module(self.estimator, self.network, rows, generator)
+        parts = self.estimator, self.network, rows, generator
+        return new_module(*parts, is_float32=self.draws is not None)
 
     def _resumed_module(self) -> AutoencoderModule:
         module = copy.deepcopy(self.previous.module_)
@@ -233,7 +235,7 @@ class Fit:
     def _train(self, callbacks: EpochCallbacks) -> None:
         estimator, device = self.estimator, self.device
         train, validation = self._split()
-        batches = Batches(self.rows, estimator.batch_size, device, train)
+        batches = self._batches(train)
         noise = torch.Generator(device=device)
         annealing = torch.ones((), device=device, dtype=torch.float32)
         n_total = max(estimator.max_epochs, self.first_epoch + self.n_epochs)
@@ -264,6 +266,12 @@ class Fit:
                 end_epoch=lambda record: self._end_epoch(record, callbacks),
             )
 
+    def _batches(self, rows: Tensor | None) -> Batches:
+        """Return batches of the given rows, or of all."""
+        frame = PLAIN if self.draws else self.module.frame
+        size = self.estimator.batch_size
+        return Batches(self.rows, size, self.device, rows, frame)
+
     def _terms(
         self, batch: Tensor, generator: torch.Generator, annealing: float | Tensor
     ) -> dict[str, Tensor]:
@@ -289,7 +297,7 @@ class Fit:
     def _validation_loss(self, rows: Tensor) -> Callable[[], float] | None:
         if not len(rows):
             return None
-        batches = Batches(self.rows, self.estimator.batch_size, self.device, rows)
+        batches = self._batches(rows)
         noise = torch.Generator(device=self.device)
 
         def loss() -> float:

@@ -10,6 +10,7 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from skvae._utils.float32 import check_range
 from skvae._utils.rows import summarise
 from skvae._utils.warn import warn
 from skvae.likelihoods import resolve_likelihood
@@ -21,13 +22,25 @@ _ADDRESS = re.compile(" at 0x[0-9a-f]+")  # differs after unpickling
 
 
 def new_module(
-    estimator: Any, network: Network, X: np.ndarray, generator: torch.Generator
+    estimator: Any,
+    network: Network,
+    X: np.ndarray,
+    generator: torch.Generator,
+    *,
+    is_float32: bool = False,
 ) -> AutoencoderModule:
-    """Build the module of an estimator for the rows of X, on the CPU."""
-    summary, d = summarise(X), estimator.n_components
+    """Build the module of an estimator for the rows of X, on the CPU.
+
+    Rows that are drawn in float32 are seen as they are, without another frame.
+    """
+    d = estimator.n_components
     posterior = estimator.make_posterior()
     likelihood = clone(resolve_likelihood(estimator.likelihood))
     likelihood.check_support(X)
+    summary = summarise(X)
+    frame = summary.plain_frame() if is_float32 else likelihood.frame(summary)
+    summary = summary.in_frame(frame)
+    check_range(np.abs(summary.mean) + summary.std, X)
     likelihood.build(summary)
     n_outputs = likelihood.outputs_per_feature * summary.n_features
     n_encoded = posterior.n_outputs(d)

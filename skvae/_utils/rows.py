@@ -1,18 +1,25 @@
-"""Rows of arrays: statistics, blocks, and float32 tensors of them."""
+"""Rows of arrays: statistics, and blocks of them."""
 
-import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-import torch
-from sklearn.utils import assert_all_finite
-from torch import Tensor
+
+from skvae._utils.float32 import PLAIN, Frame
 
 # Entries of one block: 16 MB in float32, 32 MB in float64.
 BLOCK_ENTRIES = 2**22
+# A feature farther from 0 than this many times its spread has another origin: float32
+# would keep less than 16 of its 24 bits.
+_FAR = 2**8
+# Spreads beyond two to this power, or below its inverse, have another unit: the squares
+# of float32 would overflow far sooner than its values.
+_LARGEST_EXPONENT = 30
+# Spreads that are no more than rounding, as shares of the mean.
+_ROUNDING = {4: 10 * np.finfo(np.float32).eps, 8: 1000 * np.finfo(np.float64).eps}
+_LARGEST_SQUARED = 1e150
 
 
 @dataclass(frozen=True)
@@ -22,11 +29,17 @@ class DataSummary:
     Attributes
     ----------
     mean, std : ndarray of shape (n_features,)
-        The standard deviation is 0 where it is within float32's rounding of the mean.
+        The standard deviation is 0 where it is within the rounding of the mean.
+    dtype : NumPy type
+        Type of X.
+    frame : Frame
+        The origin and the units of `mean` and `std`.
     """
 
     mean: np.ndarray
     std: np.ndarray
+    dtype: Any = np.float32
+    frame: Frame = PLAIN
 
     @property
     def n_features(self) -> int:
@@ -43,6 +56,30 @@ class DataSummary:
         """Standard deviation of every feature; the total scale where it is constant."""
         return np.where(self.std == 0, self.total_scale, self.std)
 
+    def plain_frame(self) -> Frame:
+        """Return the frame that leaves rows as they are."""
+        wide = np.dtype(self.dtype).itemsize > 4 or np.dtype(self.dtype) == np.int32
+        return Frame(dtype=np.float64 if wide else np.float32)
+
+    def scaled_frame(self, spread: float | np.ndarray) -> Frame:
+        """Return a frame in which float32 holds what X says, for rows of this spread.
+
+        Most data need none: features have an origin only if they lie many times their
+        spread from 0, and units only if `spread` is very large or very small.
+        """
+        plain = self.plain_frame()
+        if np.dtype(self.dtype).itemsize < 4:  # float32 holds each of their values
+            return plain
+        is_far = np.abs(self.mean) > _FAR * self.feature_scale
+        exponent = np.rint(np.log2(spread)).astype(int)
+        exponent = np.where(np.abs(exponent) > _LARGEST_EXPONENT, exponent, 0)
+        return Frame(np.where(is_far, self.mean, 0.0), exponent, plain.dtype)
+
+    def in_frame(self, frame: Frame) -> "DataSummary":
+        """Return the statistics of the rows that a module sees."""
+        mean, std = frame.to_frame(self.mean), np.ldexp(self.std, -frame.exponent)
+        return DataSummary(mean, std, self.dtype, frame)
+
 
 def summarise(X: np.ndarray) -> DataSummary:
     """Compute the statistics of `X` in one pass over blocks of rows.
@@ -53,6 +90,7 @@ def summarise(X: np.ndarray) -> DataSummary:
     count, mean, m2 = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for block in row_blocks(X):
         rows = block.astype(np.float64)
+        _check_squares(rows)
         block_mean = rows.mean(0)
         rows -= block_mean
         delta, total = block_mean - mean, count + len(rows)
@@ -60,10 +98,9 @@ def summarise(X: np.ndarray) -> DataSummary:
         mean += delta * len(rows) / total
         count = total
     std = np.sqrt(m2 / count)
-    std[std <= 10 * np.finfo(np.float32).eps * np.abs(mean)] = 0.0  # constant
-    if not (np.abs(mean) + std < np.finfo(np.float32).max).all():
-        _refuse_range(X)
-    return DataSummary(mean, std)
+    rounding = _ROUNDING[4 if X.dtype == np.float32 else 8]
+    std[std <= rounding * np.abs(mean)] = 0.0  # constant
+    return DataSummary(mean, std, X.dtype)
 
 
 def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -89,31 +126,16 @@ def row_slices(
         yield slice(start, min(start + size, n_rows))
 
 
-def to_float32(rows: np.ndarray) -> Tensor:
-    """Return rows as a float32 tensor, sharing their memory where that is safe.
-
-    Raises
-    ------
-    ValueError
-        If a value is missing, infinite, or beyond the range of float32.
-    """
-    if rows.dtype == np.float32 and rows.flags.writeable and rows.flags.c_contiguous:
-        x = torch.from_numpy(rows)
-    else:
-        with np.errstate(over="ignore"):
-            x = torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
-    # One cheap pass; the sum may also overflow, so look closely before raising.
-    if not math.isfinite(x.sum()) and not x.isfinite().all():
-        assert_all_finite(rows, input_name="X")
-        _refuse_range(rows)
-    return x
-
-
-def _refuse_range(X: np.ndarray) -> NoReturn:
-    raise ValueError(
-        "X must stay within the range of float32, +-3.4e38, but has the value "
-        f"{np.abs(X).max():.3g}. Rescale X, for example with StandardScaler."
-    )
+def _check_squares(rows: np.ndarray) -> None:
+    """Raise ValueError for values whose squares float64 cannot sum."""
+    largest = np.abs(rows).max(0)
+    if (largest > _LARGEST_SQUARED).any():
+        feature = int(np.argmax(largest))
+        raise ValueError(
+            f"X must stay below {_LARGEST_SQUARED:.0e}, whose square float64 can hold, "
+            f"but feature {feature} has the value {largest[feature]:.3g}. Rescale X, "
+            "for example by a division."
+        )
 
 
 def is_memory_mapped(X: Any) -> bool:

@@ -44,5 +44,6 @@ class InputMixin:
         return Z
 
     def _as_fitted(self, rows: np.ndarray) -> np.ndarray:
-        """Give rows the shape that they had in `fit`."""
+        """Give rows the units, the type and the shape that they had in `fit`."""
+        rows = self.module_.frame.restore(rows)
         return rows.reshape(len(rows), *self._row_shape)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._utils.float32 import Frame
 from skvae._utils.optimizers import HasOptimizers
 from skvae._utils.rows import DataSummary
 
@@ -53,6 +54,20 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
 
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if X leaves the support."""
+
+    def frame(self, summary: DataSummary) -> Frame:
+        """Return the origin and the units in which the module sees X.
+
+        Those of X, unless a subclass has a density that may be moved and scaled:
+        `summary.scaled_frame` then keeps what float32 would lose. `build` receives the
+        statistics in this frame.
+
+        Parameters
+        ----------
+        summary : DataSummary
+            In the units of X.
+        """
+        return summary.plain_frame()
 
     def encoder_scale(self, summary: DataSummary) -> float | np.ndarray:
         """Return the scale that the encoder's input is divided by.

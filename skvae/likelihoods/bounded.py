@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from skvae._distributions.normal import Bernoulli
 from skvae._distributions.observations import ContinuousBernoulli, DiscretizedLogistic
+from skvae._utils.float32 import Frame
 from skvae._utils.rows import DataSummary, extremes, row_blocks
 from skvae._utils.validation import check_integer, check_real
 from skvae.likelihoods.base import Likelihood
@@ -164,6 +165,10 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
             off = np.abs(level - nearest) > 0.01
             if off.any():
                 self._refuse(rows, np.argwhere(off)[0])
+
+    def frame(self, summary: DataSummary) -> Frame:
+        """Return the frame of the levels, that of X."""
+        return summary.plain_frame()
 
     def optimizers(self) -> list[Any]:
         """Return Adam with a rate of its own for a learned scale."""

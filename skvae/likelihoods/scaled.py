@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from skvae._distributions.normal import DiagonalNormal, IsotropicNormal
 from skvae._distributions.observations import Laplace
+from skvae._utils.float32 import Frame
 from skvae._utils.rows import DataSummary
 from skvae.likelihoods.base import Likelihood
 
@@ -53,25 +54,31 @@ class ScaledLikelihood(Likelihood):
     @property
     def scale_(self) -> float | np.ndarray:
         """Scale of the observation noise, in the units of X."""
-        scale = self.log_scale.detach().exp().cpu().double().numpy()
+        scale = self.log_scale.detach().exp().cpu().double().numpy() * self.unit
         return scale if scale.ndim else float(scale)
+
+    def frame(self, summary: DataSummary) -> Frame:
+        """Return a frame around the data; see `Likelihood.frame`."""
+        self.check_parameters()
+        return summary.scaled_frame(self._spread(summary))
 
     def build(self, summary: DataSummary) -> ScaledLikelihood:
         """Check parameters, create learned state from statistics of X; return self."""
         self.check_parameters()
-        by_feature = self._is("feature") or self._is("predicted")
-        spread = summary.feature_scale if by_feature else summary.total_scale
+        self.unit = summary.frame.unit
         self.register_buffer("location", _float32(summary.mean))
-        self.register_buffer("spread", _float32(spread))
-        lowest = _LOWEST_FEATURE_LOG_SCALE if by_feature else _LOWEST_LOG_SCALE
+        self.register_buffer("spread", _float32(self._spread(summary)))
+        lowest = _LOWEST_FEATURE_LOG_SCALE if self._by_feature else _LOWEST_LOG_SCALE
         self.register_buffer("lowest", self.spread.log() + float(lowest))
         start = self.spread.log() + _INITIAL_LOG_SCALE
         if self._is("global") or self._is("feature"):
             self.log_scale = nn.Parameter(start)
         elif self._is("predicted"):
             self.register_buffer("initial_log_scale", start)
+            self.register_buffer("highest", start - float(lowest))
         else:
-            self.register_buffer("log_scale", _float32(np.log(self.scale)))
+            scale = np.log(self.scale) - np.log(self.unit)
+            self.register_buffer("log_scale", _float32(scale))
         return self
 
     def forward(self, h: Tensor) -> Any:
@@ -79,7 +86,7 @@ class ScaledLikelihood(Likelihood):
         if not self._is("predicted"):
             return self.distribution(self._location(h), self.log_scale)
         h, r = h.chunk(2, -1)
-        log_scale = torch.maximum(self.initial_log_scale + r, self.lowest)
+        log_scale = (self.initial_log_scale + r).clamp(self.lowest, self.highest)
         return self.distribution(self._location(h), log_scale)
 
     def optimizers(self) -> list[Any]:
@@ -95,7 +102,7 @@ class ScaledLikelihood(Likelihood):
         """Return the scale (for one by feature: its root mean square)."""
         if not isinstance(getattr(self, "log_scale", None), nn.Parameter):
             return {}
-        return {"scale": float((2 * self.log_scale.detach()).exp().mean().sqrt())}
+        return {"scale": float(np.sqrt(np.mean(np.square(self.scale_))))}
 
     def encoder_scale(self, summary: DataSummary) -> np.ndarray:
         """Return the scale of the data that the decoder's location has, too."""
@@ -117,6 +124,13 @@ class ScaledLikelihood(Likelihood):
 
     def _location(self, h: Tensor) -> Tensor:
         return torch.addcmul(self.location, self.spread, h)
+
+    @property
+    def _by_feature(self) -> bool:
+        return self._is("feature") or self._is("predicted")
+
+    def _spread(self, summary: DataSummary) -> float | np.ndarray:
+        return summary.feature_scale if self._by_feature else summary.total_scale
 
     def _is(self, scale: str) -> bool:
         return isinstance(self.scale, str) and self.scale == scale

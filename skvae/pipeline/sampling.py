@@ -81,6 +81,8 @@ def sample_pipeline(
     _check_steps(pipeline)
     check_is_fitted(pipeline)
     X = sample_rows(pipeline[-1], n_samples, mean, random_state)
+    # Steps may restore what float32 cannot hold, such as time stamps.
+    X = np.asarray(X, dtype=np.float64)
     for _, step in reversed(steps_before_last(pipeline)):
         X = invert(step, X)
     return X

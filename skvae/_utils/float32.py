@@ -1,0 +1,114 @@
+"""Rows as float32 tensors, in an origin and units that lose nothing of them."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite
+from torch import Tensor
+
+_LARGEST = np.finfo(np.float32).max
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Origin and units of the numbers that a module computes with.
+
+    A module sees ``(X - origin) / 2**exponent``, computed in float64 and cast to
+    float32. Powers of two change no digit. The plain frame leaves rows as they are.
+
+    Attributes
+    ----------
+    origin : float or ndarray of shape (n_features,)
+    exponent : int or ndarray of int of shape (n_features,)
+    dtype : NumPy type
+        Type of the rows that are given back: float64 if X had so many digits.
+    """
+
+    origin: Any = 0.0
+    exponent: Any = 0
+    dtype: Any = np.float32
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows stay as they are."""
+        return not (np.any(self.origin) or np.any(self.exponent))
+
+    @property
+    def unit(self) -> Any:
+        """What is 1 inside, in the units of X."""
+        return np.ldexp(1.0, self.exponent)
+
+    def to_frame(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Take values by feature from the units of X, in float64."""
+        # Scaled first, differences of the largest numbers stay finite.
+        origin = np.ldexp(self.origin, -np.asarray(self.exponent))
+        scaled = np.ldexp(values.astype(np.float64), -np.asarray(self.exponent))
+        return scaled - origin
+
+    def read(self, rows: NDArray[Any]) -> Tensor:
+        """Return rows of X as a float32 tensor; raise ValueError if it cannot be."""
+        if self.is_plain:
+            return to_float32(rows)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            x = torch.from_numpy(self.to_frame(rows).astype(np.float32))
+        _check_finite(x, rows)
+        return x
+
+    def restore(self, rows: NDArray[np.float32]) -> NDArray[Any]:
+        """Take rows back to the units of X."""
+        if self.is_plain:
+            return rows.astype(self.dtype, copy=False)
+        with np.errstate(over="ignore", under="ignore"):
+            exact = np.ldexp(rows.astype(np.float64), self.exponent) + self.origin
+            return exact.astype(self.dtype, copy=False)
+
+    def log_volume(self, n_features: int) -> float:
+        """Logarithm of the volume of the unit cube, in the units of X."""
+        exponents = np.broadcast_to(self.exponent, n_features)
+        return float(exponents.sum() * math.log(2))
+
+
+PLAIN = Frame()
+
+
+def to_float32(rows: NDArray[Any]) -> Tensor:
+    """Return rows as a float32 tensor, sharing their memory where that is safe.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing, infinite, or beyond the range of float32.
+    """
+    if rows.dtype == np.float32 and rows.flags.writeable and rows.flags.c_contiguous:
+        x = torch.from_numpy(rows)
+    else:
+        with np.errstate(over="ignore", under="ignore"):
+            x = torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
+    _check_finite(x, rows)
+    return x
+
+
+def check_range(values: NDArray[Any], X: NDArray[Any]) -> None:
+    """Raise ValueError, naming a value of `X`, if float32 cannot hold statistics."""
+    if not (np.abs(values) < _LARGEST).all():
+        _refuse_range(X)
+
+
+def _check_finite(x: Tensor, rows: NDArray[Any]) -> None:
+    # One cheap pass; the sum may also overflow, so look closely before raising.
+    if not math.isfinite(x.sum()) and not x.isfinite().all():
+        assert_all_finite(rows, input_name="X")
+        _refuse_range(rows)
+
+
+def _refuse_range(X: NDArray[Any]) -> NoReturn:
+    row, feature = np.unravel_index(np.argmax(np.abs(X)), X.shape)
+    raise ValueError(
+        "X must stay within the range of float32, +-3.4e38, but feature "
+        f"{feature} has the value {X[row, feature]:.3g}. Rescale X, for example with "
+        "StandardScaler, or remove that row if the value stands for a missing one."
+    )
