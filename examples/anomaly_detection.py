@@ -14,6 +14,10 @@ the figures below. On scaled measurements it is no better than an IsolationFores
 normal density, which is fitted in a millisecond; after the power transform it is the
 best of all, by less than 0.01. PCA, whose noise is the same for every measurement, is
 behind in both.
+
+At last, a threshold that 5 % of benign tumours should fall below. A quantile of the
+scores of training rows is too high, since the model fits those closely; one of held-out
+rows is right, up to the error of so few.
 """
 
 import os
@@ -66,6 +70,7 @@ def detectors(seed):
 # 3. Splits. A row that is less likely is more anomalous.
 transformers = {"scaled": StandardScaler(), "power transform": PowerTransformer()}
 areas = {name: {way: [] for way in transformers} for name in detectors(0)}
+alarms = {"training": [], "held-out": []}
 for seed in range(2 if SMALL else 5):
     train, test = train_test_split(benign, test_size=0.5, random_state=seed)
     rows = np.vstack([test, malignant])
@@ -75,12 +80,23 @@ for seed in range(2 if SMALL else 5):
             pipeline = make_pipeline(transformer, detector).fit(train)
             area = roc_auc_score(is_anomaly, -pipeline.score_samples(rows))
             areas[name][way].append(area)
+            if (name, way) == ("VAE", "power transform"):
+                new = pipeline.score_samples(test[1::2])
+                for kind, source in ("training", train), ("held-out", test[::2]):
+                    threshold = np.quantile(pipeline.score_samples(source), 0.05)
+                    alarms[kind].append(np.mean(new < threshold))
 
-# 4. The table.
+# 4. The tables.
 print(f"{len(train)} benign tumours to fit, {len(test)} and {len(malignant)} malignant")
 print("ones to rank; area under the ROC curve\n")
 print(f"{'':20}" + "".join(f"{way:>20}" for way in transformers))
 for name, by_way in areas.items():
     cells = [f"{np.mean(a):.3f} +- {np.std(a):.3f}" for a in by_way.values()]
     print(f"{name:20}" + "".join(f"{cell:>20}" for cell in cells))
+print(
+    "\nfalse alarms of the VAE, where 5 % are asked for, by the rows of the threshold\n"
+)
+for kind, rates in alarms.items():
+    print(f"{kind + ' rows':20}{np.mean(rates):>20.3f}")
+assert SMALL or np.mean(alarms["held-out"]) < np.mean(alarms["training"])
 assert SMALL or min(map(min, areas["VAE"].values())) > 0.9

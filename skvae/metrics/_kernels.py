@@ -22,8 +22,8 @@ Blocks = Iterator[tuple[slice, FloatArray]]
 # Error of a squared distance that a kernel does not show, over that distance plus the
 # square of the bandwidth.
 _TOLERANCE = 1e-9
-# Of the mean square of a row; the sum of its cubes must not overflow.
-_LARGEST_SQUARE = 1e90
+# Of the mean square of a row; squares of its cubes must not overflow.
+_LARGEST_SQUARE = 1e48
 
 
 class Kernel(Protocol):

@@ -75,7 +75,7 @@ def kernel_distance(
     Raises
     ------
     ValueError
-        If a set has fewer than two rows, NaN, or a row with a mean square beyond 1e90,
+        If a set has fewer than two rows, NaN, or a row with a mean square beyond 1e48,
         or the widths differ.
 
     Notes

@@ -171,9 +171,9 @@ def median_bandwidth(X_real: ArrayLike | Tensor) -> float:
         [_pairs(Z, *block) for block in squared_distance_triangle(Z)]
     )
     apart = squared[squared > 0]
-    _check_spread(len(apart), X)
-    equal = len(squared) - len(apart)
-    return float(np.median(np.sqrt(apart if equal > len(apart) else squared)))
+    most_are_equal = 2 * len(apart) < len(squared)
+    distances = np.sqrt(apart if most_are_equal else squared)
+    return _check_spread(np.median(distances) if len(apart) else 0.0, X)
 
 
 def _pairs(Z: FloatArray, rows: slice, squared: FloatArray) -> FloatArray:
@@ -200,18 +200,19 @@ def _resolve(
     elif kernel == "rbf":
         bandwidth = median_bandwidth(X)
     else:
-        _check_spread((X[0] != X).any(), X)
-        bandwidth = float(np.sqrt(X.var(axis=0).mean()))
+        spread = np.sqrt(X.var(axis=0).mean()) if (X[0] != X).any() else 0.0
+        bandwidth = _check_spread(spread, X)
     return rbf(bandwidth) if kernel == "rbf" else imq(bandwidth, X.shape[1]), bandwidth
 
 
-def _check_spread(has_spread: bool, X: FloatArray) -> None:
-    if not has_spread:
+def _check_spread(bandwidth: float, X: FloatArray) -> float:
+    if bandwidth < _BANDWIDTHS[0]:
         raise ValueError(
             "X_real must have spread to fix a bandwidth on, but the typical distance "
-            f"of its {len(X)} rows is 0. Pass bandwidth to maximum_mean_discrepancy, "
-            "or rows that differ."
+            f"of its {len(X)} rows is {bandwidth:.1g}. Pass bandwidth to "
+            "maximum_mean_discrepancy, or rows that differ."
         )
+    return float(bandwidth)
 
 
 def _p_value(
