@@ -179,7 +179,8 @@ def median_bandwidth(X_real: ArrayLike | Tensor) -> float:
 def _pairs(Z: FloatArray, rows: slice, squared: FloatArray) -> FloatArray:
     """Squared distances of the pairs of a block, each once."""
     sharpen(squared, Z[rows], Z[rows.start :], _MEDIAN_TOLERANCE, 0.0)
-    return squared[np.triu_indices(len(squared), k=1, m=squared.shape[1])]
+    pairs = squared[np.triu_indices(len(squared), k=1, m=squared.shape[1])]
+    return np.maximum(pairs, 0.0)
 
 
 def _resolve(
