@@ -182,6 +182,10 @@ class InferenceMixin(InputMixin, TransformerMixin):
             self._density = fit_latent_density(self, module, rows, self._seed)
         return self._density
 
+    @latent_density_.setter
+    def latent_density_(self, density: Any) -> None:
+        self._density = density
+
     @property
     def _n_features_out(self) -> int:
         return self.module_.n_components
