@@ -19,8 +19,8 @@ __all__ = ["AutoencoderModule"]
 # into the remainder that element-wise functions compute without vector instructions,
 # and rounds differently. From 4 on, matrix products take one way through the BLAS.
 BLOCK, _SMALLEST_BLOCK, _BLOCK_OF_ONE_ROW = 512, 32, 4
-# The largest blocks of convolutions have as many rows, at least 16, as keep the values
-# that the widest layer puts out below this number.
+# The largest blocks have as many rows, at least 16, as keep below this number the
+# values of the rows, of their posteriors, and of the widest layer of convolutions.
 _BLOCK_VALUES, _CONVOLUTION_ROWS = 2**19, 16
 # The encoder's input in spreads: what is farther away is seen at this distance, so that
 # nothing overflows. Of n training rows, none is farther than their root.
@@ -51,8 +51,8 @@ class AutoencoderModule(nn.Module):
         Origin and units of x; plain, and x in the units of the data, unless these lie
         far from 0 beside their spread, or this is very large or small.
     block : int
-        Rows of the largest block of inference: fewer where convolutions need much
-        memory per row.
+        Rows of the largest block of inference: fewer where rows, covariances or
+        convolutions need much memory per row.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class AutoencoderModule(nn.Module):
         self.register_buffer("shift", torch.from_numpy(shift))
         networks = (encoder, self.n_features), (decoder, n_components)
         values = max(_values_per_row(network, n_in) for network, n_in in networks)
+        values = max(values, self.n_features, posterior.n_outputs(n_components))
         n_rows = power_of_two(_BLOCK_VALUES // values)
         self.block = min(BLOCK, max(_CONVOLUTION_ROWS, n_rows))
 

@@ -63,7 +63,17 @@ class FittingMixin(CallbackSupportMixin):
         """Train for one more epoch on the rows of X.
 
         ``max_epochs`` calls with the same X equal one ``fit`` with a constant learning
-        rate. The statistics that centre and scale X stay those of the first call.
+        rate (with more than 10,000 rows, except for what is estimated from codes).
+
+        X may be the next chunk of a stream. The latent density and the diagnostics are
+        then those of a sample of the stream, rows of ``fit`` included, in which every
+        row has equal probability: at most 10,000 rows, or 64 MB in float32. A chunk of
+        at least 32 rows that comes again is counted once. The density is fitted when
+        it is first used, and not in every call.
+
+        The statistics that centre and scale X are those of the first 32 rows and the
+        rest of their chunk: after chunks of fewer rows, or of equal rows, the networks
+        begin anew. Let the first chunk be like the stream as a whole.
 
         Parameters
         ----------

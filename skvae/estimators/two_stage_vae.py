@@ -177,7 +177,8 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train the first stage for one more epoch, and the second for its share.
 
-        The second stage sees the codes of the first as it then is, so that many calls
+        The second stage sees codes of as many rows, drawn from a sample of all chunks,
+        by the first stage as it then is, so that many calls
         differ from one ``fit``, which finishes the first stage before the second one
         starts. The first stage is the same after as many epochs. To go on with the
         stages one after the other, use ``warm_start`` and ``fit``.
