@@ -41,6 +41,11 @@ Attributes = dict[str, Any]
 _MIN_OF_STREAM = 1024  # rows on which a stream is diagnosed, at least
 
 
+# A row of the validation set costs no more than the upper quartile plus this many times
+# the distance between the quartiles, so that a single row far out decides nothing.
+_FENCE = 10.0
+
+
 class Draws(Protocol):
     """Rows that are drawn anew for every batch, such as codes from posteriors."""
 
@@ -303,13 +308,13 @@ class Fit:
         def loss() -> float:
             noise.manual_seed(child_seed(self.seed, Stream.VALIDATE))
             self.module.eval()
-            total = 0.0
+            losses = []
             with torch.no_grad():
                 for x in batches.ordered():
-                    terms = self._terms(x, noise, 1.0)
-                    total += sum(t.mean() for t in terms.values()) * len(x)
+                    terms = self._terms(x, noise, 1.0).values()
+                    losses.append(sum(t.double().expand(len(x)) for t in terms))
             self.module.train()
-            return float(total) / len(rows)
+            return robust_mean(torch.cat(losses))
 
         return loss
 
@@ -343,3 +348,11 @@ class Fit:
         name = type(self.estimator).__name__
         total = self.first_epoch + self.n_epochs
         print(f"[{name}] epoch {n_done}/{total}  {figures}  ({seconds:.2f} s)")
+
+
+def robust_mean(losses: Tensor) -> float:
+    """Return the mean of losses by row, where those far above all others are cut."""
+    lower, upper = np.quantile(losses.cpu().numpy(), [0.25, 0.75])
+    fence = upper + _FENCE * (upper - lower)
+    # Where most rows are equal, there is no distance to measure by.
+    return float((losses.clamp(max=fence) if upper > lower else losses).mean())

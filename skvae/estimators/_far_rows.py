@@ -16,9 +16,10 @@ from skvae._distributions.normal import LOG_2PI, standard_normal_log_prob
 from skvae.module import AutoencoderModule
 
 _FAR = 2.0  # root mean square of a scaled input or of a code
-_N_STEPS = 8
+_FIRST_STEPS, _N_STEPS = 3, 6  # from each start, and from the best of their ends
 _DIFFERENCE = 1e-2  # of a code, or of 1 if it is smaller
 _LENGTHS = 4.0 ** torch.arange(-4, 7)  # of a step, in units of the natural one
+_RADII = 3.0, 9.0  # of codes to begin with, in root mean squares
 _SCALES = torch.tensor([1.0, 2.0, 0.5, 4.0])  # of draws around the mode
 
 
@@ -62,11 +63,9 @@ def draws_around_mode(
         log p(x|z) - log q(z), short of the prior, in float64.
     """
     target = _Target(module, x)
-    mode = target.best(_guesses(code, noise))
-    for _ in range(_N_STEPS):
-        step = target.natural_step(mode)
-        lengths = _LENGTHS.to(step).reshape(-1, 1, 1)
-        mode = target.best(torch.cat([mode[None], mode + lengths * step]))
+    starts = [target.best(guesses) for guesses in _guesses(code, noise)]
+    ends = [target.climb(start, _FIRST_STEPS) for start in starts]
+    mode = target.climb(target.best(torch.stack(ends)), _N_STEPS)
     precision = target.slopes(mode)[1]
     z, log_q = _draws(mode, precision, noise)
     return z, target.log_likelihood(z) - log_q
@@ -90,6 +89,14 @@ class _Target:
         index = self(z).nan_to_num(nan=-math.inf).argmax(0)
         return z[index, torch.arange(len(index), device=z.device)]
 
+    def climb(self, z: Tensor, n_steps: int) -> Tensor:
+        """Return codes of higher density, after steps of the best of some lengths."""
+        for _ in range(n_steps):
+            step = self.natural_step(z)
+            lengths = _LENGTHS.to(step).reshape(-1, 1, 1)
+            z = self.best(torch.cat([z[None], z + lengths * step]))
+        return z
+
     def natural_step(self, z: Tensor) -> Tensor:
         """Return the gradient times the inverse of the Fisher information."""
         gradient, precision = self.slopes(z)
@@ -108,24 +115,30 @@ class _Target:
         log_p = p.log_prob(self.x).double().reshape(2, d, -1)
         h = h.T.double()  # (d, n)
         gradient = ((log_p[0] - log_p[1]) / (2 * h)).T - z
-        mean = p.mean.double().reshape(2, d, *self.x.shape)
-        slope = (mean[0] - mean[1]) / (2 * h.unsqueeze(-1))
-        slope = slope / self._deviation(z)
-        information = torch.einsum("inf,jnf->nij", slope, slope)
-        return gradient, information + torch.eye(d, device=z.device)
+        mean, log_scale = p.mean.double(), self._log_scale(p)
+        centre = self._log_scale(self.module.decode(z))
+        slopes = [mean / centre.exp().repeat(2 * d, 1, 1), math.sqrt(2) * log_scale]
+        information = torch.eye(d, device=z.device, dtype=torch.float64)
+        for values in slopes:
+            ahead, behind = values.reshape(2, d, *self.x.shape)
+            slope = (ahead - behind) / (2 * h.unsqueeze(-1))
+            information = information + torch.einsum("inf,jnf->nij", slope, slope)
+        return gradient, information
 
-    def _deviation(self, z: Tensor) -> Tensor:
-        """Return the deviation of p(x|z), or the size of residuals if it has none."""
-        p = self.module.decode(z)
+    def _log_scale(self, p: Any) -> Tensor:
+        """Return log deviations of p(x|z), or the size of residuals if it has none."""
         if hasattr(p, "variance"):
-            return p.variance.double().sqrt()
-        return (self.x - p.mean).square().mean(-1, keepdim=True).sqrt()
+            return 0.5 * p.variance.double().log()
+        error = (self.x - p.mean).square().mean(-1, keepdim=True)
+        return (0.5 * error.log()).expand_as(p.mean)
 
 
-def _guesses(code: Tensor, noise: Tensor) -> Tensor:
-    """Return codes to begin with: the encoder's, drawn towards 0, and the prior's."""
+def _guesses(code: Tensor, noise: Tensor) -> list[Tensor]:
+    """Return codes to begin with: the encoder's, drawn towards 0, and others around it."""
     shares = torch.tensor([0.0, 0.25, 0.5, 1.0]).to(code).reshape(-1, 1, 1)
-    return torch.cat([shares * code.nan_to_num(0.0, 0.0, 0.0), noise])
+    sphere = noise / noise.square().mean(-1, keepdim=True).sqrt()
+    spheres = [radius * sphere for radius in _RADII]
+    return [shares * code.nan_to_num(0.0, 0.0, 0.0), noise, *spheres]
 
 
 def _draws(mode: Tensor, precision: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

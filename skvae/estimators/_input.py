@@ -26,9 +26,10 @@ class InputMixin:
         if shape and not reset and self.image_shape_:
             check_same_images(shape, self.image_shape_, type(self).__name__)
         # Values are checked block by block, while they are in the processor's cache.
-        X = validate_data(
-            self, X, dtype=_DTYPES, order="C", ensure_all_finite=reset, reset=reset
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # in a sum of large values
+            X = validate_data(
+                self, X, dtype=_DTYPES, order="C", ensure_all_finite=reset, reset=reset
+            )
         if reset:
             self._row_shape = shape or X.shape[1:]
         return X

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -251,10 +253,12 @@ class TwoStageFit:
 
     def run(self, callbacks: EpochCallbacks) -> None:
         """Train the first stage, then the second."""
-        self.first.run(callbacks)
+        with _named("first stage"):
+            self.first.run(callbacks)
         self.trained = self.first.attributes()
         self.second = self._fit_of_codes(self.trained["module_"])
-        self.second.run(callbacks, self.attributes)
+        with _named("second stage, whose rows are codes of the first,"):
+            self.second.run(callbacks, self.attributes)
 
     def attributes(self) -> dict[str, Any]:
         """Return the fitted attributes of the estimator for both stages as they are."""
@@ -281,6 +285,20 @@ class TwoStageFit:
             draws=draws,
             device=first.device,
         )
+
+
+@contextmanager
+def _named(stage: str) -> Iterator[None]:
+    """Say which stage it was that diverged, and what helps there."""
+    try:
+        yield
+    except FloatingPointError as error:
+        where = "" if stage.startswith("first") else " of the `second_stage`"
+        raise FloatingPointError(
+            f"The {stage} diverged, also after its learning rate was halved again and "
+            f"again. Lower the learning_rate{where}, or remove rows that lie far from "
+            "all others; RobustScaler tells them apart."
+        ) from error
 
 
 class CodeDraws:

@@ -199,3 +199,11 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
         check_integer(name, "n_levels", self.n_levels, 2)
         check_real(name, "low", self.low, -np.inf)
         check_real(name, "high", self.high, self.low)
+        step = (self.high - self.low) / (self.n_levels - 1)
+        largest = max(abs(self.low), abs(self.high))
+        if step < 8 * np.finfo(np.float32).eps * largest:
+            raise ValueError(
+                f"The {self.n_levels} levels of {name} are {step:.2g} apart, which "
+                f"float32 cannot tell beside {largest:.6g}. Subtract `low` from X, and "
+                "set low=0."
+            )

@@ -23,6 +23,11 @@ _INITIAL_LOG_SCALE = -1.0
 # exact law, and new rows that break it for impossible ones.
 _LOWEST_LOG_SCALE, _LOWEST_FEATURE_LOG_SCALE = np.log([1e-4, 1e-2])
 
+# Fixed scales and the spread of X are within 12 orders of magnitude.
+_LARGEST_LOG_RATIO = 12 * np.log(10)
+# A row's error counts for the scale as no more than this many times the scale's own.
+_LARGEST_ROW = 100.0
+
 
 class ScaledLikelihood(Likelihood):
     """Base class of observation models with a location and a scale of their noise.
@@ -78,13 +83,14 @@ class ScaledLikelihood(Likelihood):
             self.register_buffer("highest", start - float(lowest))
         else:
             scale = np.log(self.scale) - np.log(self.unit)
+            self._check_fixed(scale - np.log(self._spread(summary)))
             self.register_buffer("log_scale", _float32(scale))
         return self
 
     def forward(self, h: Tensor) -> Any:
         """Return p(x|z); see `Likelihood.forward`."""
         if not self._is("predicted"):
-            return self.distribution(self._location(h), self.log_scale)
+            return self.distribution(self._location(h), self._log_scale_by_row(h))
         h, r = h.chunk(2, -1)
         log_scale = (self.initial_log_scale + r).clamp(self.lowest, self.highest)
         return self.distribution(self._location(h), log_scale)
@@ -124,6 +130,31 @@ class ScaledLikelihood(Likelihood):
 
     def _location(self, h: Tensor) -> Tensor:
         return torch.addcmul(self.location, self.spread, h)
+
+    def _check_fixed(self, log_ratio: float) -> None:
+        """Raise ValueError if the squares of errors in units of the scale overflow."""
+        if abs(log_ratio) > _LARGEST_LOG_RATIO:
+            raise ValueError(
+                f"The 'scale' parameter of {type(self).__name__} is {self.scale:g}, "
+                f"{np.exp(log_ratio):.2g} times the spread of X. It is in the units of "
+                "X: rescale it or X, or let it be learned with scale='global'."
+            )
+
+    def _log_scale_by_row(self, h: Tensor) -> Tensor:
+        """Return the log scale, to whose gradient no row adds much more than another.
+
+        A closed form takes mean errors, in which a row far out has no limit.
+        """
+        scale = self.log_scale
+        if not (torch.is_grad_enabled() and scale.requires_grad):
+            return scale
+        if self.update == "gradient":
+            return scale
+        count = h.shape[-1] if scale.ndim == 0 else 1
+        lowest = -_LARGEST_ROW * count / h.shape[-2]
+        rows = scale.expand(*h.shape[:-1], scale.numel())
+        rows.register_hook(lambda gradient: gradient.clamp(min=lowest))
+        return rows
 
     @property
     def _by_feature(self) -> bool:
@@ -196,7 +227,7 @@ class GaussianLikelihood(ScaledLikelihood):
 
     def distribution(self, loc: Tensor, log_scale: Tensor) -> DiagonalNormal:
         """Return the normal distribution; see `ScaledLikelihood.distribution`."""
-        one_for_all = log_scale.ndim == 0
+        one_for_all = log_scale.shape[-1:] in ((), (1,))
         return (IsotropicNormal if one_for_all else DiagonalNormal)(loc, log_scale)
 
 
