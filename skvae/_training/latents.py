@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from torch import Tensor
 
 from skvae._distributions.normal import rsample_with_kl
@@ -28,6 +29,16 @@ def fit_latent_density(
     if density is not None:
         codes = _encoded_draws(module, X, seed)
     return fit_density(density, codes, numpy_seed(seed, Stream.DENSITY))
+
+
+def unfitted_density(
+    estimator: Any, module: AutoencoderModule, X: np.ndarray, seed: int
+) -> Any:
+    """Return the density that `fit_latent_density` would fit; only N(0, I) is ready."""
+    density = estimator.make_latent_density(len(X))
+    if density is None:
+        return fit_latent_density(estimator, module, X, seed)
+    return clone(density)
 
 
 def diagnosis(

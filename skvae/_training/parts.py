@@ -10,6 +10,7 @@ import torch
 from sklearn.base import clone
 
 from skvae._utils.rows import summarise
+from skvae._utils.validation import plain, with_plain_integers
 from skvae.likelihoods import resolve_likelihood
 from skvae.module import AutoencoderModule
 from skvae.networks import Network
@@ -22,8 +23,8 @@ def new_module(
 ) -> AutoencoderModule:
     """Build the module of an estimator for the rows of X, on the CPU."""
     summary, d = summarise(X), estimator.n_components
-    posterior = estimator.make_posterior()
-    likelihood = clone(resolve_likelihood(estimator.likelihood))
+    posterior = with_plain_integers(estimator.make_posterior())
+    likelihood = with_plain_integers(clone(resolve_likelihood(estimator.likelihood)))
     likelihood.check_support(X)
     likelihood.build(summary)
     n_outputs = likelihood.outputs_per_feature * summary.n_features
@@ -66,5 +67,5 @@ def _described(part: Any) -> str:
     if not hasattr(part, "get_params"):
         return repr(part)
     parameters = part.get_params(deep=False).items()
-    text = ", ".join(f"{name}={value!r}" for name, value in parameters)
+    text = ", ".join(f"{name}={plain(value)!r}" for name, value in parameters)
     return f"{type(part).__name__}({_ADDRESS.sub('', text)})"

@@ -10,15 +10,17 @@ from sklearn.utils.metaestimators import available_if
 from skvae._training.callbacks import (
     CallbackSupportMixin,
     EpochCallbacks,
-    callback_state,
     with_callbacks,
 )
 from skvae._training.fit import Fit
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
-from skvae._utils.device import resolve_device
+from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
 from skvae.densities import check_density
+
+# What an estimator knows of the X that it is fitted to.
+_DESCRIPTION = ("n_features_in_", "feature_names_in_", "_row_shape")
 
 
 def _has_latent_density(estimator: Any) -> bool:
@@ -122,35 +124,56 @@ class FittingMixin(CallbackSupportMixin):
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
         check_density(self.latent_density)
-        density = fit_latent_density(self, module, X, self._seed)
+        plain = with_plain_integers(self)
+        density = fit_latent_density(plain, module, X, self._seed)
         self.latent_density_ = density
         return self
 
-    @with_callbacks
     def _fit(self, X: Any, y: Any, n_epochs: int | None, resume: bool) -> Self:
-        before = dict(vars(self))
+        """Fit all or nothing: the fitted attributes are set by one assignment."""
+        fit = self._prepare(X, n_epochs, resume)
         try:
-            self.check_parameters()
-            n_epochs = n_epochs or self.max_epochs
-            rows = self._validate(
-                X, reset=not (resume and self.__sklearn_is_fitted__())
-            )
-            device = resolve_device(self.device)
-            with training_context(device, self.precision):
-                fit = self._make_fit(rows, n_epochs, resume)
-                callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)
-                fit.run(callbacks)
-                fitted = fit.attributes()
-            callbacks.end(lambda: fitted)
-        except BaseException:
-            kept = callback_state(vars(self))
-            vars(self).clear()
-            vars(self).update(before | kept)
-            raise
-        vars(self).update(fitted)
-        if message := self._find_collapse():
-            warn(message)
+            self._train(fit, X, y)
+            if message := self._with(fit.fitted)._find_collapse():
+                warn(message)
+            self.__dict__ = vars(self._with(fit.fitted))
+        except KeyboardInterrupt as interrupt:
+            try:
+                self._keep_what_is_trained(fit)
+            finally:
+                raise interrupt
         return self
+
+    def _prepare(self, X: Any, n_epochs: int | None, resume: bool) -> Fit:
+        """Return the fit to X; this estimator stays as it is."""
+        twin = with_plain_integers(self)
+        twin.check_parameters()
+        goes_on = resume and self.__sklearn_is_fitted__()
+        rows = twin._validate(X, reset=not goes_on)
+        return twin._make_fit(rows, n_epochs or twin.max_epochs, resume)
+
+    @with_callbacks
+    def _train(self, fit: Any, X: Any, y: Any) -> None:
+        with training_context(fit.device, self.precision):
+            callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)
+            fit.run(callbacks)
+            fit.fitted = fit.attributes()
+        callbacks.end(lambda: fit.fitted)
+
+    def _keep_what_is_trained(self, fit: Any) -> None:
+        """Become the model of the last complete epoch, if there is one."""
+        with training_context(fit.device, self.precision):
+            fitted = fit.rescue()
+        if fitted is not None:
+            self.__dict__ = vars(self._with(fitted))
+            warn(f"The fit was interrupted; {fit.describe()}", RuntimeWarning)
+
+    def _with(self, fitted: dict[str, Any]) -> Self:
+        """Return a copy of this estimator with other fitted attributes."""
+        twin = object.__new__(type(self))
+        kept = {k: v for k, v in vars(self).items() if k not in _DESCRIPTION}
+        vars(twin).update(kept | fitted)
+        return twin
 
     def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> Fit:
         """Return the fit to X, which goes on from this estimator if it may and can."""
@@ -158,7 +181,7 @@ class FittingMixin(CallbackSupportMixin):
             self,
             X,
             n_epochs,
-            row_shape=self._row_shape,
+            {k: v for k, v in vars(self).items() if k in _DESCRIPTION},
             previous=self if resume and self.__sklearn_is_fitted__() else None,
             keep_optimizer=resume,
         )

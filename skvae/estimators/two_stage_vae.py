@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import Any, Self, Unpack
 
 import numpy as np
-import torch
 from sklearn.base import clone
-from torch import Tensor
 
-from skvae._training.callbacks import EpochCallbacks
-from skvae._training.fit import Fit
-from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
+from skvae._training.two_stages import TwoStageFit
 from skvae.estimators._parameters import FirstStageParameters, check_names
 from skvae.estimators.iwae import IWAE
 from skvae.estimators.vae import VAE
-from skvae.module import AutoencoderModule, blockwise
 from skvae.networks import MLP
 
 __all__ = ["TwoStageVAE"]
@@ -25,7 +20,6 @@ _SHARED = (
     *("validation_fraction", "n_iter_no_change", "precision", "compile", "device"),
     "verbose",
 )
-_LARGEST_CODE = 30.0
 
 
 class TwoStageVAE(VAE, without=("latent_density",)):
@@ -221,93 +215,7 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         )
 
     def _make_fit(self, X: np.ndarray, n_epochs: int, resume: bool) -> TwoStageFit:
-        return TwoStageFit(self, super()._make_fit(X, n_epochs, resume))
-
-
-class TwoStageFit:
-    """A fit of the first stage, then one of the second to the codes of the first.
-
-    Parameters
-    ----------
-    estimator : TwoStageVAE
-    first : Fit
-        The fit of the first stage.
-    """
-
-    def __init__(self, estimator: TwoStageVAE, first: Fit) -> None:
-        self.first = first
-        self.stage = estimator._make_second_stage()
-        if self.stage.random_state is None:
-            seed = numpy_seed(first.seed, Stream.SECOND_STAGE)
-            self.stage.set_params(random_state=seed)
-        share = self.stage.max_epochs / estimator.max_epochs
-        self.n_second_epochs = max(1, round(first.n_epochs * share))
-        self.second: Fit | None = None
-
-    @property
-    def n_callback_epochs(self) -> int:
-        """Number of epochs that callbacks see, those of both stages."""
-        return self.first.n_epochs + self.n_second_epochs
-
-    def run(self, callbacks: EpochCallbacks) -> None:
-        """Train the first stage, then the second."""
-        self.first.run(callbacks)
-        self.trained = self.first.attributes()
-        self.second = self._fit_of_codes(self.trained["module_"])
-        self.second.run(callbacks, self.attributes)
-
-    def attributes(self) -> dict[str, Any]:
-        """Return the fitted attributes of the estimator for both stages as they are."""
-        if self.second is None:
-            return self.first.attributes()
-        stage = clone(self.stage)
-        vars(stage).update(self.second.attributes())
-        stage.n_features_in_ = self.second.X.shape[1]
-        return {**self.trained, "latent_density_": stage}
-
-    def _fit_of_codes(self, module: AutoencoderModule) -> Fit:
-        """Return the fit of the second stage to the codes of a trained module."""
-        first = self.first
-        draws = CodeDraws(module, first.X)
-        key = Stream.SECOND_STAGE, first.first_epoch
-        generator = make_generator(first.seed, *key, device=first.device)
-        Z = blockwise(lambda h: draws(h, generator), draws.rows, first.device)
-        return Fit(
-            self.stage,
-            Z,
-            self.n_second_epochs,
-            previous=first.previous and first.previous.latent_density_,
-            keep_optimizer=first.keep_optimizer,
-            draws=draws,
-            device=first.device,
-        )
-
-
-class CodeDraws:
-    """Codes z ~ q(z|x) of the training rows, drawn anew for every batch.
-
-    Parameters
-    ----------
-    module : AutoencoderModule
-        The trained first stage.
-    X : ndarray of shape (n_samples, n_features)
-
-    Attributes
-    ----------
-    rows : ndarray of shape (n_samples, n_outputs)
-        The encoder's raw outputs, so that it runs only once.
-    """
-
-    def __init__(self, module: AutoencoderModule, X: np.ndarray) -> None:
-        self.module = module
-        self.rows = module.blockwise(module.raw_encoding, X)
-
-    def __call__(self, batch: Tensor, generator: torch.Generator) -> Tensor:
-        """Return one code for every row of a batch of raw encodings."""
-        shape = len(batch), self.module.n_components
-        noise = standard_normal(*shape, generator=generator, device=batch.device)
-        with torch.no_grad():
-            z = self.module.posterior(batch).rsample(noise)
-        # A first stage that has hardly trained gives a few rows scales of exp(5) and
-        # more, and their draws would swamp those of all others.
-        return z.clamp(-_LARGEST_CODE, _LARGEST_CODE)
+        first = super()._make_fit(X, n_epochs, resume)
+        share = self._make_second_stage().max_epochs / self.max_epochs
+        n_second_epochs = max(1, round(first.n_epochs * share))
+        return TwoStageFit(first, self._make_second_stage(), n_second_epochs)
