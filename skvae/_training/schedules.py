@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    LRScheduler,
+    ReduceLROnPlateau,
+)
 
 
 def make_schedulers(schedule: Any, optimizer: Any, n_epochs: int) -> list[Any]:
@@ -21,7 +25,7 @@ def make_schedulers(schedule: Any, optimizer: Any, n_epochs: int) -> list[Any]:
     if schedule == "cosine":
         return [CosineAnnealingLR(optimizer, T_max=n_epochs)]
     scheduler = schedule(optimizer)
-    if not callable(getattr(scheduler, "step", None)):
+    if not isinstance(scheduler, LRScheduler):
         raise TypeError(
             "The callable in 'lr_schedule' must return a scheduler of "
             f"torch.optim.lr_scheduler. It returned {scheduler!r} instead."
