@@ -101,7 +101,8 @@ class InferenceMixin(InputMixin):
         X : ndarray of shape (n_samples, n_features)
         """
         module = self._fitted_module()
-        check_integer(type(self).__name__ + ".sample", "n_samples", n_samples, 1)
+        owner = type(self).__name__ + ".sample"
+        n_samples = check_integer(owner, "n_samples", n_samples, 1)
         seed = draw_seed(random_state)
         Z = sample_density(
             self.latent_density_, n_samples, numpy_seed(seed, SampleStream.CODES)
@@ -145,10 +146,8 @@ class InferenceMixin(InputMixin):
         """
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
-        k = n_importance_samples
-        check_integer(
-            type(self).__name__ + ".score_samples", "n_importance_samples", k, 1
-        )
+        owner = type(self).__name__ + ".score_samples"
+        k = check_integer(owner, "n_importance_samples", n_importance_samples, 1)
         density, seed = self._scoring_density(), child_seed(self._seed, Stream.SCORE)
 
         def bound(x: Tensor) -> Tensor:

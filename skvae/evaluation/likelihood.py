@@ -107,8 +107,9 @@ def evaluate_likelihood(
             "instead, by evaluate."
         )
     if n_importance_samples is not None:
-        owner = "evaluate_likelihood"
-        check_integer(owner, "n_importance_samples", n_importance_samples, 1)
+        n_importance_samples = check_integer(
+            "evaluate_likelihood", "n_importance_samples", n_importance_samples, 1
+        )
     if is_discrete(estimator) and np.any(np.asarray(divisor) != 1):
         raise ValueError(
             "divisor must be 1 for a model of probabilities, which have no unit, got "

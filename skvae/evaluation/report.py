@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.arrays import as_pair
 from skvae._utils.random import draw_seed
-from skvae._utils.validation import check_boolean, check_integer
+from skvae._utils.validation import check_boolean, check_integer, plain
 from skvae.evaluation._findings import findings
 from skvae.evaluation._measurements import measure
 from skvae.evaluation._rows import EvaluationRow, Sets
@@ -191,6 +191,7 @@ def evaluate(
     ()
     """
     _check(estimator, n_samples, mean, n_bootstrap, random_state)
+    n_samples, n_bootstrap = plain(n_samples), plain(n_bootstrap)
     features = resolve_features(features)
     # The estimator gets frames as it has seen them, with their names.
     train, test = (

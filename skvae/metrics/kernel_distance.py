@@ -95,9 +95,9 @@ def kernel_distance(
     (100, True)
     """
     X, Y = as_pair(X_real, X_generated, min_rows=2)
-    check_integer("kernel_distance", "n_subsets", n_subsets, 1)
-    check_integer("kernel_distance", "subset_size", subset_size, 2)
-    subset_size = min(int(subset_size), len(X), len(Y))
+    n_subsets = check_integer("kernel_distance", "n_subsets", n_subsets, 1)
+    subset_size = check_integer("kernel_distance", "subset_size", subset_size, 2)
+    subset_size = min(subset_size, len(X), len(Y))
     rng = random_state_of(random_state)
     draws = [
         tuple(rng.choice(len(A), subset_size, replace=False) for A in (X, Y))
@@ -107,7 +107,7 @@ def kernel_distance(
     whole = max(len(X), len(Y)) ** 2 < n_subsets * subset_size**2
     values = (_from_whole if whole else _from_subsets)(X, Y, draws)
     value, std = float(np.mean(values)), float(np.std(values))
-    return KernelDistance(value, std, int(n_subsets), subset_size, len(X), len(Y))
+    return KernelDistance(value, std, n_subsets, subset_size, len(X), len(Y))
 
 
 def _from_subsets(X: FloatArray, Y: FloatArray, draws: Draws) -> FloatArray:

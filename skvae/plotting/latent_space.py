@@ -187,8 +187,8 @@ class LatentSpaceDisplay:
         display : LatentSpaceDisplay
         """
         check_matplotlib(f"{cls.__name__}.from_predictions")
-        check_integer(cls.__name__, "n_points", n_points, 1)
-        check_integer(cls.__name__, "n_ellipses", n_ellipses, 0)
+        n_points = check_integer(cls.__name__, "n_points", n_points, 1)
+        n_ellipses = check_integer(cls.__name__, "n_ellipses", n_ellipses, 0)
         means = as_rows(means, "means")
         labels = _check_labels(y, len(means))
         plane, names = _plane(means, components)

@@ -113,7 +113,7 @@ class ReconstructionDisplay:
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
-        check_integer(cls.__name__, "n_images", n_images, 1)
+        n_images = check_integer(cls.__name__, "n_images", n_images, 1)
         X = X[:n_images]
         return cls.from_predictions(
             X,
@@ -180,7 +180,7 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
             The object itself.
         """
-        check_integer(type(self).__name__, "n_columns", n_columns, 1)
+        n_columns = check_integer(type(self).__name__, "n_columns", n_columns, 1)
         images = np.asarray(self.images)
         n_columns = min(n_columns, len(images))
         both = interleaved([images, np.asarray(self.reconstructions)], n_columns)
