@@ -54,7 +54,11 @@ class StandardNormal(DensityMixin, BaseEstimator):
 
 
 def check_density(density: Any) -> None:
-    """Raise TypeError if `density` is not None and lacks ``fit`` or ``sample``."""
+    """Raise TypeError if `density` is not None and lacks ``fit`` or ``sample``.
+
+    A density of scikit-learn also checks its parameters, before training instead of
+    after it.
+    """
     if density is None:
         return
     for method in ("fit", "sample"):
@@ -64,6 +68,8 @@ def check_density(density: Any) -> None:
                 f"`fit` and `sample`, such as GaussianMixture(10). Got {density!r}, "
                 f"which has no usable `{method}`."
             )
+    if hasattr(density, "_parameter_constraints"):
+        density._validate_params()
 
 
 def fit_density(density: Any, Z: np.ndarray, seed: int) -> Any:

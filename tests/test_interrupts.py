@@ -9,9 +9,11 @@ import pytest
 from conftest import SMALL_SECOND_STAGE, assert_same, make_data, outputs, small
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KernelDensity
 from torch.optim.lr_scheduler import LambdaLR
 
 from skvae import VAE, TwoStageVAE
+from skvae._training.loop import Step
 from skvae.likelihoods import GaussianLikelihood
 
 X = make_data(32, 3)
@@ -218,3 +220,17 @@ def test_entries_that_some_epochs_lack_are_nan_there():
     losses = model.history_["validation_loss"]
     assert {len(values) for values in model.history_.values()} == {6}
     np.testing.assert_array_equal(np.isnan(losses), [True] * 3 + [False] * 3)
+
+
+@pytest.mark.parametrize(
+    "density",
+    [
+        GaussianMixture(0),
+        GaussianMixture(covariance_type="nonsense"),
+        KernelDensity(bandwidth=-1),
+    ],
+)
+def test_a_density_with_bad_parameters_is_refused_before_training(density, monkeypatch):
+    monkeypatch.setattr(Step, "__call__", lambda self, x: pytest.fail("trained"))
+    with pytest.raises(ValueError, match="parameter of"):
+        small(latent_density=density).fit(X)

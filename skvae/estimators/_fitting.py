@@ -58,6 +58,9 @@ class FittingMixin(CallbackSupportMixin):
         FloatingPointError
             If the loss is still not finite after the learning rate has been halved
             three times.
+        KeyboardInterrupt
+            After an interrupt from the keyboard. If an epoch was complete, the
+            estimator is fitted: it has the model that a RuntimeWarning names.
         """
         return self._fit(X, y, None, self.warm_start)
 
