@@ -261,11 +261,11 @@ class FlowPosterior(Posterior):
     def n_outputs(self, n_components: int) -> int:
         """Return the number of raw encoder outputs: those of the base and the flows."""
         check_choice("FlowPosterior", "kind", self.kind, ("planar", "autoregressive"))
-        check_integer("FlowPosterior", "n_flows", self.n_flows, 1)
-        check_integer("FlowPosterior", "n_hidden", self.n_hidden, 1)
+        n_flows = check_integer("FlowPosterior", "n_flows", self.n_flows, 1)
+        n_hidden = check_integer("FlowPosterior", "n_hidden", self.n_hidden, 1)
         if self.kind == "planar":
-            return 2 * n_components + self.n_flows * (2 * n_components + 1)
-        return 2 * n_components + self.n_hidden
+            return 2 * n_components + n_flows * (2 * n_components + 1)
+        return 2 * n_components + n_hidden
 
     def build(self, n_components: int, generator: torch.Generator) -> FlowPosterior:
         """Create the networks of autoregressive flows; return self."""

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from skvae import RAE, VAE, TwoStageVAE
-from skvae._training.fit import robust_mean
+from skvae._training.held_out import robust_mean
 from skvae._utils.random import Stream, draw_seed, make_generator
 from skvae._utils.rows import summarise
 from skvae.likelihoods import GaussianLikelihood, LaplaceLikelihood

@@ -7,6 +7,7 @@ import torch
 from regression import TRUE_WEIGHT, Regression, equal
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from skvae._training.checkpoint import Checkpoint
 from skvae._training.loop import Step, minimize
 
 
@@ -80,13 +81,14 @@ def interrupt_at(call):
     return hook
 
 
-def test_interrupt_keeps_the_last_complete_epoch_and_says_so():
+def test_interrupt_keeps_the_last_complete_epoch_and_is_passed_on():
     reference = Regression()
     reference.run(2)
     problem = Regression(interrupt_at(2 * 4 + 2))
-    with pytest.warns(RuntimeWarning, match="epoch 2, the last complete one"):
-        records = problem.run(10)
-    assert len(records) == 2
+    checkpoint = Checkpoint(problem.module, [problem.optimizer])
+    with pytest.raises(KeyboardInterrupt):
+        problem.run(10, checkpoint=checkpoint)
+    assert len(checkpoint.records) == 2
     assert equal(problem.state(), reference.state())
 
 
@@ -108,9 +110,10 @@ def test_interrupt_in_end_epoch_keeps_that_epoch():
             raise KeyboardInterrupt
         return False
 
-    with pytest.warns(RuntimeWarning, match="epoch 2"):
-        records = problem.run(10, end_epoch=end_epoch)
-    assert len(records) == 2
+    checkpoint = Checkpoint(problem.module, [problem.optimizer])
+    with pytest.raises(KeyboardInterrupt):
+        problem.run(10, end_epoch=end_epoch, checkpoint=checkpoint)
+    assert len(checkpoint.records) == 2
     assert equal(problem.state(), reference.state())
 
 
@@ -142,7 +145,7 @@ def test_interrupt_restores_the_best_epoch_too():
         weights.append(problem.module.weight.detach().clone())
         return next(losses)
 
-    with pytest.warns(RuntimeWarning, match="interrupted"):
+    with pytest.raises(KeyboardInterrupt):
         problem.run(9, validation_loss=validation_loss, patience=5)
     assert torch.equal(problem.module.weight, weights[1])
 

@@ -212,13 +212,15 @@ def test_a_failure_in_either_stage_leaves_the_estimator_as_it_was(X, fail_at):
 def test_an_interrupt_ends_the_stage_that_trains(X):
     recorder = _Recorder(2, KeyboardInterrupt())
     model = two_stage().set_callbacks(recorder)
-    with pytest.warns(RuntimeWarning, match="interrupted"):
+    told = pytest.warns(RuntimeWarning, match="The second stage is being trained")
+    with told, pytest.raises(KeyboardInterrupt):
         model.fit(X)
     assert model.n_epochs_ <= 2
     assert model.second_stage_.n_epochs_ == 4
     recorder = _Recorder(5, KeyboardInterrupt())
     model = two_stage().set_callbacks(recorder)
-    with pytest.warns(RuntimeWarning, match="interrupted"):
+    told = pytest.warns(RuntimeWarning, match="interrupted")
+    with told, pytest.raises(KeyboardInterrupt):
         model.fit(X)
     assert model.n_epochs_ == 3
     assert model.second_stage_.n_epochs_ <= 2

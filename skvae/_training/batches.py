@@ -1,6 +1,7 @@
 """Mini-batches of rows in float32 on the device."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -86,3 +87,13 @@ def even_batch_size(n_rows: int, largest: int) -> int:
     """
     n_batches = max(1, -(-n_rows // largest))
     return max(1, -(-n_rows // n_batches))
+
+
+class Draws(Protocol):
+    """Rows that are drawn anew for every batch, such as codes from posteriors."""
+
+    rows: np.ndarray
+    """What batches are taken from, shape (n_samples, ...)."""
+
+    def __call__(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """Return rows to model, drawn for a batch of `rows`."""

@@ -7,8 +7,6 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 __all__ = ["CallbackSupportMixin", "EpochCallbacks", "with_callbacks"]
 
-_STATE_PREFIXES = ("_callback", "_skl", "_parent_callback")
-
 
 class EpochCallbacks:
     """The callbacks of one fit, called at its beginning, its epochs and its end.
@@ -48,8 +46,3 @@ class EpochCallbacks:
             reconstruction_attributes=fitted_attributes,
             **self.data,
         )
-
-
-def callback_state(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes that belong to the callbacks of an estimator."""
-    return {k: v for k, v in attributes.items() if k.startswith(_STATE_PREFIXES)}

@@ -4,7 +4,6 @@ It knows nothing of autoencoders: it receives a function from a batch to loss te
 optimizers of the parameters inside it, and batches.
 """
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,8 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from skvae._training.checkpoint import Checkpoint, Record
+from skvae._training.schedules import LearningRates
 from skvae._utils.threads import limited_threads
 from skvae._utils.warn import warn
 
@@ -57,12 +57,19 @@ def minimize(
     epochs: Iterable[int],
     batches: Callable[[int], Iterator[Tensor]],
     *,
+    checkpoint: Checkpoint | None = None,
     validation_loss: Callable[[], float] | None = None,
     patience: int | None = None,
+    n_warmup: int = 0,
     schedulers: Iterable[Any] = (),
-    end_epoch: Callable[[dict[str, float]], bool] = lambda record: False,
-) -> list[dict[str, float]]:
+    monitor: Callable[[], Record] = dict,
+    end_epoch: Callable[[Record], bool] = lambda record: False,
+) -> list[Record]:
     """Train until the epochs or the patience end, or `end_epoch` returns True.
+
+    Whatever ends the training, the module and the optimizers are left as they were
+    after the last complete epoch (with `validation_loss`, the module as it was after
+    the best one), and `checkpoint` has the records.
 
     Parameters
     ----------
@@ -71,77 +78,81 @@ def minimize(
         Holds all state that a step changes, apart from the optimizers.
     epochs : iterable of int
     batches : callable, epoch -> iterator of Tensor
+    checkpoint : Checkpoint, optional
+        A new one of the module and the optimizers, to be read from outside.
     validation_loss : callable, optional
         Evaluated after every epoch; the best epoch's state is restored at the end.
     patience : int, optional
         Stop after this many epochs without a better validation loss.
+    n_warmup : int, default=0
+        Epochs in which the loss itself still changes: they count neither for the
+        patience nor for schedulers that wait for progress.
     schedulers : iterable of torch.optim.lr_scheduler.LRScheduler
         Stepped after every epoch.
+    monitor : callable, optional
+        Returns more entries for the record of an epoch, at its end.
     end_epoch : callable, record -> bool
         Called with the record of every epoch; training stops if it returns True.
 
     Returns
     -------
     records : list of dict
-        For each epoch, the mean of every term, and their sum as "loss".
+        For each epoch, the mean of every term, their sum as "loss", "validation_loss"
+        and what `monitor` returns.
 
     Warns
     -----
     RuntimeWarning
-        After a loss that is not finite (the epoch is undone and the learning rate
-        halved), and after an interrupt from the keyboard (the last complete epoch
-        stays).
+        After a loss that is not finite: the epoch is undone and the learning rate
+        halved.
 
     Raises
     ------
     FloatingPointError
         When three recoveries did not help.
     """
-    records: list[dict[str, float]] = []
-    state = _State(module, step.optimizers)
-    best_loss, best_epoch, best = math.inf, 0, None
-    n_recoveries = 0
-    epochs = list(epochs)
+    checkpoint = checkpoint or Checkpoint(module, step.optimizers)
+    rates = LearningRates(step.groups, schedulers)
+    epochs, n_recoveries, stop = list(epochs), 0, False
     try:
-        while len(records) < len(epochs):
-            epoch = epochs[len(records)]
+        while not stop and len(checkpoint.records) < len(epochs):
+            epoch = epochs[len(checkpoint.records)]
             record = _run_epoch(step, batches(epoch))
             if not _is_finite(record, step.parameters):
-                state.restore()
+                checkpoint.restore()
                 n_recoveries += 1
-                _recover(step, schedulers, epoch, record, n_recoveries)
+                _recover(rates, epoch, record, n_recoveries)
                 continue
             if validation_loss is not None:
                 record["validation_loss"] = validation_loss()
-            records.append(record)
-            state.save()
-            for scheduler in schedulers:
-                _step_scheduler(scheduler, record)
-            if record.get("validation_loss", -math.inf) < best_loss and validation_loss:
-                best_loss, best_epoch = record["validation_loss"], len(records)
-                best = copy.deepcopy(module.state_dict())
-            if end_epoch(record):
-                break
-            if patience is not None and len(records) - best_epoch >= patience:
-                break
-    except KeyboardInterrupt:
-        state.restore()
-        if not records:
-            raise
-        warn(
-            f"Training was interrupted; the model is that of epoch {len(records)}, the "
-            "last complete one.",
-            RuntimeWarning,
-        )
-    if best is not None:
-        module.load_state_dict(best)
-    return records
+            checkpoint.commit(record | monitor())
+            n_done = len(checkpoint.records)
+            rates.step(record, warming_up=n_done <= n_warmup)
+            n_waited = n_done - max(checkpoint.best_epoch, n_warmup)
+            stop = end_epoch(checkpoint.records[-1])
+            stop = stop or (patience is not None and n_waited >= patience)
+    finally:
+        checkpoint.finish()
+    return checkpoint.records
 
 
 def _means(terms: list[Tensor]) -> Tensor:
     if all(term.ndim == 1 for term in terms):  # one value per row: fewer operations
         return torch.stack(terms).mean(1)
     return torch.stack([term.mean() for term in terms])
+
+
+@contextmanager
+def compiled(networks: Iterable[torch.nn.Module], enabled: bool) -> Iterator[None]:
+    """Compile networks, if enabled, for as long as the context lasts."""
+    try:
+        if enabled:
+            for network in networks:
+                network.compile()
+        yield
+    finally:
+        for network in networks:
+            network._compiled_call_impl = None
 
 
 @contextmanager
@@ -163,32 +174,7 @@ def training_context(device: torch.device, precision: str) -> Iterator[None]:
         yield
 
 
-class _State:
-    """The last good state of a module and its optimizers, restored in place."""
-
-    def __init__(self, module: torch.nn.Module, optimizers: list[Any]) -> None:
-        self.module, self.optimizers = module, optimizers
-        self.save()
-
-    def _tensors(self) -> Iterator[Tensor]:
-        yield from self.module.parameters()
-        yield from self.module.buffers()
-        for optimizer in self.optimizers:
-            for values in optimizer.state.values():
-                yield from (v for v in values.values() if isinstance(v, Tensor))
-
-    def save(self) -> None:
-        self.copies = {id(t): t.detach().clone() for t in self._tensors()}
-
-    @torch.no_grad()
-    def restore(self) -> None:
-        for t in self._tensors():
-            # Optimizer state created after the copy is reset to zero.
-            saved = self.copies.get(id(t))
-            t.zero_() if saved is None else t.copy_(saved)
-
-
-def _run_epoch(step: Step, batches: Iterator[Tensor]) -> dict[str, float]:
+def _run_epoch(step: Step, batches: Iterator[Tensor]) -> Record:
     steps, weights = [], []
     for x in batches:
         steps.append(step(x))
@@ -203,27 +189,14 @@ def _run_epoch(step: Step, batches: Iterator[Tensor]) -> dict[str, float]:
     return {"loss": sum(means), **dict(zip(step.names, means, strict=True))}
 
 
-def _is_finite(record: dict[str, float], parameters: list[Tensor]) -> bool:
+def _is_finite(record: Record, parameters: list[Tensor]) -> bool:
     if not all(map(math.isfinite, record.values())):
         return False
     total = torch.stack([p.detach().sum() for p in parameters]).sum()
     return math.isfinite(total.item())
 
 
-def _step_scheduler(scheduler: Any, record: dict[str, float]) -> None:
-    if isinstance(scheduler, ReduceLROnPlateau):
-        scheduler.step(record.get("validation_loss", record["loss"]))
-    else:
-        scheduler.step()
-
-
-def _recover(
-    step: Step,
-    schedulers: Iterable[Any],
-    epoch: int,
-    record: dict[str, float],
-    n: int,
-) -> None:
+def _recover(rates: LearningRates, epoch: int, record: Record, n: int) -> None:
     names = [k for k, v in record.items() if k != "loss" and not math.isfinite(v)]
     what = f"the term {names[0]!r}" if names else "a parameter"
     if n > _MAX_RECOVERIES:
@@ -233,12 +206,9 @@ def _recover(
             "learning_rate, scale X (for example with StandardScaler), or choose "
             "another likelihood."
         )
-    for group in step.groups:
-        group["lr"] *= 0.5
-    for scheduler in schedulers:  # some compute every rate from the initial one
-        scheduler.base_lrs = [0.5 * lr for lr in scheduler.base_lrs]
+    rate = rates.halve()
     warn(
         f"In epoch {epoch + 1}, {what} was not finite. The epoch was undone and the "
-        f"learning rate halved to {float(step.groups[0]['lr']):.3g}.",
+        f"learning rate halved to {rate:.3g}.",
         RuntimeWarning,
     )

@@ -12,6 +12,7 @@ from torch import nn
 
 from skvae._utils.float32 import check_range
 from skvae._utils.rows import summarise
+from skvae._utils.validation import plain, with_plain_integers
 from skvae._utils.warn import warn
 from skvae.likelihoods import resolve_likelihood
 from skvae.module import AutoencoderModule
@@ -34,8 +35,8 @@ def new_module(
     Rows that are drawn in float32 are seen as they are, without another frame.
     """
     d = estimator.n_components
-    posterior = estimator.make_posterior()
-    likelihood = clone(resolve_likelihood(estimator.likelihood))
+    posterior = with_plain_integers(estimator.make_posterior())
+    likelihood = with_plain_integers(clone(resolve_likelihood(estimator.likelihood)))
     likelihood.check_support(X)
     summary = summarise(X)
     frame = summary.plain_frame() if is_float32 else likelihood.frame(summary)
@@ -106,5 +107,5 @@ def _described(part: Any) -> str:
     if not hasattr(part, "get_params"):
         return repr(part)
     parameters = part.get_params(deep=False).items()
-    text = ", ".join(f"{name}={value!r}" for name, value in parameters)
+    text = ", ".join(f"{name}={plain(value)!r}" for name, value in parameters)
     return f"{type(part).__name__}({_ADDRESS.sub('', text)})"

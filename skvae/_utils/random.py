@@ -159,9 +159,9 @@ def forked_global_rng(seed: int) -> Iterator[None]:
     """
     with _GLOBAL_RNG_LOCK, torch.random.fork_rng(), torch.device("cpu"):
         dtype = torch.get_default_dtype()
-        torch.manual_seed(seed)
-        torch.set_default_dtype(torch.float32)
         try:
+            torch.manual_seed(seed)
+            torch.set_default_dtype(torch.float32)
             yield
         finally:
             torch.set_default_dtype(dtype)

@@ -7,12 +7,31 @@ from typing import Any
 import numpy as np
 
 
-def check_integer(owner: str, name: str, value: Any, low: int) -> None:
-    """Raise TypeError or ValueError unless `value` is an integer >= `low`."""
+def check_integer(owner: str, name: str, value: Any, low: int) -> int:
+    """Return `value` as an int; raise unless it is an integer >= `low`.
+
+    NumPy's integers are integers, too, but they overflow, and some functions of torch
+    refuse them.
+    """
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(_message(owner, name, f"an integer >= {low}", value))
     if value < low:
         raise ValueError(_message(owner, name, f"an integer >= {low}", value))
+    return int(value)
+
+
+def with_plain_integers(part: Any) -> Any:
+    """Return a shallow copy whose attributes are ints where they were NumPy's."""
+    twin = object.__new__(type(part))
+    vars(twin).update({name: plain(value) for name, value in vars(part).items()})
+    return twin
+
+
+def plain(value: Any) -> Any:
+    """Return an int for an integer of NumPy, also inside of a tuple or list."""
+    if isinstance(value, np.integer):
+        return int(value)
+    return type(value)(map(plain, value)) if type(value) in (tuple, list) else value
 
 
 def check_real(

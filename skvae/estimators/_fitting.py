@@ -10,15 +10,17 @@ from sklearn.utils.metaestimators import available_if
 from skvae._training.callbacks import (
     CallbackSupportMixin,
     EpochCallbacks,
-    callback_state,
     with_callbacks,
 )
 from skvae._training.fit import Fit
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
-from skvae._utils.device import resolve_device
+from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
 from skvae.densities import check_density
+
+# What an estimator knows of the X that it is fitted to.
+_DESCRIPTION = ("n_features_in_", "feature_names_in_", "_row_shape")
 
 
 def _has_latent_density(estimator: Any) -> bool:
@@ -56,6 +58,9 @@ class FittingMixin(CallbackSupportMixin):
         FloatingPointError
             If the loss is still not finite after the learning rate has been halved
             three times.
+        KeyboardInterrupt
+            After an interrupt from the keyboard. If an epoch was complete, the
+            estimator is fitted: it has the model that a RuntimeWarning names.
         """
         return self._fit(X, y, None, self.warm_start)
 
@@ -132,35 +137,57 @@ class FittingMixin(CallbackSupportMixin):
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
         check_density(self.latent_density)
-        self._density = fit_latent_density(self, module, X, self._seed)
+        plain = with_plain_integers(self)
+        self._density = fit_latent_density(plain, module, X, self._seed)
         return self
 
-    @with_callbacks
     def _fit(self, X: Any, y: Any, n_epochs: int | None, resume: bool) -> Self:
-        before = dict(vars(self))
+        """Fit all or nothing: the fitted attributes are set by one assignment."""
+        fit = self._prepare(X, n_epochs, resume)
         try:
-            self.check_parameters()
-            stream = n_epochs is not None
-            n_epochs = n_epochs or self.max_epochs
-            rows = self._validate(
-                X, reset=not (resume and self.__sklearn_is_fitted__())
-            )
-            device = resolve_device(self.device)
-            with training_context(device, self.precision):
-                fit = self._make_fit(rows, n_epochs, resume, stream)
-                callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)
-                fit.run(callbacks)
-                fitted = fit.attributes()
-            callbacks.end(lambda: fitted)
-        except BaseException:
-            kept = callback_state(vars(self))
-            vars(self).clear()
-            vars(self).update(before | kept)
-            raise
-        vars(self).update(fitted)
-        if self._sample.n_seen > 1 and (message := self._find_collapse()):
-            warn(message)
+            self._train(fit, X, y)
+            fitted = self._with(fit.fitted)
+            if fitted._sample.n_seen > 1 and (message := fitted._find_collapse()):
+                warn(message)
+            self.__dict__ = vars(fitted)
+        except KeyboardInterrupt as interrupt:
+            try:
+                self._keep_what_is_trained(fit)
+            finally:
+                raise interrupt
         return self
+
+    def _prepare(self, X: Any, n_epochs: int | None, resume: bool) -> Fit:
+        """Return the fit to X; this estimator stays as it is."""
+        twin = with_plain_integers(self)
+        twin.check_parameters()
+        goes_on = resume and self.__sklearn_is_fitted__()
+        rows = twin._validate(X, reset=not goes_on)
+        is_chunk = n_epochs is not None
+        return twin._make_fit(rows, n_epochs or twin.max_epochs, resume, is_chunk)
+
+    @with_callbacks
+    def _train(self, fit: Any, X: Any, y: Any) -> None:
+        with training_context(fit.device, self.precision):
+            callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)
+            fit.run(callbacks)
+            fit.fitted = fit.attributes()
+        callbacks.end(lambda: fit.fitted)
+
+    def _keep_what_is_trained(self, fit: Any) -> None:
+        """Become the model of the last complete epoch, if there is one."""
+        with training_context(fit.device, self.precision):
+            fitted = fit.rescue()
+        if fitted is not None:
+            self.__dict__ = vars(self._with(fitted))
+            warn(f"The fit was interrupted; {fit.describe()}", RuntimeWarning)
+
+    def _with(self, fitted: dict[str, Any]) -> Self:
+        """Return a copy of this estimator with other fitted attributes."""
+        twin = object.__new__(type(self))
+        kept = {k: v for k, v in vars(self).items() if k not in _DESCRIPTION}
+        vars(twin).update(kept | fitted)
+        return twin
 
     def _make_fit(
         self, X: np.ndarray, n_epochs: int, resume: bool, stream: bool
@@ -170,7 +197,7 @@ class FittingMixin(CallbackSupportMixin):
             self,
             X,
             n_epochs,
-            row_shape=self._row_shape,
+            {k: v for k, v in vars(self).items() if k in _DESCRIPTION},
             previous=self if resume and self.__sklearn_is_fitted__() else None,
             stream=stream,
             keep_optimizer=resume,

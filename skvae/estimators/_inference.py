@@ -99,7 +99,8 @@ class InferenceMixin(InputMixin, TransformerMixin):
         X : ndarray of shape (n_samples, n_features)
         """
         module = self._fitted_module()
-        check_integer(type(self).__name__ + ".sample", "n_samples", n_samples, 1)
+        owner = type(self).__name__ + ".sample"
+        n_samples = check_integer(owner, "n_samples", n_samples, 1)
         seed = draw_seed(random_state)
         Z = sample_density(
             self.latent_density_,
@@ -147,10 +148,8 @@ class InferenceMixin(InputMixin, TransformerMixin):
         """
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
-        k = n_importance_samples
-        check_integer(
-            type(self).__name__ + ".score_samples", "n_importance_samples", k, 1
-        )
+        owner = type(self).__name__ + ".score_samples"
+        k = check_integer(owner, "n_importance_samples", n_importance_samples, 1)
         seed = child_seed(self._seed, Stream.SCORE)
         return ImportanceSampler(module, self._scoring_density(), k, seed)(X)
 

@@ -49,8 +49,9 @@ class IWAE(BaseAutoencoder):
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
-        "plateau" halves the rate after 5 epochs without progress, "cosine" lets it fall
-        to 0; a callable is given the optimizer and returns a scheduler of
+        "plateau" halves the rate after 5 epochs without progress (not counting those in
+        which the weight of the KL divergence rises), "cosine" lets it fall to 0 at
+        `max_epochs`; a callable is given the optimizer and returns a scheduler of
         ``torch.optim.lr_scheduler``, stepped once per epoch.
     batch_size : int, default=128
         Rows in a training step, at most: all batches of an epoch are about even.
@@ -58,11 +59,12 @@ class IWAE(BaseAutoencoder):
         Passes over the data.
     early_stopping : bool, default=False
         Hold out rows, stop when their loss has not improved for `n_iter_no_change`
-        epochs, and restore the weights of the best epoch.
+        epochs, and restore the weights of the best epoch. `max_epochs` is then a mere
+        limit, which may be generous.
     validation_fraction : float, default=0.1
         Share of rows held out by `early_stopping`.
     n_iter_no_change : int, default=10
-        Patience of `early_stopping` in epochs.
+        Patience of `early_stopping` in epochs, after the warm-up of the KL divergence.
     precision : {"float32", "bfloat16"}, default="float32"
         Type of the networks' matrix products in training; losses are in float32.
     compile : bool, default=False
@@ -88,7 +90,8 @@ class IWAE(BaseAutoencoder):
         The fitted latent density.
     history_ : dict of ndarray of shape (n_epochs_,)
         Mean of every loss term by epoch in nats for each row, their sum "loss",
-        "learning_rate", "scale" if one is learned, and "validation_loss".
+        the "learning_rate" it was trained with, "scale" if one is learned, and
+        "validation_loss".
     n_epochs_ : int
         Number of epochs trained.
     kl_per_component_ : ndarray of shape (n_components,)

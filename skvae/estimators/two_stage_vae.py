@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Self, Unpack
 
-import numpy as np
-import torch
 from sklearn.base import clone
-from torch import Tensor
 
-from skvae._training.callbacks import EpochCallbacks
-from skvae._training.fit import Fit
-from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
+from skvae._training.two_stages import TwoStageFit
 from skvae.estimators._parameters import FirstStageParameters
 from skvae.estimators.iwae import IWAE
 from skvae.estimators.vae import VAE
-from skvae.module import AutoencoderModule, blockwise
 from skvae.networks import MLP
 
 __all__ = ["TwoStageVAE"]
@@ -27,7 +19,6 @@ _SHARED = (
     *("validation_fraction", "n_iter_no_change", "precision", "compile", "device"),
     "verbose",
 )
-_LARGEST_CODE = 30.0
 
 
 class TwoStageVAE(VAE, without=("latent_density",)):
@@ -51,7 +42,8 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         Weight of the KL divergence. Only 1 bounds the log-likelihood.
     kl_warmup : float, default=0.15
         Share of `max_epochs` over which the KL weight rises from 0 to `beta`, so that
-        the encoder is used before the prior pulls on it.
+        the encoder is used before the prior pulls on it. With `early_stopping`, share
+        of at most 100 epochs.
     n_samples : int, default=1
         Draws z ~ q(z|x) for each row and training step.
     free_bits : float, default=0.0
@@ -67,8 +59,9 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
-        "plateau" halves the rate after 5 epochs without progress, "cosine" lets it fall
-        to 0; a callable is given the optimizer and returns a scheduler of
+        "plateau" halves the rate after 5 epochs without progress (not counting those in
+        which the weight of the KL divergence rises), "cosine" lets it fall to 0 at
+        `max_epochs`; a callable is given the optimizer and returns a scheduler of
         ``torch.optim.lr_scheduler``, stepped once per epoch.
     batch_size : int, default=128
         Rows in a training step, at most: all batches of an epoch are about even.
@@ -76,11 +69,12 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         Passes over the data.
     early_stopping : bool, default=False
         Hold out rows, stop when their loss has not improved for `n_iter_no_change`
-        epochs, and restore the weights of the best epoch.
+        epochs, and restore the weights of the best epoch. `max_epochs` is then a mere
+        limit, which may be generous.
     validation_fraction : float, default=0.1
         Share of rows held out by `early_stopping`.
     n_iter_no_change : int, default=10
-        Patience of `early_stopping` in epochs.
+        Patience of `early_stopping` in epochs, after the warm-up of the KL divergence.
     precision : {"float32", "bfloat16"}, default="float32"
         Type of the networks' matrix products in training; losses are in float32.
     compile : bool, default=False
@@ -106,7 +100,8 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         The fitted second stage, also `second_stage_`.
     history_ : dict of ndarray of shape (n_epochs_,)
         Mean of every loss term by epoch in nats for each row, their sum "loss",
-        "learning_rate", "scale" if one is learned, and "validation_loss".
+        the "learning_rate" it was trained with, "scale" if one is learned, and
+        "validation_loss".
     n_epochs_ : int
         Number of epochs trained.
     kl_per_component_ : ndarray of shape (n_components,)
@@ -130,8 +125,8 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     p(x|z) p(z|u) p(u) / (q(u|z) q(z|x)).
 
     An interrupt from the keyboard ends the stage that trains at its last complete
-    epoch, with a warning; during the first stage, the second one then still trains.
-    Callbacks see the epochs of both stages.
+    epoch, with a warning; during the first stage, the second one then still trains,
+    and a second interrupt ends at once. Callbacks see the epochs of both stages.
 
     The paper's second stage concatenates its input to the last hidden layer, a linear
     path (``MLP(..., skip=True)``). Between spaces of equal dimension it makes copying
@@ -223,109 +218,7 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         )
 
     def _make_fit(self, *arguments: Any) -> TwoStageFit:
-        return TwoStageFit(self, super()._make_fit(*arguments))
-
-
-class TwoStageFit:
-    """A fit of the first stage, then one of the second to the codes of the first.
-
-    Parameters
-    ----------
-    estimator : TwoStageVAE
-    first : Fit
-        The fit of the first stage.
-    """
-
-    def __init__(self, estimator: TwoStageVAE, first: Fit) -> None:
-        self.first = first
-        self.stage = estimator._make_second_stage()
-        if self.stage.random_state is None:
-            seed = numpy_seed(first.seed, Stream.SECOND_STAGE)
-            self.stage.set_params(random_state=seed)
-        share = self.stage.max_epochs / estimator.max_epochs
-        self.n_second_epochs = max(1, round(first.n_epochs * share))
-        self.second: Fit | None = None
-
-    @property
-    def n_callback_epochs(self) -> int:
-        """Number of epochs that callbacks see, those of both stages."""
-        return self.first.n_epochs + self.n_second_epochs
-
-    def run(self, callbacks: EpochCallbacks) -> None:
-        """Train the first stage, then the second."""
-        with _named("first stage"):
-            self.first.run(callbacks)
-        self.trained = self.first.attributes()
-        self.second = self._fit_of_codes(self.trained["module_"])
-        with _named("second stage, whose rows are codes of the first,"):
-            self.second.run(callbacks, self.attributes)
-
-    def attributes(self) -> dict[str, Any]:
-        """Return the fitted attributes of the estimator for both stages as they are."""
-        if self.second is None:
-            return self.first.attributes()
-        stage = clone(self.stage)
-        vars(stage).update(self.second.attributes())
-        stage.n_features_in_ = self.second.X.shape[1]
-        return {**self.trained, "_density": stage}
-
-    def _fit_of_codes(self, module: AutoencoderModule) -> Fit:
-        """Return the fit of the second stage to the codes of a trained module."""
-        first = self.first
-        draws = CodeDraws(module, first.rows_of_stream() if first.stream else first.X)
-        key = Stream.SECOND_STAGE, first.first_epoch
-        generator = make_generator(first.seed, *key, device=first.device)
-        Z = blockwise(lambda h: draws(h, generator), draws.rows, first.device)
-        return Fit(
-            self.stage,
-            Z,
-            self.n_second_epochs,
-            previous=first.resumed and first.resumed.latent_density_,
-            keep_optimizer=first.keep_optimizer,
-            draws=draws,
-            device=first.device,
-        )
-
-
-@contextmanager
-def _named(stage: str) -> Iterator[None]:
-    """Say which stage it was that diverged, and what helps there."""
-    try:
-        yield
-    except FloatingPointError as error:
-        where = "" if stage.startswith("first") else " of the `second_stage`"
-        raise FloatingPointError(
-            f"The {stage} diverged, also after its learning rate was halved again and "
-            f"again. Lower the learning_rate{where}, or remove rows that lie far from "
-            "all others; RobustScaler tells them apart."
-        ) from error
-
-
-class CodeDraws:
-    """Codes z ~ q(z|x) of the training rows, drawn anew for every batch.
-
-    Parameters
-    ----------
-    module : AutoencoderModule
-        The trained first stage.
-    X : ndarray of shape (n_samples, n_features)
-
-    Attributes
-    ----------
-    rows : ndarray of shape (n_samples, n_outputs)
-        The encoder's raw outputs, so that it runs only once.
-    """
-
-    def __init__(self, module: AutoencoderModule, X: np.ndarray) -> None:
-        self.module = module
-        self.rows = module.blockwise(module.raw_encoding, X)
-
-    def __call__(self, batch: Tensor, generator: torch.Generator) -> Tensor:
-        """Return one code for every row of a batch of raw encodings."""
-        shape = len(batch), self.module.n_components
-        noise = standard_normal(*shape, generator=generator, device=batch.device)
-        with torch.no_grad():
-            z = self.module.posterior(batch).rsample(noise)
-        # A first stage that has hardly trained gives a few rows scales of exp(5) and
-        # more, and their draws would swamp those of all others.
-        return z.clamp(-_LARGEST_CODE, _LARGEST_CODE)
+        first, stage = super()._make_fit(*arguments), self._make_second_stage()
+        share = stage.max_epochs / self.max_epochs
+        n_second_epochs = max(1, round(first.n_epochs * share))
+        return TwoStageFit(first, stage, n_second_epochs)

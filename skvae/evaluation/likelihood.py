@@ -107,8 +107,9 @@ def evaluate_likelihood(
             "instead, by evaluate."
         )
     if n_importance_samples is not None:
-        owner = "evaluate_likelihood"
-        check_integer(owner, "n_importance_samples", n_importance_samples, 1)
+        n_importance_samples = check_integer(
+            "evaluate_likelihood", "n_importance_samples", n_importance_samples, 1
+        )
     check_divisor(estimator, divisor)
     X = as_fitted(estimator, X)
     n, d = as_rows(X, "X").shape

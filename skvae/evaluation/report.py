@@ -13,7 +13,7 @@ from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.random import draw_seed
-from skvae._utils.validation import check_boolean, check_integer
+from skvae._utils.validation import check_boolean, check_integer, plain
 from skvae._utils.warn import warn
 from skvae.evaluation._findings import are_shared, findings, not_judged
 from skvae.evaluation._measurements import measure
@@ -198,6 +198,7 @@ def evaluate(
     """
     estimator = chosen_model(estimator)
     _check(estimator, n_samples, mean, n_bootstrap, random_state)
+    n_samples, n_bootstrap = plain(n_samples), plain(n_bootstrap)
     features = resolve_features(features)
     train, test = read_rows(estimator, X_train, X_test)
     n = min(len(test), _MAX_SAMPLES) if n_samples is None else n_samples

@@ -116,7 +116,7 @@ def data_copying_test(
     generated = as_rows(X_generated, "X_generated")
     check_same_width(train.shape[1], generated.shape[1], ("X_train", "X_generated"))
     sets = (train, test, generated)
-    _check_cells(n_cells, len(train))
+    n_cells = _check_cells(n_cells, len(train))
     min_share = _resolve_min_share(min_share, len(generated))
     cells = _assign_cells(sets, n_cells, random_state_of(random_state))
     p, q = (np.bincount(c, minlength=n_cells) / len(c) for c in cells[1:])
@@ -130,13 +130,14 @@ def data_copying_test(
     return DataCopying(value, error, p_value, scores, p, q, *map(len, sets))
 
 
-def _check_cells(n_cells: int, n_train: int) -> None:
-    check_integer(_OWNER, "n_cells", n_cells, 1)
+def _check_cells(n_cells: int, n_train: int) -> int:
+    n_cells = check_integer(_OWNER, "n_cells", n_cells, 1)
     if n_cells > n_train:
         raise ValueError(
             f"n_cells must be at most the {n_train} rows of X_train, got {n_cells}. "
             "Use fewer cells or more rows."
         )
+    return n_cells
 
 
 def _resolve_min_share(min_share: float | None, n_generated: int) -> float:

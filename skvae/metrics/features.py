@@ -179,8 +179,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
             check_network_name(_OWNER, "network", self.network)
             network, size = _named_network(self.network, device)
         if self.size is not None:
-            check_integer(_OWNER, "size", self.size, 1)
-            size = int(self.size)
+            size = check_integer(_OWNER, "size", self.size, 1)
             if self.network == "inception" and size != 299:
                 raise ValueError(
                     f"size must be None or 299 for network='inception', got {size}: "
@@ -190,9 +189,10 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
 
     def _batches(self, n: int) -> Iterator[slice]:
         begin = last = time.perf_counter()
-        for start in range(0, n, self.batch_size):
-            yield slice(start, start + self.batch_size)
-            done, now = min(start + self.batch_size, n), time.perf_counter()
+        size = int(self.batch_size)
+        for start in range(0, n, size):
+            yield slice(start, start + size)
+            done, now = min(start + size, n), time.perf_counter()
             late = now - last > _SECONDS_BETWEEN_LINES or done == n
             if self.verbose and late:
                 last, rest = now, (now - begin) * (n / done - 1)

@@ -198,10 +198,10 @@ def frechet_distance_infinity(
 
 
 def _sizes(n: int, n_sizes: int, min_size: int | None) -> IntArray:
-    check_integer(_OWNER, "n_sizes", n_sizes, 2)
+    n_sizes = check_integer(_OWNER, "n_sizes", n_sizes, 2)
     if min_size is None:
         min_size = int(min(5000, max(n / 10, 2)))
-    check_integer(_OWNER, "min_size", min_size, 2)
+    min_size = check_integer(_OWNER, "min_size", min_size, 2)
     if min_size >= n:
         raise ValueError(
             f"min_size must be below the {n} rows of X_generated, got {min_size}. "

@@ -100,9 +100,9 @@ def kernel_distance(
     """
     X, Y = as_pair(X_real, X_generated, min_rows=2)
     check_cubes(X, Y)
-    check_integer("kernel_distance", "n_subsets", n_subsets, 1)
-    check_integer("kernel_distance", "subset_size", subset_size, 2)
-    subset_size = min(int(subset_size), len(X), len(Y))
+    n_subsets = check_integer("kernel_distance", "n_subsets", n_subsets, 1)
+    subset_size = check_integer("kernel_distance", "subset_size", subset_size, 2)
+    subset_size = min(subset_size, len(X), len(Y))
     rng = random_state_of(random_state)
     draws = [
         tuple(rng.choice(len(A), subset_size, replace=False) for A in (X, Y))
@@ -113,7 +113,7 @@ def kernel_distance(
     values = (_from_whole if whole else _from_subsets)(X, Y, draws)
     differ = n_subsets > 1 and subset_size < max(len(X), len(Y))
     std = float(np.std(values)) if differ else np.nan
-    value, counts = float(np.mean(values)), (int(n_subsets), subset_size)
+    value, counts = float(np.mean(values)), (n_subsets, subset_size)
     return KernelDistance(value, std, *counts, len(X), len(Y))
 
 

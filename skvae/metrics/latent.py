@@ -300,7 +300,7 @@ def aggregated_posterior_mmd(
     """
     Z = as_rows(Z, "Z", min_rows=2)
     n_prior = len(Z) if n_prior is None else n_prior
-    check_integer("aggregated_posterior_mmd", "n_prior", n_prior, 2)
+    n_prior = check_integer("aggregated_posterior_mmd", "n_prior", n_prior, 2)
     rng = random_state_of(random_state)
     prior = rng.normal(size=(n_prior, Z.shape[1]))
     return maximum_mean_discrepancy(

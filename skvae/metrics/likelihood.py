@@ -133,7 +133,7 @@ def bits_per_dimension(
     8.0
     """
     nll = as_finite(neg_log_likelihood, "neg_log_likelihood")
-    check_integer("bits_per_dimension", "n_features", n_features, 1)
+    n_features = check_integer("bits_per_dimension", "n_features", n_features, 1)
     divisor = as_finite(divisor, "divisor")
     if divisor.shape not in [(), (1,), (n_features,)]:
         raise ValueError(

@@ -119,7 +119,7 @@ def maximum_mean_discrepancy(
     """
     check_choice(_OWNER, "kernel", kernel, KERNELS)
     check_choice(_OWNER, "estimator", estimator, ESTIMATORS)
-    check_integer(_OWNER, "n_permutations", n_permutations, 0)
+    n_permutations = check_integer(_OWNER, "n_permutations", n_permutations, 0)
     min_rows = 2 if estimator == "unbiased" else 1
     X, Y = as_pair(X_real, X_generated, min_rows=min_rows)
     function, bandwidth = _resolve(kernel, bandwidth, X)

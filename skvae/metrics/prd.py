@@ -94,8 +94,8 @@ def precision_recall_distribution(
     """
     owner = "precision_recall_distribution"
     X, Y = as_pair(X_real, X_generated)
-    check_integer(owner, "n_clusters", n_clusters, 1)
-    check_integer(owner, "n_runs", n_runs, 1)
+    n_clusters = check_integer(owner, "n_clusters", n_clusters, 1)
+    n_runs = check_integer(owner, "n_runs", n_runs, 1)
     _check_sizes(X, Y, n_clusters)
     rng = random_state_of(random_state)
     pooled = np.vstack([X, Y])
@@ -153,7 +153,7 @@ def prd_from_histograms(
     >>> precision.round(2), recall.round(2)
     (array([0. , 0.5, 1. ]), array([0.5, 0.5, 0. ]))
     """
-    check_integer("prd_from_histograms", "n_angles", n_angles, 3)
+    n_angles = check_integer("prd_from_histograms", "n_angles", n_angles, 3)
     r = _normalised(weights_real, "weights_real")
     g = _normalised(weights_generated, "weights_generated")
     if len(r) != len(g):

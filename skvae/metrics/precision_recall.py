@@ -244,8 +244,7 @@ class _Hits:
 
 
 def _check_n_neighbors(owner: str, name: str, value: int) -> int:
-    check_integer(owner, name, value, 1)
-    return int(value)
+    return check_integer(owner, name, value, 1)
 
 
 def _check_enough(X: FloatArray, k: int, name: str) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from skvae._utils.images import has_channels_last, image_shape_of
 from skvae._utils.random import forked_global_rng
+from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
 
 
@@ -87,7 +88,8 @@ class ImageNetwork(Network):
         """Return a module from (n, n_features), flattened images, to (n, n_outputs)."""
         shape = self._shape(n_features)
         check_one_image(type(self).__name__, shape, n_features)
-        layers = self.encoder_layers(shape, n_outputs, generator)
+        network = with_plain_integers(self)
+        layers = network.encoder_layers(shape, n_outputs, generator)
         return nn.Sequential(nn.Unflatten(1, shape), *layers)
 
     def make_decoder(
@@ -100,9 +102,9 @@ class ImageNetwork(Network):
         """
         height, width = self._shape(n_outputs)[1:]
         shape = n_outputs // (height * width), height, width
-        return nn.Sequential(
-            *self.decoder_layers(shape, n_components, generator), nn.Flatten()
-        )
+        network = with_plain_integers(self)
+        layers = network.decoder_layers(shape, n_components, generator)
+        return nn.Sequential(*layers, nn.Flatten())
 
     def for_shape(self, shape: tuple[int, ...]) -> ImageNetwork:
         """Return the network for rows that had this shape before they were flattened.

@@ -76,7 +76,7 @@ def sample_pipeline(
     >>> sample_pipeline(pipeline, 10, random_state=0).shape
     (10, 4)
     """
-    check_integer("sample_pipeline", "n_samples", n_samples, 1)
+    n_samples = check_integer("sample_pipeline", "n_samples", n_samples, 1)
     pipeline = chosen_model(pipeline)
     _check_steps(pipeline)
     check_is_fitted(pipeline)

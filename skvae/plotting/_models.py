@@ -35,7 +35,7 @@ def draw_samples(
             "has none. Pass a generative model, such as VAE or GaussianMixture."
         )
     check_is_fitted(last_step(estimator))
-    check_integer(owner, "n_samples", n_samples, 1)
+    n_samples = check_integer(owner, "n_samples", n_samples, 1)
     return sample_rows(estimator, n_samples, mean, random_state)
 
 

@@ -138,8 +138,8 @@ class InterpolationDisplay:
         """
         owner = cls.__name__
         check_matplotlib(f"{owner}.from_estimator")
-        check_integer(owner, "n_paths", n_paths, 1)
-        check_integer(owner, "n_steps", n_steps, 2)
+        n_paths = check_integer(owner, "n_paths", n_paths, 1)
+        n_steps = check_integer(owner, "n_steps", n_steps, 2)
         check_choice(owner, "path", path, ("spherical", "linear"))
         n_paths = min(n_paths, len(X) // 2)
         if n_paths == 0:

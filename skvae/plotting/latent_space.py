@@ -206,8 +206,8 @@ class LatentSpaceDisplay:
         display : LatentSpaceDisplay
         """
         check_matplotlib(f"{cls.__name__}.from_predictions")
-        check_integer(cls.__name__, "n_points", n_points, 1)
-        check_integer(cls.__name__, "n_ellipses", n_ellipses, 0)
+        n_points = check_integer(cls.__name__, "n_points", n_points, 1)
+        n_ellipses = check_integer(cls.__name__, "n_ellipses", n_ellipses, 0)
         means = as_rows(means, "means")
         labels = check_labels(y, len(means))
         plane, names = plane_of(means, components)

@@ -204,7 +204,7 @@ class NearestNeighbourDisplay:
         images = read_images(X_generated, image_shape, "X_generated")
         train_images = read_images(train, image_shape, "X_train")
         check_alike(images[:1], train_images[:1], ("X_generated", "X_train"))
-        _check_n_neighbours(cls.__name__, n_neighbours, len(train))
+        n_neighbours = _check_n_neighbours(cls.__name__, n_neighbours, len(train))
         space = _Space(train, resolve_features(features))
         indices, distances = space.nearest(X_generated, "X_generated", n_neighbours)
         floor = np.nan
@@ -277,13 +277,14 @@ class _Space:
         return indices, np.linalg.norm(difference, axis=-1)
 
 
-def _check_n_neighbours(owner: str, n_neighbours: Any, n_train: int) -> None:
-    check_integer(owner, "n_neighbours", n_neighbours, 1)
+def _check_n_neighbours(owner: str, n_neighbours: Any, n_train: int) -> int:
+    n_neighbours = check_integer(owner, "n_neighbours", n_neighbours, 1)
     if n_neighbours > n_train:
         raise ValueError(
             f"n_neighbours must be at most the number of training images, got "
             f"{n_neighbours} and {n_train}."
         )
+    return n_neighbours
 
 
 def _caption(floor: float) -> str:

@@ -163,7 +163,7 @@ class PerplexityDisplay:
         """
         owner = cls.__name__
         check_matplotlib(f"{owner}.from_predictions")
-        check_integer(owner, "n_train", n_train, 1)
+        n_train = check_integer(owner, "n_train", n_train, 1)
         display = cls(perplexity, n_train, name=name)
         return display.plot(ax, n_bins=n_bins, hist_kw=hist_kw)
 
@@ -190,7 +190,7 @@ class PerplexityDisplay:
         display : PerplexityDisplay
             The object itself.
         """
-        check_integer(type(self).__name__, "n_bins", n_bins, 1)
+        n_bins = check_integer(type(self).__name__, "n_bins", n_bins, 1)
         self.ax_ = ax = axes_for(self, ax)
         from matplotlib.patches import Patch
 

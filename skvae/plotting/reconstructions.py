@@ -116,7 +116,7 @@ class ReconstructionDisplay:
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
-        check_integer(cls.__name__, "n_images", n_images, 1)
+        n_images = check_integer(cls.__name__, "n_images", n_images, 1)
         X = X[:n_images]
         return cls.from_predictions(
             X,
@@ -187,7 +187,7 @@ class ReconstructionDisplay:
         images = np.asarray(self.images)
         if n_columns is None:
             n_columns = max(10, math.ceil(math.sqrt(2 * len(images))))
-        check_integer(type(self).__name__, "n_columns", n_columns, 1)
+        n_columns = check_integer(type(self).__name__, "n_columns", n_columns, 1)
         n_columns = min(n_columns, len(images))
         both = interleaved([images, np.asarray(self.reconstructions)], n_columns)
         mosaic = Mosaic(both, n_columns, grey_levels(images, self.value_range))

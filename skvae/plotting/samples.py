@@ -200,7 +200,7 @@ class SampleGridDisplay:
         images = np.asarray(self.images)
         if n_columns is None:
             n_columns = math.ceil(math.sqrt(len(images)))
-        check_integer(type(self).__name__, "n_columns", n_columns, 1)
+        n_columns = check_integer(type(self).__name__, "n_columns", n_columns, 1)
         mosaic = Mosaic(images, n_columns, grey_levels(images, self.value_range))
         beside = 0.085 * max(map(len, row_names), default=0) if row_names else 0.0
         n_lines = len(self._title(mosaic.width).splitlines())

@@ -9,7 +9,7 @@ from typing import Any
 
 from sklearn.exceptions import NotFittedError
 
-from skvae._utils.validation import check_boolean, check_choice, check_integer
+from skvae._utils.validation import check_boolean, check_choice, check_integer, plain
 from skvae._utils.warn import warn
 from skvae.pipeline.sampling import chosen_model
 from skvae.scorers._checks import (
@@ -274,9 +274,9 @@ def make_sample_scorer(
     metrics = tuple(metrics) if several else metrics
     check_metrics(_as_tuple(metrics), features, X_train, greater_is_better)
     if n_samples != "same":
-        check_integer(_OWNER, "n_samples", n_samples, 2)
+        n_samples = check_integer(_OWNER, "n_samples", n_samples, 2)
     check_boolean(_OWNER, "mean", mean)
-    check_integer(_OWNER, "max_cached", max_cached, 0)
+    max_cached = check_integer(_OWNER, "max_cached", max_cached, 0)
     check_random_state(random_state)
     entries = by_name(_as_tuple(metrics), greater_is_better).values()
     check_metric_params(metric_params, entries)
@@ -288,7 +288,7 @@ def make_sample_scorer(
         "mean": bool(mean),
         "features": frozen(features),
         "X_train": X_train,
-        "random_state": random_state,
+        "random_state": plain(random_state),
         "metric_params": metric_params,
         "on_error": on_error,
         "max_cached": max_cached,

@@ -1,0 +1,44 @@
+"""Rows held out for early stopping, and the mean of their losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skvae._utils.random import Stream, make_generator
+
+# Losses further above the upper quartile than so many quartile ranges are cut.
+_FENCE = 10.0
+
+
+def split_rows(estimator: Any, n: int, seed: int) -> tuple[Tensor | None, Tensor]:
+    """Return the rows to train on, None for all, and those to validate on.
+
+    Raises
+    ------
+    ValueError
+        If early stopping would leave no rows to train on.
+    """
+    if not estimator.early_stopping:
+        return None, torch.empty(0, device="cpu")
+    generator = make_generator(seed, Stream.SPLIT)
+    order = torch.randperm(n, generator=generator, device="cpu")
+    n_validation = max(1, round(n * estimator.validation_fraction))
+    if n_validation >= n:
+        raise ValueError(
+            f"early_stopping=True needs rows to train on and rows to validate on, "
+            f"but n_samples = {n} and validation_fraction = "
+            f"{estimator.validation_fraction} leave {n - n_validation} to train on."
+        )
+    return order[n_validation:], order[:n_validation]
+
+
+def robust_mean(losses: Tensor) -> float:
+    """Return the mean of losses by row, where those far above all others are cut."""
+    lower, upper = np.quantile(losses.cpu().numpy(), [0.25, 0.75])
+    fence = upper + _FENCE * (upper - lower)
+    # Where most rows are equal, there is no distance to measure by.
+    return float((losses.clamp(max=fence) if upper > lower else losses).mean())

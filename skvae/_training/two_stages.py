@@ -1,0 +1,170 @@
+"""A fit of two stages: a model of the data, then one of its codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import Tensor
+
+from skvae._training.callbacks import EpochCallbacks
+from skvae._training.fit import Fit
+from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
+from skvae._utils.warn import warn
+from skvae.module import AutoencoderModule, blockwise
+
+_LARGEST_CODE = 30.0
+
+
+class TwoStageFit:
+    """A fit of the first stage, then one of the second to the codes of the first.
+
+    Parameters
+    ----------
+    first : Fit
+        The fit of the first stage.
+    stage : BaseAutoencoder
+        The unfitted second stage.
+    n_second_epochs : int
+    """
+
+    def __init__(self, first: Fit, stage: Any, n_second_epochs: int) -> None:
+        if stage.random_state is None:
+            seed = numpy_seed(first.seed, Stream.SECOND_STAGE)
+            stage.set_params(random_state=seed)
+        self.first, self.device = first, first.device
+        self.stage, self.n_second_epochs = stage, n_second_epochs
+        self.second: Fit | None = None
+        self.fitted: dict[str, Any] | None = None
+
+    @property
+    def n_callback_epochs(self) -> int:
+        """Number of epochs that callbacks see, those of both stages."""
+        return self.first.n_epochs + self.n_second_epochs
+
+    def run(self, callbacks: EpochCallbacks) -> None:
+        """Train the first stage, then the second, even if the first is interrupted."""
+        interrupt = self._run_first(callbacks)
+        self.first.fitted = self.first.attributes()
+        self.second = self._fit_of_codes(self.first.fitted["module_"])
+        with _named("second stage, whose rows are codes of the first,"):
+            self.second.run(callbacks, self.attributes)
+        self.second.fitted = self.second.attributes()
+        if interrupt:
+            raise interrupt
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fitted attributes of the estimator for both stages as they are."""
+        if self.second is None:
+            return self.first.attributes()
+        return self._joined(self.second.fitted or self.second.attributes())
+
+    def rescue(self) -> dict[str, Any] | None:
+        """Return the fitted attributes after an interrupt, None if there are none.
+
+        A second stage without a complete epoch is left unfitted.
+        """
+        if self.fitted is not None:
+            return self.fitted
+        self.first.fitted = self.first.rescue()
+        if self.first.fitted is None:
+            return None
+        return self._joined((self.second and self.second.rescue()) or {})
+
+    def describe(self) -> str:
+        """Say what `rescue` has returned."""
+        first = f"the first stage is that {self.first.describe_epoch()}"
+        if self.second and self.second.has_complete_epoch:
+            return f"{first}; of the second stage, {self.second.describe()}"
+        return (
+            f"{first}. The second stage is not fitted, so that the model encodes and "
+            "decodes, but neither samples nor scores: call fit again."
+        )
+
+    def _run_first(self, callbacks: EpochCallbacks) -> KeyboardInterrupt | None:
+        try:
+            with _named("first stage"):
+                self.first.run(callbacks)
+        except KeyboardInterrupt as interrupt:
+            if not self.first.has_complete_epoch:
+                raise
+            warn(
+                "The fit was interrupted; the first stage is that "
+                f"{self.first.describe_epoch()}. The second stage is being trained: "
+                "interrupt again to end at once.",
+                RuntimeWarning,
+            )
+            return interrupt
+        return None
+
+    def _joined(self, second: dict[str, Any]) -> dict[str, Any]:
+        stage = clone(self.stage)
+        vars(stage).update(second)
+        return {**self.first.fitted, "_density": stage}
+
+    def _fit_of_codes(self, module: AutoencoderModule) -> Fit:
+        """Return the fit of the second stage to the codes of a trained module."""
+        first = self.first
+        draws = CodeDraws(module, first.rows_of_stream() if first.stream else first.X)
+        key = Stream.SECOND_STAGE, first.first_epoch
+        generator = make_generator(first.seed, *key, device=first.device)
+        Z = blockwise(lambda h: draws(h, generator), draws.rows, first.device)
+        before = first.resumed and first.resumed.latent_density_
+        return Fit(
+            self.stage,
+            Z,
+            self.n_second_epochs,
+            {"n_features_in_": Z.shape[1], "_row_shape": Z.shape[1:]},
+            previous=before if before and before.__sklearn_is_fitted__() else None,
+            keep_optimizer=first.keep_optimizer,
+            draws=draws,
+            device=first.device,
+        )
+
+
+@contextmanager
+def _named(stage: str) -> Iterator[None]:
+    """Say which stage it was that diverged, and what helps there."""
+    try:
+        yield
+    except FloatingPointError as error:
+        where = "" if stage.startswith("first") else " of the `second_stage`"
+        raise FloatingPointError(
+            f"The {stage} diverged, also after its learning rate was halved again and "
+            f"again. Lower the learning_rate{where}, or remove rows that lie far from "
+            "all others; RobustScaler tells them apart."
+        ) from error
+
+
+class CodeDraws:
+    """Codes z ~ q(z|x) of the training rows, drawn anew for every batch.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        The trained first stage.
+    X : ndarray of shape (n_samples, n_features)
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_samples, n_outputs)
+        The encoder's raw outputs, so that it runs only once.
+    """
+
+    def __init__(self, module: AutoencoderModule, X: np.ndarray) -> None:
+        self.module = module
+        self.rows = module.blockwise(module.raw_encoding, X)
+
+    def __call__(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """Return one code for every row of a batch of raw encodings."""
+        shape = len(batch), self.module.n_components
+        noise = standard_normal(*shape, generator=generator, device=batch.device)
+        with torch.no_grad():
+            z = self.module.posterior(batch).rsample(noise)
+        # A first stage that has hardly trained gives a few rows scales of exp(5) and
+        # more, and their draws would swamp those of all others.
+        return z.clamp(-_LARGEST_CODE, _LARGEST_CODE)
