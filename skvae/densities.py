@@ -116,7 +116,8 @@ def sample_density(
     Raises
     ------
     ValueError
-        If there are not `n_samples` finite rows, of `n_components` where it is given.
+        If there are not `n_samples` rows, or, where `n_components` is given, not of so
+        many finite numbers.
     """
     arguments = inspect.signature(density.sample).parameters
     options: dict[str, Any] = {"mean": False} if "mean" in arguments else {}
@@ -136,7 +137,7 @@ def sample_density(
     width = n_components or (Z.shape[1] if Z.ndim == 2 else "n_components")
     if Z.shape != (n_samples, width):
         raise _misbehaved(density, "sample", (n_samples, width), f"shape {Z.shape}")
-    if not np.isfinite(Z).all():
+    if n_components and not np.isfinite(Z).all():
         raise _misbehaved(density, "sample", Z.shape, "NaN or infinity")
     # Mixtures sort their draws by component; the first rows must be like any others.
     return Z[np.random.default_rng(seed).permutation(len(Z))]
