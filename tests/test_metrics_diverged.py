@@ -217,3 +217,25 @@ def test_a_reference_whose_spread_vanishes_when_squared_is_refused(kernel, unit)
     X, Y = two_sets(20)
     with pytest.raises(ValueError, match="X_real must have spread"):
         maximum_mean_discrepancy(unit * X, Y, kernel=kernel)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.nearest_neighbour_distances,
+        metrics.data_copying_test,
+        metrics.exact_copies,
+        lambda train, test, new: metrics.authenticity(train, new, X_test=test),
+    ],
+)
+def test_frames_of_three_sets_whose_columns_differ_are_refused(metric):
+    pandas = pytest.importorskip("pandas")
+    rows = np.random.default_rng(0).normal(size=(3, 50, 3))
+    train, test, new = (pandas.DataFrame(A, columns=list("abc")) for A in rows)
+    for sets in (
+        (train, test, new[["b", "a", "c"]]),
+        (train, test[["b", "a", "c"]], new),
+    ):
+        with pytest.raises(ValueError, match=r"same columns.*'a' in one and 'b'"):
+            metric(*sets)
+    metric(train, test, new)

@@ -105,7 +105,7 @@ INCOME = np.random.default_rng(0).normal(size=(300, 6)) * [30_000, 1, 1, 1, 1, 1
 def test_a_column_that_hides_all_others_is_said(name):
     pandas = pytest.importorskip("pandas")
     model = Wrong().fit(INCOME)
-    match = r"Column 0 of X has 1 of the total variance, and 5 of 6 columns"
+    match = r"Column 0 of X has 100 % of the total variance, and 5 of 6 columns"
     with pytest.warns(UserWarning, match=match):
         make_sample_scorer(name)(model, INCOME)
     frame = pandas.DataFrame(INCOME, columns=["income", *"abcde"])

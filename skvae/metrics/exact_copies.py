@@ -13,6 +13,7 @@ from skvae._utils.arrays import (
     as_pair,
     as_real,
     as_rows,
+    check_same_columns,
     check_same_width,
 )
 from skvae._utils.random import RandomState, draw_seed, random_state_of
@@ -105,6 +106,7 @@ def exact_copies(
     >>> exact_copies(train, test, train, random_state=0).p_value < 0.01
     True
     """
+    check_same_columns(X_train, X_generated, ("X_train", "X_generated"))
     train, test = as_pair(X_train, X_test, ("X_train", "X_test"))
     generated = as_rows(X_generated, "X_generated")
     check_same_width(train.shape[1], generated.shape[1], ("X_train", "X_generated"))

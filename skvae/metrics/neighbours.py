@@ -12,6 +12,7 @@ from skvae._utils.arrays import (
     as_pair,
     as_rows,
     at_most,
+    check_same_columns,
     check_same_width,
 )
 from skvae._utils.random import RandomState, random_state_of
@@ -125,6 +126,7 @@ def nearest_neighbour_distances(
     >>> result.closer_to_train, round(result.median_to_train, 4)
     (1.0, 0.0173)
     """
+    check_same_columns(X_train, X_generated, ("X_train", "X_generated"))
     train, test = as_pair(X_train, X_test, ("X_train", "X_test"))
     generated = _as_generated(X_generated, train)
     n = min(len(train), len(test))
@@ -197,6 +199,8 @@ def authenticity(
     >>> authenticity(train, [[0.0], [1.1], [8.0], [10.0]], X_test=[[0.5]]).value
     0.25
     """
+    check_same_columns(X_train, X_generated, ("X_train", "X_generated"))
+    check_same_columns(X_train, X_test, ("X_train", "X_test"))
     train = as_rows(X_train, "X_train", min_rows=2)
     generated = _as_generated(X_generated, train)
     floor, n_test = np.nan, 0

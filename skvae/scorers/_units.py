@@ -29,11 +29,11 @@ def warn_of_units(X: FloatArray, columns: list[str] | None, name: str) -> None:
     if 2 * len(hidden) < len(varying) - 1 or share >= _NOTHING:
         return
     largest = int(variances.argmax())
+    most = variances[largest] / varying.sum()
     label = columns[largest] if columns else largest
     warn(
-        f"Column {label!r} of {name} has {variances.max() / variances.sum():.4g} of "
-        f"the total variance, and {len(hidden)} of {len(varying)} columns have "
-        f"{share:.1g} together: distances between rows, and squared errors, hardly see "
-        "them. Where units differ, compare scaled rows: "
-        "features=StandardScaler().fit(X_other)."
+        f"Column {label!r} of {name} has {100 * most:.4g} % of the total variance, and "
+        f"{len(hidden)} of {len(varying)} columns have {100 * share:.1g} % together: "
+        "distances between rows, and squared errors, hardly see them. Where units "
+        "differ, compare scaled rows: features=StandardScaler().fit(X_other)."
     )
