@@ -60,3 +60,12 @@ def test_the_held_out_share_is_rounded(X, n, fraction, expected):
         Counting, early_stopping=True, validation_fraction=fraction, max_epochs=1
     ).fit(X[:n])
     assert sum(seen) == expected
+
+
+def test_training_goes_on_with_the_rate_that_was_set_last(X):
+    vae = small(learning_rate=1e-2).partial_fit(X)
+    before = vae.transform(X)
+    vae.set_params(learning_rate=1e-12).partial_fit(X)
+    np.testing.assert_allclose(vae.transform(X), before, atol=1e-5)
+    vae.set_params(learning_rate=1e-2).partial_fit(X)
+    assert np.abs(vae.transform(X) - before).max() > 1e-3

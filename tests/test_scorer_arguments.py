@@ -81,3 +81,11 @@ def test_options_of_the_discrepancy_are_those_of_the_metric(options):
     )
     expected = metrics.maximum_mean_discrepancy(X_TEST, samples, **options).value
     assert given == pytest.approx(-expected, rel=1e-12)
+
+
+def test_every_purpose_has_a_seed_of_its_own_and_keeps_it():
+    scorer = make_sample_scorer("coverage", random_state=3)
+    trials = [scorer._trial(repeating(X_TRAIN), X_TEST) for _ in range(2)]
+    seeds = [[t.seed_for(p) for p in ("sample", "equal", "other")] for t in trials]
+    assert seeds[0] == seeds[1]
+    assert len(set(seeds[0])) == 3
