@@ -168,6 +168,15 @@ class TestImages:
         paths = InterpolationDisplay.from_predictions(X, X, np.stack([X, X], 1))
         assert notes(paths) == "the first 24 of 400 paths"
 
+    def test_write_large_distances_in_few_letters(self):
+        X = images(3) * 1e30
+        display = NearestNeighbourDisplay.from_predictions(X, images(9))
+        labels = [text.get_text() for text in display.ax_.get_xticklabels()]
+        assert max(map(len, labels)) <= 8
+        assert [float(label) for label in labels] == pytest.approx(
+            display.distances[:, 0], rel=0.01
+        )
+
     def test_of_many_reconstructions_are_all_shown(self):
         X = images(400)
         display = ReconstructionDisplay.from_predictions(X, X)

@@ -295,4 +295,5 @@ def _number(value: float) -> str:
         return ""
     if abs(value) >= 1e7:
         return f"{value:.3g}"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+    whole = 1000 <= abs(value) < 1e6
+    return f"{value:.0f}" if whole else f"{value:#.3g}".rstrip(".")

@@ -17,6 +17,7 @@ from skvae.plotting._axes import (
     check_matplotlib,
     folded,
     frame_lightly,
+    is_small,
     next_colour,
     note_below,
     styled,
@@ -236,8 +237,10 @@ class ModelComparisonDisplay:
         self.values_ = draw(places, values, bar_kw)
         self._draw_intervals(places)
         self._draw_floor(places)
-        names = [*above, *map(folded, self.names)]
-        ax.set_yticks(range(len(names)), names)
+        small = is_small(ax)
+        own = [folded(name, 1.2 if small else None) for name in self.names]
+        names, size = [*above, *own], "x-small" if small else "medium"
+        ax.set_yticks(range(len(names)), names, fontsize=size)
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_xlabel(folded(self.figure, width_of(ax)))

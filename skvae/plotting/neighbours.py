@@ -295,4 +295,4 @@ def _caption(floor: float) -> str:
 
 
 def _short(distance: float) -> str:
-    return f"{distance:.0f}" if distance >= 1000 else f"{distance:.3g}"
+    return f"{distance:.0f}" if 1000 <= distance < 1e6 else f"{distance:.3g}"

@@ -174,7 +174,8 @@ class TrainingCurveDisplay:
         label = rows if self.name is None else f"{self.name}, {rows}"
         # A line shows no value that stands alone; a marker does.
         style = {"color": colour, "label": legend_label(ax, label)}
-        style |= {"marker": "o", "markersize": 4, "markevery": _alone(values)}
+        if alone := _alone(values):
+            style |= {"marker": "o", "markersize": 4, "markevery": alone}
         (self.lines_[name],) = ax.plot(epochs, values, **line_style(style, line_kw))
 
     def _write(self, panel: Any, title: str) -> None:
