@@ -6,22 +6,21 @@ one of eight known faults, so that every verdict can be checked by simulation:
 - coverage of an interval: how often it holds what it is of. This is the figure's mean
   over the runs of a cell or, for figures of copying, the floor beside it, which the
   truth equals (0.5 and 0 where these are known);
-- rate of a finding: how often `evaluate` names it;
-- size of the p-values of copying: how often they are at most 0.05 under the truth.
+- rate of a finding: how often `evaluate` names it, which under the truth is the size of
+  the tests behind it.
 
-A cell is one population, model and size, with its own seeds. Finished cells are
-appended to a file, and a later call goes on from there.
+A cell is one population, model and size. Every run has its own seed and is appended to
+a file, and a later call goes on from there.
 
     python benchmarks/calibration.py [--quick] [--runs 300] [--file calibration.jsonl]
                                      [--only TEXT] [--table]
 
-`--quick` runs two small cells of each population in seconds, `--only` the cells whose
-name has this text, and `--table` none: it prints the tables of those in the file.
+`--quick` makes a few runs of small cells in seconds, `--only` those of cells whose name
+has this text, and `--table` none: it prints the table of those in the file.
 """
 
 import argparse
 import json
-import re
 import time
 import warnings
 import zlib
@@ -224,99 +223,89 @@ def cells(quick):
     }
 
 
-def run_cell(name, population, model, size, n_runs, n_bootstrap):
-    """Evaluate the model on fresh rows, again and again."""
+def run(name, run, population, model, size, n_bootstrap):
+    """Evaluate the model on fresh rows; return every row of the report."""
     d, n_train, n_test, n_samples = size
-    seeds = np.random.SeedSequence(zlib.crc32(name.encode())).spawn(n_runs)
-    rows, kinds = defaultdict(list), Counter()
-    for seed in seeds:
-        rng = np.random.default_rng(seed)
-        density = population(d)
-        train, test = density.draw(n_train, rng), density.draw(n_test, rng)
-        report = evaluate(
-            MODELS[model](density).fit(train),
-            train,
-            test,
-            n_samples=n_samples,
-            n_bootstrap=n_bootstrap,
-            random_state=int(rng.integers(2**31)),
-        )
-        for row in report.rows:
-            rows[row.figure].append(row)
-        found = {text.partition(":")[0] for text in report.findings}
-        kinds.update([*found, "any"] if found else [])
-    return {
-        "cell": name,
-        "runs": n_runs,
-        "coverage": {
-            figure: coverage(figure, of)
-            for figure, of in rows.items()
-            if model == "truth" or figure not in AGAINST_FLOOR
-        },
-        "findings": {kind: count / n_runs for kind, count in kinds.items()},
-        "p <= 0.05": size_of_test(rows["data_copying"]),
+    rng = np.random.default_rng([zlib.crc32(name.encode()), run])
+    density = population(d)
+    train, test = density.draw(n_train, rng), density.draw(n_test, rng)
+    report = evaluate(
+        MODELS[model](density).fit(train),
+        train,
+        test,
+        n_samples=n_samples,
+        n_bootstrap=n_bootstrap,
+        random_state=int(rng.integers(2**31)),
+    )
+    rows = {row.figure: [float(f"{x:.6g}") for x in row[1:5]] for row in report.rows}
+    found = sorted({text.partition(":")[0] for text in report.findings})
+    return {"cell": name, "run": run, "rows": rows, "findings": found}
+
+
+def summary(runs):
+    """Return the rate of every finding and the coverage of every interval of a cell."""
+    kinds = Counter(kind for run in runs for kind in run["findings"])
+    kinds["any"] = sum(bool(run["findings"]) for run in runs)
+    found = {kind: count / len(runs) for kind, count in sorted(kinds.items())}
+    figures = defaultdict(list)
+    for run in runs:
+        for figure, row in run["rows"].items():
+            figures[figure].append(row)
+    truth = ", truth, " in runs[0]["cell"]
+    return found, {
+        figure: coverage(figure, np.array(rows))
+        for figure, rows in figures.items()
+        if truth or figure not in AGAINST_FLOOR
     }
 
 
 def coverage(figure, rows):
-    """Return how often the interval holds what it is of; None without intervals."""
-    low, high = (
-        np.array([getattr(row, end) for row in rows]) for end in ("low", "high")
-    )
-    held = np.mean([row.value for row in rows])
-    if figure in AGAINST_FLOOR:
-        held = np.array([row.floor for row in rows])
-    there = ~np.isnan(low)
-    inside = (low <= held) & (held <= high)
-    return float(inside[there].mean()) if there.any() else None
+    """Return how often the interval holds what it is of; nan without intervals."""
+    value, low, high, floor = rows[~np.isnan(rows[:, 1])].T
+    held = floor if figure in AGAINST_FLOOR else rows[:, 0].mean()
+    return np.mean((low <= held) & (held <= high)) if len(value) else np.nan
 
 
-def size_of_test(rows):
-    """Return how often the p-value of C_T, in its meaning, is at most 0.05."""
-    p_values = [float(re.search(r"p = ([\d.e+-]+)", row.meaning)[1]) for row in rows]
-    return float(np.mean(np.array(p_values) <= 0.05)) if p_values else None
-
-
-def run_means(n_runs):
+def means(n_runs):
     """Return the coverage of the interval of a mean, for values of known mean."""
-    found = {}
+    lines = []
     for name, (draw, mean) in MEANS.items():
+        held = []
         for n in (2, 5, 10, 30, 100):
             rng = np.random.default_rng(n)
             ends = [
                 intervals.of_mean(draw(rng, n), np.random.RandomState(run))
                 for run in range(n_runs)
             ]
-            found[f"{name}, {n} values"] = np.mean([a <= mean <= b for a, b in ends])
-    return {"cell": "means", "runs": n_runs, "coverage": found, "findings": {}}
+            held.append(f"{n} {np.mean([a <= mean <= b for a, b in ends]):.2f}")
+        lines.append(f"| mean of n {name} values | {n_runs} | | {', '.join(held)} |")
+    return lines
 
 
 # ------------------------------------------------------------------------------ output
 
 
 def read(path):
-    """Return the finished cells of a file."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {cell["cell"]: cell for cell in map(json.loads, lines)}
+    """Return the finished runs of a file, by cell."""
+    done = defaultdict(list)
+    for line in path.read_text().splitlines() if path.exists() else []:
+        done[json.loads(line)["cell"]].append(json.loads(line))
+    return done
 
 
-def tables(done):
-    """Return the coverage of every interval and the rate of every finding, as text."""
+def table(done, n_runs_of_means):
+    """Return the rates of all findings and the coverage of all intervals, as lines."""
     lines = ["| cell | runs | findings | coverage |", "| --- | --- | --- | --- |"]
-    for name, cell in done.items():
-        held = {k: v for k, v in cell["coverage"].items() if v is not None}
-        columns = (
-            name,
-            str(cell["runs"]),
-            ", ".join(f"{k} {v:.1%}" for k, v in sorted(cell["findings"].items())),
-            ", ".join(f"{k} {v:.2f}" for k, v in held.items()),
-        )
-        lines.append(f"| {' | '.join(columns)} |")
-    return "\n".join(lines)
+    for name, runs in done.items():
+        found, held = summary(runs)
+        rates = ", ".join(f"{kind} {rate:.1%}" for kind, rate in found.items())
+        ends = ", ".join(f"{k} {v:.2f}" for k, v in held.items() if not np.isnan(v))
+        lines.append(f"| {name} | {len(runs)} | {rates} | {ends} |")
+    return [*lines, *means(n_runs_of_means)]
 
 
 def main(arguments=None):
-    """Run the cells that are not in the file."""
+    """Make the runs that are not in the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--table", action="store_true")
@@ -326,19 +315,17 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     n_runs = options.runs or (3 if options.quick else 300)
-    done, todo = read(options.file), cells(options.quick)
-    todo = {k: v for k, v in todo.items() if options.only in k and k not in done}
+    done = read(options.file)
+    todo = {k: v for k, v in cells(options.quick).items() if options.only in k}
     todo = {} if options.table else todo
     for i, (name, cell) in enumerate(todo.items(), 1):
         start = time.time()
-        found = run_cell(name, *cell, n_runs, 4 if options.quick else 40)
-        with options.file.open("a") as file:
-            file.write(json.dumps(found) + "\n")
+        for k in range(len(done[name]), n_runs):
+            found = run(name, k, *cell, 4 if options.quick else 40)
+            with options.file.open("a") as file:
+                file.write(json.dumps(found) + "\n")
         print(f"{i} of {len(todo)}: {name}, {time.time() - start:.0f} s", flush=True)
-    if "means" not in done and options.only in "means" and not options.table:
-        with options.file.open("a") as file:
-            file.write(json.dumps(run_means(20 if options.quick else 500)) + "\n")
-    print(tables(read(options.file)))
+    print("\n".join(table(read(options.file), 20 if options.quick else 500)))
 
 
 if __name__ == "__main__":

@@ -242,15 +242,15 @@ def test_overfit_is_an_exact_test_of_the_likelihood_ratio():
 
 @pytest.mark.slow
 def test_calibration_runs_and_goes_on_where_it_was(tmp_path, capsys):
-    script = runpy.run_path(str(SCRIPT))
-    arguments = ["--quick", "--runs", "2", "--file", str(tmp_path / "cells.jsonl")]
-    script["main"](arguments)
-    first = capsys.readouterr().out
-    assert "1 of 5: modes, truth" in first
-    script["main"](arguments)
-    again = capsys.readouterr().out
-    assert " of 5" not in again
-    assert again.strip() in first
+    main, path = runpy.run_path(str(SCRIPT))["main"], tmp_path / "runs.jsonl"
+    arguments = ["--quick", "--only", "modes", "--file", str(path)]
+    main([*arguments, "--runs", "1"])
+    first = path.read_text()
+    assert "1 of 2: modes, truth" in capsys.readouterr().out
+    main([*arguments, "--runs", "2"])
+    assert first.splitlines()[0] in path.read_text().splitlines()
+    assert len(path.read_text().splitlines()) == 4
+    assert "| modes, copier, 2/40/30/30 | 2 | Copying 100.0%" in capsys.readouterr().out
 
 
 def test_scaled_features_do_not_change_what_is_a_copy():

@@ -155,15 +155,13 @@ def by_half_samples(
     rng: np.random.RandomState,
     *,
     shares: ArrayLike = False,
-    forms: ArrayLike = False,
 ) -> tuple[FloatArray, FloatArray]:
     """Intervals of figures that resampled duplicates of rows would upset.
 
     The sets are cut into random halves A and B, again and again. Half the difference of
     their figures, ``(f(A) - f(B)) / 2``, spreads as the figure of the whole sets does,
-    if that is a mean over rows or nearly so. In the mean square of a quadratic form in
-    the rows, what is quadratic counts twice; it alone is left in the variance of
-    ``(f(A) + f(B)) / 2``, which is therefore subtracted for such figures.
+    if that is a mean over rows or nearly so. A quadratic form in the rows, such as the
+    discrepancy of two sets that are alike, gets up to sqrt(2) times its own spread.
 
     Parameters
     ----------
@@ -178,8 +176,6 @@ def by_half_samples(
     shares : bool or array-like of shape (n_figures,), default=False
         Which figures are shares of rows: these get intervals within [0, 1], of the
         binomial distribution where there are no halves.
-    forms : bool or array-like of shape (n_figures,), default=False
-        Which figures are quadratic forms, such as a discrepancy or a Fréchet distance.
 
     Returns
     -------
@@ -195,7 +191,7 @@ def by_half_samples(
     """
     n, n_cuts = min(map(len, sets)), (n_resamples + 1) // 2
     if n_cuts and n >= _MIN_ROWS:
-        variance = _half_sample_variance(function, sets, n_cuts, rng, forms)
+        variance = _half_sample_variance(function, sets, n_cuts, rng)
         upper = float(t.ppf(_LEVELS[1], n_cuts))
     else:
         variance, upper = np.full(len(values), np.nan), _NORMAL
@@ -211,7 +207,6 @@ def _half_sample_variance(
     sets: tuple[FloatArray, ...],
     n_cuts: int,
     rng: np.random.RandomState,
-    forms: ArrayLike,
 ) -> FloatArray:
     halves = []
     for _ in range(n_cuts):
@@ -221,9 +216,4 @@ def _half_sample_variance(
                 function(*(A[o[part::2]] for A, o in zip(sets, orders, strict=True)))
             )
     first, second = np.array(halves[::2]), np.array(halves[1::2])
-    variance = np.mean(np.square(first - second), axis=0) / 4
-    if n_cuts > 1:
-        quadratic = np.var(first + second, axis=0, ddof=1) / 4
-        # A form that is all quadratic has half of the variance left.
-        variance -= np.where(forms, np.minimum(quadratic, variance / 2), 0.0)
-    return variance
+    return np.mean(np.square(first - second), axis=0) / 4

@@ -154,7 +154,7 @@ def _measure_mismatch(
     )
     value = np.array([whole.value])
     low, high = intervals.by_half_samples(
-        discrepancy, value, (test, prior), n_bootstrap, rng, forms=True
+        discrepancy, value, (test, prior), n_bootstrap, rng
     )
     row = make_row(
         "latent_discrepancy",

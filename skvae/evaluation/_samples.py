@@ -17,8 +17,6 @@ from skvae.scorers._results import Results
 from skvae.scorers._table import metrics_of_report
 
 _SHARE = (0.0, 1.0)
-# Discrepancies between sets, which are quadratic in how they differ.
-_FORMS = (metrics.frechet_distance, metrics.maximum_mean_discrepancy)
 
 
 class _Pair(NamedTuple):
@@ -59,7 +57,6 @@ def measure_samples(
             n_bootstrap,
             rng,
             shares=[metric.row.bounds == _SHARE for metric in shown],
-            forms=[metric.function in _FORMS for metric in shown],
         )
     # An interval laid around a value near its bound may exceed it.
     smallest, largest = np.transpose([metric.row.bounds for metric in shown])

@@ -124,9 +124,11 @@ def evaluate(
     n_samples : int, default=None
         Rows to draw. None is the number of held-out rows, but at most 2,000.
     mean : bool, default=True
-        Draw decoder means; False adds the observation noise.
+        Compare decoder means with held-out rows; False adds the observation noise.
+        Copying is measured on draws with the noise, as held-out rows have it.
     n_bootstrap : int, default=40
-        Number of resamples for the intervals of figures of samples; 0 for no intervals.
+        Number of random halves behind the intervals of figures of samples; 0 leaves
+        shares with intervals of the binomial distribution, and others with none.
     random_state : int or None, default=0
         Seed of everything that is drawn.
 
@@ -144,15 +146,18 @@ def evaluate(
 
     Notes
     -----
-    The *floor* is what real rows get: equally many training rows in place of samples;
-    training rows in place of held-out rows in reconstruction and likelihood; and
-    held-out rows in place of samples in the figures of copying. A figure means little
-    without its floor.
+    The *floor* is what real rows get: equally many training rows in place of samples,
+    of which no more are compared than there are training rows; training rows in place
+    of held-out rows in reconstruction and likelihood; and held-out rows in place of
+    samples in the figures of copying. A figure means little without its floor.
 
     Intervals reflect the sampling of rows and samples, not the randomness of training.
-    Those of means over rows are percentiles of the bootstrap; those of figures of sets
-    come from random halves drawn without replacement, since duplicates in a bootstrap
-    sample would be nearest neighbours of each other.
+    Those of means over rows are of the studentised bootstrap; those of figures of sets
+    come from random halves, since duplicates in a bootstrap sample would be nearest
+    neighbours of each other; those of shares are Wilson's, of as many independent rows
+    as their variance is worth. Those of copying include what is random in the floor:
+    they hold it, in 95 % of cases, if samples are new rows of the same density.
+    ``benchmarks/calibration.py`` measures how often all of them hold.
 
     The findings and their thresholds:
 
@@ -163,15 +168,24 @@ def evaluate(
     - *Prior mismatch*: a permutation test distinguishes codes z ~ q(z|x) of held-out
       rows from draws of the latent density (p <= 0.01), and the Fréchet distance of
       samples is more than 1.5 times that of decoded codes of training rows.
-    - *Copying*: a near copy is a sample whose distance to its nearest training row,
-      over that to its second nearest, is as small as that of 5 % of held-out rows.
-      Reported where the interval of their share lies above twice the floor of 5 %.
+    - *Shared rows*: more held-out rows equal a training row than other training rows do
+      (p <= 0.001); also a warning.
+    - *Copying*: samples equal training rows more often than held-out ones (p <= 0.01,
+      `skvae.metrics.exact_copies`; up to 2,000 draws are made for this). Or near copies
+      are too many: samples whose distance to their nearest training row, over that to
+      its second nearest, is as small as that of 5 % of held-out rows. Reported where
+      the interval of their share lies above the floor by more than 5 %.
     - *Overfit*: the interval of the share of pairs in which a training row is more
       likely than a held-out row lies above 0.85 (0.5 if the two do not differ; on the
       digits of scikit-learn, models that were stopped early score 0.7 and those that
-      were not 0.99); or held-out rows are less likely than under a Gaussian with one
-      variance, fitted to the training rows, and training rows are not.
-    - *Low recall*, *low precision*: the interval lies below half of the floor.
+      were not 0.99); or held-out rows are so much less likely than under a Gaussian
+      with one variance, fitted to the training rows, as rows that follow the model are
+      with a probability of 0.005, and training rows are not.
+    - *Low recall*, *low coverage*, *low precision*: the interval lies below half of the
+      floor; not where draws with the observation noise reach half of all floors, so
+      that the noise alone is missing.
+
+    Findings that too few or shared rows would hide are in `not_judged`.
 
     A density with a kernel at every training row, such as `KernelDensity`, always
     overfits in this sense.

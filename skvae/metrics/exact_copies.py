@@ -168,7 +168,7 @@ def _p_value_of_labels(counts: IntArray, rng: np.random.Generator) -> float:
     )
     least = weights @ in_train * (1 - 1e-12)
     n_beyond = np.count_nonzero(labels[:, :-1] @ weights >= least)
-    return (1 + n_beyond) / (1 + _N_RELABELLINGS)
+    return float((1 + n_beyond) / (1 + _N_RELABELLINGS))
 
 
 def _p_value_of_repeats(n_repeats: float, n_data: int, n_generated: int) -> float:

@@ -101,9 +101,9 @@ class ModelComparisonDisplay:
         scores : dict of array-like of shape (n_scores,)
             By the names of the models, in the order to show them.
         interval : {"std", "bootstrap"}, default="std"
-            One standard deviation on both sides, the spread of the scores; or 95 %
-            bootstrap interval of their mean, for 20 scores or more, such as
-            ``vae.score_samples(X_test)``.
+            One standard deviation on both sides, the spread of the scores; or a 95 %
+            interval of their mean, such as that of ``vae.score_samples(X_test)``: the
+            studentised bootstrap's, and Student's of fewer than 10 scores.
         figure : str, default="value"
             What is compared, with its unit.
         floor : float, default=nan
