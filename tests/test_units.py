@@ -41,9 +41,9 @@ def test_units_change_nothing(model, unit):
         back = scaled.reconstruct(unit * X) / unit
     model.fit(X)
     assert rms(back - X) == pytest.approx(rms(plain - X), rel=0.01)
-    before, after = model.score(X), None
+    before = model.score(X)
     after = model.fit(unit * X).score(unit * X) + X.shape[1] * np.log(unit)
-    assert after == pytest.approx(before, abs=0.3)
+    assert after == pytest.approx(before, abs=0.5)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=str)

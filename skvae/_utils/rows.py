@@ -133,8 +133,8 @@ def _check_squares(rows: np.ndarray) -> None:
         feature = int(np.argmax(largest))
         raise ValueError(
             f"X must stay below {_LARGEST_SQUARED:.0e}, whose square float64 can hold, "
-            f"but feature {feature} has the value {largest[feature]:.3g}. Rescale X, "
-            "for example by a division."
+            f"but feature {feature} has the value {largest[feature]:.3g}. Divide X "
+            "by a constant: StandardScaler would overflow, too."
         )
 
 

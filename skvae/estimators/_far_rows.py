@@ -135,7 +135,7 @@ class _Target:
 
 
 def _guesses(code: Tensor, noise: Tensor) -> list[Tensor]:
-    """Return codes to begin with: the encoder's drawn towards 0, others around it."""
+    """Return codes to begin with, by groups: the encoder's and others around 0."""
     shares = torch.tensor([0.0, 0.25, 0.5, 1.0]).to(code).reshape(-1, 1, 1)
     sphere = noise / noise.square().mean(-1, keepdim=True).sqrt()
     spheres = [radius * sphere for radius in _RADII]

@@ -45,7 +45,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         module.likelihood.check_support(X)
         return module.blockwise(lambda x: module.encode(x).mean, X)
 
-    def inverse_transform(self, X: Any) -> NDArray[np.float32]:
+    def inverse_transform(self, X: Any) -> NDArray[np.floating]:
         """Decode: the expectation of p(x|z) for every latent row.
 
         Parameters
@@ -63,7 +63,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         rows = module.blockwise(lambda z: module.decode(z).mean, Z.copy(), codes=True)
         return self._as_fitted(rows)
 
-    def reconstruct(self, X: Any) -> NDArray[np.float32]:
+    def reconstruct(self, X: Any) -> NDArray[np.floating]:
         """Encode and decode: E[x | z] at the mean of q(z|x).
 
         Parameters
@@ -81,7 +81,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
 
     def sample(
         self, n_samples: int = 1, *, mean: bool = True, random_state: Any = None
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[np.floating]:
         """Generate rows: draw z from `latent_density_` and decode.
 
         Parameters
@@ -138,6 +138,10 @@ class InferenceMixin(InputMixin, TransformerMixin):
 
         Notes
         -----
+        Rows far from the training data, for which the encoder extrapolates, are scored
+        by draws around the mode of p(x, z) where this gives a higher bound, unless
+        `n_importance_samples` is 1.
+
         The noise is determined by `random_state` and the content of a row: scores do
         not depend on a row's position or neighbours, and the errors of distinct rows
         are independent.

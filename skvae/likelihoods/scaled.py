@@ -120,7 +120,7 @@ class ScaledLikelihood(Likelihood):
         Parameters
         ----------
         loc : Tensor of shape (..., n_features)
-        log_scale : Tensor of shape (), (n_features,) or (..., n_features)
+        log_scale : Tensor of shape (), (n_features,), (..., 1) or (..., n_features)
 
         Returns
         -------
