@@ -258,6 +258,12 @@ def assert_same(actual, expected):
         np.testing.assert_array_equal(actual[name], value, err_msg=name, strict=True)
 
 
+def assert_same_values(actual, expected):
+    """Assert that two dicts of arrays are equal; rows come back in the type of X."""
+    types = {name: value.dtype for name, value in expected.items()}
+    assert_same({k: v.astype(types[k]) for k, v in actual.items()}, expected)
+
+
 @pytest.fixture(scope="session")
 def X():
     data = make_data()

@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ESTIMATORS, assert_same, describe, outputs, small
+from conftest import (
+    ESTIMATORS,
+    assert_same,
+    assert_same_values,
+    describe,
+    outputs,
+    small,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
@@ -154,7 +161,8 @@ def test_contradicting_shapes_are_refused(X):
 def test_lists_and_tensors_of_images_are_taken(X):
     expected = outputs(small(network=NETWORK).fit(X), X)
     for other in (list(X), X.tolist(), torch.tensor(X), [torch.tensor(x) for x in X]):
-        assert_same(outputs(small(network=NETWORK).fit(other), other), expected)
+        actual = outputs(small(network=NETWORK).fit(other), other)
+        assert_same_values(actual, expected)
 
 
 def test_bytes_and_their_floats_give_the_same_model(X):
