@@ -8,7 +8,14 @@ import polars as pl
 import pytest
 import torch
 from basic_data import BASIC
-from conftest import LIKELIHOODS, assert_same, describe, make_data, outputs, small
+from conftest import (
+    LIKELIHOODS,
+    assert_same_values,
+    describe,
+    make_data,
+    outputs,
+    small,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -64,7 +71,7 @@ def assert_fits_the_same(given_X, X, **params):
         warnings.filterwarnings("ignore", "X (does not have valid|has) feature names")
         model = small(**params).fit(given_X)
         got = outputs(model, given_X)
-    assert_same(got, outputs(small(**params).fit(X), X))
+    assert_same_values(got, outputs(small(**params).fit(X), X))
 
 
 @pytest.mark.parametrize("make", ACCEPTED.values(), ids=ACCEPTED)

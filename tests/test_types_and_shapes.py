@@ -47,7 +47,7 @@ def test_feature_names_are_remembered_and_enforced(X):
 def test_tensor_is_taken_like_the_array_of_its_values(cls, dtype, X):
     tensor = torch.tensor(X * 8).round().div(8).to(dtype)
     array = tensor.to(torch.float32).numpy()
-    assert_same(
+    assert_same_values(
         outputs(small(cls).fit(tensor), tensor), outputs(small(cls).fit(array), array)
     )
 
