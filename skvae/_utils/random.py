@@ -1,5 +1,6 @@
 """Random numbers: generators derived from one seed; no global state."""
 
+import os
 import threading
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,15 @@ from torch import Tensor
 RandomState = int | np.random.RandomState | None
 
 _GLOBAL_RNG_LOCK = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _GLOBAL_RNG_LOCK
+    _GLOBAL_RNG_LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # the thread that holds the lock is not forked
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Stream(IntEnum):
