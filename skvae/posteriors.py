@@ -344,8 +344,7 @@ def resolve_posterior(posterior: Any) -> Any:
     """Return a posterior from its name, or the given one itself."""
     if isinstance(posterior, Posterior) and posterior.deterministic:
         raise ValueError(
-            "The 'posterior' parameter must have a finite KL divergence from "
-            f"N(0, I). Got {posterior!r} instead, whose divergence is infinite: "
-            "use RAE or WAE, whose encoders are deterministic."
+            "The 'posterior' parameter must have a finite KL divergence from N(0, I). "
+            f"Got {posterior!r} instead: RAE and WAE have deterministic encoders."
         )
     return resolve_named("posterior", posterior, Posterior, NAMES)

@@ -10,6 +10,7 @@ import torch
 from basic_data import BASIC
 from conftest import (
     LIKELIHOODS,
+    assert_same,
     assert_same_values,
     describe,
     make_data,

@@ -5,7 +5,14 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from conftest import ESTIMATORS, assert_same, dropout_network, outputs, small
+from conftest import (
+    ESTIMATORS,
+    assert_same,
+    assert_same_values,
+    dropout_network,
+    outputs,
+    small,
+)
 
 from skvae.likelihoods import GaussianLikelihood
 
