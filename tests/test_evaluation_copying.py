@@ -106,6 +106,7 @@ class TestComparableSets:
             row = report[figure]
             assert row.low <= row.floor <= row.high
 
+    @pytest.mark.slow
     def test_codes_are_decoded_as_samples_are(self):
         X = Noisy().sample(200, mean=False, random_state=0)
         vae = VAE(2, likelihood=GaussianLikelihood(0.5), max_epochs=2, random_state=0)
@@ -230,14 +231,19 @@ def test_closer_to_train_is_worth_the_rows_that_are_nearest():
     assert found.n_independent == pytest.approx(1 / (0.5**2 + 0.25**2 + 0.25**2))
 
 
-def test_overfit_is_an_exact_test_of_the_likelihood_ratio():
-    class Wrong(Normal):
-        def score_samples(self, X):
-            return super().score_samples(X) - 1.0 * (train[0] != X).any(axis=1)
+@pytest.mark.parametrize(("n_test", "found"), [(50, []), (56, ["Overfit"])])
+def test_overfit_needs_a_likelihood_ratio_of_200(n_test, found):
+    class Worse(Normal):
+        """A tenth of a nat worse than one Gaussian, and better on training rows."""
 
-    train, test = normal_sets(1, 3, 100, 40)
-    found = kinds(Wrong(), train, test)
-    assert "Overfit" not in found  # training rows are no likelier
+        def score_samples(self, X):
+            scale = np.sqrt(self.X_.var(axis=0).mean())
+            gaussian = norm(self.X_.mean(axis=0), scale).logpdf(X).sum(axis=1)
+            return gaussian + np.where(np.isin(X[:, 0], self.X_[:, 0]), 1, -0.1)
+
+    train, test = normal_sets(1, 3, 100, n_test)
+    assert kinds(Worse(), train, test, n_samples=100) == found
+    assert np.exp(0.1 * 50) < 200 < np.exp(0.1 * 56)
 
 
 @pytest.mark.slow
