@@ -153,7 +153,8 @@ class ScaledLikelihood(Likelihood):
         count = h.shape[-1] if scale.ndim == 0 else 1
         lowest = -_LARGEST_ROW * count / h.shape[-2]
         rows = scale.expand(*h.shape[:-1], scale.numel())
-        rows.register_hook(lambda gradient: gradient.clamp(min=lowest))
+        # There is no gradient where none is asked for by the scale.
+        rows.register_hook(lambda g: g if g is None else g.clamp(min=lowest))
         return rows
 
     @property
