@@ -99,8 +99,17 @@ def test_scores_are_near_quadrature(posterior, factor):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("likelihood", ["laplace", LaplaceLikelihood("predicted")])
-@pytest.mark.parametrize("density", [None, GaussianMixture(2, random_state=0)])
+@pytest.mark.parametrize(
+    ("likelihood", "density"),
+    [
+        ("laplace", None),
+        ("laplace", GaussianMixture(2, random_state=0)),
+        ("gaussian", GaussianMixture(2, random_state=0)),
+        (GaussianLikelihood("feature"), None),
+        (LaplaceLikelihood("predicted"), None),
+    ],
+    ids=str,
+)
 def test_other_parts_are_near_quadrature(likelihood, density):
     options = {"likelihood": likelihood, "latent_density": density}
     model = VAE(2, **options, **SMALL).fit(X)
