@@ -1,9 +1,11 @@
 """Encoders and decoders of the user's own, which are given images."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
-from conftest import ESTIMATORS, small
+from conftest import ESTIMATORS, assert_same, outputs, small
 from small_images import C, H, W, make_images
 from torch import nn
 
