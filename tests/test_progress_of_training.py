@@ -5,42 +5,50 @@ import pytest
 from conftest import small
 
 import skvae
+from skvae._training.schedules import Annealing
 
 
-class Watched(skvae.VAE):
-    """Keeps what training tells the loss."""
+@pytest.fixture
+def progress(monkeypatch):
+    """The progress that training has told `annealing`, in its order."""
+    told, update = [], Annealing.update
 
-    def annealing(self, progress):
-        self.__dict__.setdefault("progress", []).append(progress)
-        return super().annealing(progress)
+    def watched(self, epoch):
+        told.append(epoch / self.n_epochs)
+        update(self, epoch)
 
-    def loss(self, module, x, generator, annealing):
-        if not module.training:
-            state = generator.get_state().numpy().tobytes()
-            self.__dict__.setdefault("validated", []).append((float(annealing), state))
-        return super().loss(module, x, generator, annealing)
+    monkeypatch.setattr(Annealing, "update", watched)
+    return told
 
 
-def test_progress_is_by_batch(X):
-    vae = small(Watched, batch_size=20, max_epochs=3).fit(X)
+def test_progress_is_by_batch(X, progress):
+    small(batch_size=20, max_epochs=3).fit(X)
     n_batches = 4
     expected = np.arange(3 * n_batches) / (3 * n_batches)
-    np.testing.assert_allclose(vae.progress, expected)
+    np.testing.assert_allclose(progress, expected)
 
 
-def test_progress_goes_on_with_more_fits(X):
-    vae = small(Watched, batch_size=40, max_epochs=4)
+def test_progress_goes_on_with_more_fits(X, progress):
+    vae = small(batch_size=40, max_epochs=4)
     for _ in range(3):
         vae.partial_fit(X)
-    np.testing.assert_allclose(vae.progress, np.arange(6) / 8)
+    np.testing.assert_allclose(progress, np.arange(6) / 8)
 
 
 def test_held_out_rows_are_judged_by_the_whole_loss_and_equal_noise(X):
     """Else epochs of a warm-up, and lucky ones, would win against later ones."""
-    vae = small(
-        Watched, early_stopping=True, kl_warmup=1.0, max_epochs=3, random_state=0
-    ).fit(X)
-    weights, states = zip(*vae.validated, strict=True)
+    validated = []
+
+    class Watched(skvae.VAE):
+        def loss(self, module, x, generator, annealing):
+            if not module.training:
+                state = generator.get_state().numpy().tobytes()
+                validated.append((float(annealing), state))
+            return super().loss(module, x, generator, annealing)
+
+    options = {"early_stopping": True, "kl_warmup": 1.0, "max_epochs": 3}
+    small(Watched, **options).fit(X)
+    weights, states = zip(*validated, strict=True)
     assert set(weights) == {1.0}
     assert len(weights) == 3
     assert len(set(states)) == 1
