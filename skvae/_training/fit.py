@@ -21,7 +21,6 @@ from skvae._training.latents import (
     check_density_of,
     diagnosis,
     fit_latent_density,
-    unfitted_density,
 )
 from skvae._training.loop import Step, compiled, minimize
 from skvae._training.optimizers import make_optimizers, state_of
@@ -45,9 +44,6 @@ from skvae.networks import resolve_network
 Attributes = dict[str, Any]
 _MIN_OF_STREAM = 1024  # rows on which a stream is diagnosed, at least
 
-
-# A row of the validation set costs no more than the upper quartile plus this many times
-# the distance between the quartiles, so that a single row far out decides nothing.
 
 # Early stopping makes `max_epochs` a mere limit. Of a training as long as this one,
 # annealing then takes its share.
@@ -161,7 +157,7 @@ class Fit:
         """Return the fitted attributes after an interrupt, None if there are none.
 
         The module is that of the last complete epoch. If the interrupt came after the
-        training, or comes again, the latent density is left unfitted.
+        training, or comes again, the latent density is fitted when it is needed.
         """
         if not self.has_complete_epoch:
             return None
@@ -172,14 +168,14 @@ class Fit:
             with contextlib.suppress(KeyboardInterrupt):
                 return self.attributes()
         self.lacks_density = self.estimator.make_latent_density(len(self.X)) is not None
-        return self._attributes(unfitted_density)
+        return self._attributes(lambda *_: None)
 
     def describe(self) -> str:
         """Say what `rescue` has returned."""
         text = f"the model is that {self.describe_epoch()}."
         if not self.lacks_density:
             return text
-        return f"{text} Its latent density is not fitted: call fit_latent_density(X)."
+        return f"{text} Its latent density will be fitted when it is needed."
 
     def describe_epoch(self) -> str:
         """Say which epoch the weights are of, counted from 1 over all fits."""

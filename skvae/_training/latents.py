@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
 from torch import Tensor
 
 from skvae._distributions.normal import rsample_with_kl
@@ -37,16 +36,6 @@ def check_density_of(estimator: Any, n_rows: int) -> None:
     deterministic = estimator.make_posterior().deterministic
     n_codes = min(n_rows, _MAX_ENCODED) * _draws_per_row(n_rows, deterministic)
     check_enough_codes(estimator.make_latent_density(n_rows), n_rows, n_codes)
-
-
-def unfitted_density(
-    estimator: Any, module: AutoencoderModule, X: np.ndarray, seed: int
-) -> Any:
-    """Return the density that `fit_latent_density` would fit; only N(0, I) is ready."""
-    density = estimator.make_latent_density(len(X))
-    if density is None:
-        return fit_latent_density(estimator, module, X, seed)
-    return clone(density)
 
 
 def diagnosis(
