@@ -146,13 +146,13 @@ class ScaledLikelihood(Likelihood):
         A closed form takes mean errors, in which a row far out has no limit.
         """
         scale = self.log_scale
-        if not (torch.is_grad_enabled() and scale.requires_grad):
-            return scale
         if self.update == "gradient":
             return scale
         count = h.shape[-1] if scale.ndim == 0 else 1
-        lowest = -_LARGEST_ROW * count / h.shape[-2]
+        lowest = -_LARGEST_ROW * count / (h.shape[-2] if h.ndim > 1 else 1)
         rows = scale.expand(*h.shape[:-1], scale.numel())
+        if not rows.requires_grad:
+            return scale
         # There is no gradient where none is asked for by the scale.
         rows.register_hook(lambda g: g if g is None else g.clamp(min=lowest))
         return rows
