@@ -19,9 +19,12 @@ from skvae.module import AutoencoderModule
 _FAR = 2.0  # root mean square of a scaled input or of a code
 _FIRST_STEPS, _N_STEPS = 3, 6  # from each start, and from the best of their ends
 _DIFFERENCE = 1e-2  # of a code, or of 1 if it is smaller
-_LENGTHS = 4.0 ** torch.arange(-4, 7)  # of a step, in units of the natural one
 _RADII = 3.0, 9.0  # of codes to begin with, in root mean squares
-_SCALES = torch.tensor([1.0, 2.0, 0.5, 4.0])  # of draws around the mode
+# Lengths of a step in units of the natural one, scales of draws around the mode, and
+# parts of the way to the encoder's code. Types and devices are those of the rows.
+_LENGTHS = 4.0 ** torch.arange(-4, 7, device="cpu")
+_SCALES = torch.tensor([1.0, 2.0, 0.5, 4.0], device="cpu")
+_SHARES = torch.tensor([0.0, 0.25, 0.5, 1.0], device="cpu")
 
 
 def is_far(module: AutoencoderModule, x: Tensor, code: Tensor) -> Tensor:
@@ -136,7 +139,7 @@ class _Target:
 
 def _guesses(code: Tensor, noise: Tensor) -> list[Tensor]:
     """Return codes to begin with, by groups: the encoder's and others around 0."""
-    shares = torch.tensor([0.0, 0.25, 0.5, 1.0]).to(code).reshape(-1, 1, 1)
+    shares = _SHARES.to(code).reshape(-1, 1, 1)
     sphere = noise / noise.square().mean(-1, keepdim=True).sqrt()
     spheres = [radius * sphere for radius in _RADII]
     return [shares * code.nan_to_num(0.0, 0.0, 0.0), noise, *spheres]
