@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ESTIMATORS, assert_same, describe, outputs, small
+from conftest import (
+    ESTIMATORS,
+    assert_same,
+    assert_same_values,
+    describe,
+    outputs,
+    small,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
