@@ -345,6 +345,6 @@ def resolve_posterior(posterior: Any) -> Any:
     if isinstance(posterior, Posterior) and posterior.deterministic:
         raise ValueError(
             "The 'posterior' parameter must have a finite KL divergence from N(0, I). "
-            f"Got {posterior!r} instead: RAE and WAE have deterministic encoders."
+            f"Got {posterior!r}, for which it is infinite: use RAE or WAE."
         )
     return resolve_named("posterior", posterior, Posterior, NAMES)

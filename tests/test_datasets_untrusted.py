@@ -11,14 +11,9 @@ import tracemalloc
 import numpy as np
 import pytest
 import sklearn.datasets
-from test_datasets_idx import idx_bytes
-from test_datasets_images import (
-    PARTS,
-    digest,
-    python_batch,
-    random_rows,
-    write_mnist,
-)
+from dataset_files import idx_bytes, random_rows
+from test_datasets_cifar import python_batch
+from test_datasets_mnist import PARTS, digest, write_mnist
 
 from skvae.datasets import cifar, load_cifar10, load_idx, load_mnist, mnist
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from conftest import small
 from torch import nn
 
 from skvae._training import latents
+from skvae._training.schedules import make_schedulers
 
 
 class Recorded:
@@ -51,16 +51,11 @@ def test_components_are_diagnosed_on_rows_from_all_over(monkeypatch):
 
 def test_a_plateau_is_told_by_absolute_losses():
     """Losses in nats may be negative, and falls of a relative threshold no falls."""
-    from skvae._training.fit import Fit
-
-    vae = small(lr_schedule="plateau")
-    fit = Fit(vae, np.zeros((4, 2), dtype=np.float32), n_epochs=1)
-    weight = nn.Parameter(torch.zeros(1))
-    fit.optimizers = [torch.optim.SGD([weight], lr=1.0)]
-    (scheduler,) = fit._schedulers()
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    (scheduler,) = make_schedulers("plateau", optimizer, n_epochs=1)
     for epoch in range(40):  # it falls by 0.01 in each epoch, of a thousand nats
         scheduler.step(1000.0 - 0.01 * epoch)
-    assert fit.optimizers[0].param_groups[0]["lr"] == 1.0
+    assert optimizer.param_groups[0]["lr"] == 1.0
     for _ in range(7):
         scheduler.step(999.6)
-    assert fit.optimizers[0].param_groups[0]["lr"] == 0.5
+    assert optimizer.param_groups[0]["lr"] == 0.5

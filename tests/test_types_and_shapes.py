@@ -74,15 +74,17 @@ def test_view_of_a_larger_tensor_is_taken_like_a_copy(X):
     assert_same(outputs(small().fit(strided), strided), outputs(small().fit(X), X))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("cls", ESTIMATORS)
-def test_outputs_are_plain_arrays_of_documented_types(cls, X):
-    model = small(cls).fit(X.astype(np.float64))
+def test_outputs_are_plain_arrays_of_documented_types(cls, dtype, X):
+    model = small(cls).fit(X.astype(dtype))
     Z = model.transform(X)
     shape = X.shape
     assert (Z.shape, Z.dtype) == ((len(X), 2), np.float32)
     for array in (model.inverse_transform(Z), model.reconstruct(X)):
-        assert (array.shape, array.dtype) == (shape, np.float32)
-    assert model.sample(4).shape == (4, shape[1])
+        assert (array.shape, array.dtype) == (shape, dtype)
+    samples = model.sample(4)
+    assert (samples.shape, samples.dtype) == ((4, shape[1]), dtype)
     scores = model.score_samples(X)
     assert (scores.shape, scores.dtype) == ((len(X),), np.float64)
     assert type(model.score(X)) is float
