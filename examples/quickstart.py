@@ -69,7 +69,7 @@ def line(name, *cells):
 
 print()
 line("", "log-likelihood", "reconstruction", "samples", "samples")
-line("", "nats a row", "rms error", "Frechet dist.", "nearer to train")
+line("", "nats per row", "rms error", "Frechet dist.", "nearer to train")
 line("PCA, 24 components", *likelihood_and_error(pca))
 line("VAE, z ~ N(0, I)", *likelihood_and_error(vae), *distance_and_copies(X_normal))
 line(
