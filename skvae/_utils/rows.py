@@ -90,7 +90,8 @@ def summarise(X: np.ndarray) -> DataSummary:
     count, mean, m2 = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for block in row_blocks(X):
         rows = block.astype(np.float64)
-        _check_squares(rows)
+        if X.dtype == np.float64:  # no other type has such numbers
+            _check_squares(rows)
         block_mean = rows.mean(0)
         rows -= block_mean
         delta, total = block_mean - mean, count + len(rows)
@@ -128,7 +129,7 @@ def row_slices(
 
 def _check_squares(rows: np.ndarray) -> None:
     """Raise ValueError for values whose squares float64 cannot sum."""
-    largest = np.abs(rows).max(0)
+    largest = np.maximum(rows.max(0), -rows.min(0))
     if (largest > _LARGEST_SQUARED).any():
         feature = int(np.argmax(largest))
         raise ValueError(
