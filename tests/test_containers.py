@@ -95,6 +95,17 @@ def test_container_does_not_matter_for_any_type(container, dtype, expected):
     assert_same_values(answers(small().fit(X), X), expected(type(small()), dtype))
 
 
+TYPELESS = {"list", "objects", "nullable pandas", "polars"}  # to scikit-learn
+TYPED = {name: c for name, c in CONTAINERS.items() if name not in TYPELESS}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("container", TYPED.values(), ids=TYPED)
+def test_rows_come_back_in_one_type_from_any_container(container, dtype, expected):
+    X = container(values(dtype))
+    assert_same(answers(small().fit(X), X), expected(type(small()), dtype))
+
+
 @pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
 def test_container_of_codes_does_not_matter(container, fitted):
     Z = np.random.default_rng(0).normal(size=(20, 2))

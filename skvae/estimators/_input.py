@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_array, validate_data
 from skvae._utils.containers import as_array_like
 from skvae._utils.images import check_same_images, flatten_images
 
-# Types that reach the device as they are. Anything else, lists, polars frames and
-# foreign byte orders included, becomes the first, which holds the same values.
+# Types that reach the device as they are. Anything else, lists and polars frames
+# included, becomes the first, which holds the same values.
 _DTYPES = [
     *(np.float64, np.float32, np.float16, np.uint8, np.bool_),
     *(np.int8, np.int16, np.int32, np.int64),
@@ -22,7 +22,7 @@ class InputMixin:
     """Takes rows or images of any numeric type; returns them in the shape of `fit`."""
 
     def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
-        X, shape = flatten_images(as_array_like(X))
+        X, shape = flatten_images(_in_native_order(as_array_like(X)))
         if shape and not reset and self.image_shape_:
             check_same_images(shape, self.image_shape_, type(self).__name__)
         # Values are checked block by block, while they are in the processor's cache.
@@ -35,7 +35,8 @@ class InputMixin:
         return X
 
     def _validate_codes(self, X: Any, n_components: int) -> np.ndarray:
-        Z = check_array(as_array_like(X), dtype=_DTYPES, input_name="X", estimator=self)
+        Z = _in_native_order(as_array_like(X))
+        Z = check_array(Z, dtype=_DTYPES, input_name="X", estimator=self)
         if Z.shape[1] != n_components:
             raise ValueError(
                 f"X has {Z.shape[1]} columns, but {type(self).__name__} was fitted "
@@ -48,3 +49,10 @@ class InputMixin:
         """Give rows the units, the type and the shape that they had in `fit`."""
         rows = self.module_.frame.restore(rows)
         return rows.reshape(len(rows), *self._row_shape)
+
+
+def _in_native_order(X: Any) -> Any:
+    """Return an array with the byte order of the machine; anything else as it is."""
+    if isinstance(X, np.ndarray) and not X.dtype.isnative:
+        return X.astype(X.dtype.newbyteorder("="))
+    return X
