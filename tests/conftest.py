@@ -8,6 +8,7 @@ os.environ.setdefault("MPLBACKEND", "agg")  # no windows
 import copy
 import inspect
 import urllib.error
+import warnings
 
 import numpy as np
 import pytest
@@ -303,6 +304,13 @@ def closed_figures():
     plt.close("all")
     yield
     plt.close("all")
+
+
+@pytest.fixture
+def figures_without_warnings(closed_figures):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # also those of layout
+        yield
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A picture says what it leaves out: points, images, cut values, missing numbers."""
 
 import itertools
-import warnings
 
 import numpy as np
 import pytest
@@ -21,12 +20,7 @@ from skvae.plotting import (
 plt = pytest.importorskip("matplotlib.pyplot")
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # also those of layout
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures_without_warnings")
 
 
 def notes(display):

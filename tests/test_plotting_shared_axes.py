@@ -1,7 +1,5 @@
 """Displays on the Axes of others: all lines are seen, and none is taken for another."""
 
-import warnings
-
 import numpy as np
 import pytest
 from conftest import small
@@ -22,12 +20,7 @@ from skvae.plotting._axes import COLOURS, next_colour
 plt = pytest.importorskip("matplotlib.pyplot")
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # also those of layout
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures_without_warnings")
 
 
 @pytest.fixture(scope="module")
