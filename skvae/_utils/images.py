@@ -183,6 +183,27 @@ def _guess(n_pixels: int) -> str:
     return ""
 
 
+def check_value_range(value_range: Any, otherwise: str) -> tuple[float, float]:
+    """Return the values of black and white; raise ValueError unless low < high.
+
+    Parameters
+    ----------
+    value_range : (float, float)
+    otherwise : str
+        What else the parameter may be, for the error message.
+    """
+    try:
+        low, high = map(float, value_range)
+    except (TypeError, ValueError):
+        low, high = math.nan, math.nan
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(
+            f"value_range must be {otherwise} or two finite numbers (low, high) with "
+            f"low < high, got {value_range!r}."
+        )
+    return low, high
+
+
 def _layout(X: NDArray[Any], name: str) -> str:
     text = (
         f"{name} must have shape (n, height, width) or (n, channels, height, width) "

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skvae._utils.images import check_value_range
 from skvae._utils.validation import check_boolean
 
 ValueRange = str | tuple[float, float]
@@ -62,7 +63,7 @@ def _resolve_range(
     images: NDArray[Any], value_range: ValueRange, most: float, name: str
 ) -> tuple[float, float]:
     if not isinstance(value_range, str):
-        return _check_range(value_range)
+        return check_value_range(value_range, "'auto'")
     if value_range != "auto":
         raise ValueError(
             "value_range must be 'auto' or two numbers (low, high), got "
@@ -77,19 +78,6 @@ def _resolve_range(
         f"{name} is {images.dtype} with a maximum of {most:g}. Give the values of "
         "black and white: value_range=(0, 255), or (0, 1) for binary images."
     )
-
-
-def _check_range(value_range: tuple[float, float]) -> tuple[float, float]:
-    try:
-        low, high = map(float, value_range)
-    except (TypeError, ValueError):
-        low, high = math.nan, math.nan
-    if not -math.inf < low < high < math.inf:
-        raise ValueError(
-            "value_range must be 'auto' or two finite numbers (low, high) with "
-            f"low < high, got {value_range!r}."
-        )
-    return low, high
 
 
 def _mostly_inside(images: NDArray[Any], low: float, high: float) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skvae._utils.images import as_images
+from skvae._utils.images import as_images, check_value_range
 from skvae.plotting._axes import LETTER, folded, is_small, note_below, width_of
 
 FloatArray = NDArray[np.float64]
@@ -87,26 +87,13 @@ def grey_levels(
     low, high : float
     """
     if value_range is not None:
-        return _check_value_range(value_range)
+        return check_value_range(value_range, "None")
     if images.shape[1] == 3:
         # Samples overshoot: a largest value of 1.2 still means [0, 1].
         return (0.0, 1.0) if images.max() <= 2 else (0.0, 255.0)
     flat = images.reshape(len(images), -1).astype(np.float64)
     low, high = float(np.median(flat.min(1))), float(np.median(flat.max(1)))
     return (low, high) if low < high else (low, low + 1.0)
-
-
-def _check_value_range(value_range: Any) -> tuple[float, float]:
-    try:
-        low, high = map(float, value_range)
-    except (TypeError, ValueError):
-        low, high = math.nan, math.nan
-    if not -math.inf < low < high < math.inf:
-        raise ValueError(
-            "value_range must be None or two finite numbers (low, high) with "
-            f"low < high, got {value_range!r}."
-        )
-    return low, high
 
 
 def check_alike(
