@@ -5,7 +5,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from skvae._utils.arrays import as_pair, as_real_rows, as_rows
-from skvae._utils.random import random_state_of
+from skvae._utils.random import draw_seed, random_state_of
 
 
 def test_images_and_tensors_become_float64_rows():
@@ -73,3 +73,18 @@ def test_random_state_leaves_the_global_generator_alone():
     assert len(draws) == 4
     expected = np.random.RandomState(3).normal()
     assert random_state_of(3).normal() == expected
+
+
+@pytest.mark.parametrize("wrong", [np.random.default_rng(0), -1, 2**32, 1.5, "seed"])
+def test_other_random_states_are_refused_with_the_rule(wrong):
+    for read in (random_state_of, draw_seed):
+        with pytest.raises(ValueError, match=r"random_state must be .*Pass an integer"):
+            read(wrong)
+    with pytest.raises(ValueError, match=r"for example int\(rng.integers\(2\*\*32"):
+        draw_seed(np.random.default_rng(0))
+
+
+def test_a_seed_from_the_module_leaves_the_global_generator_alone():
+    before = np.random.get_state()[1].copy()
+    assert draw_seed(np.random) != draw_seed(np.random)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)

@@ -1,6 +1,7 @@
 """What all metrics of sets of rows promise, whatever they measure."""
 
 import inspect
+import re
 
 import numpy as np
 import pandas as pd
@@ -94,3 +95,23 @@ def test_sets_of_different_widths_are_refused_with_both_widths(metric, rows):
     for name, X in list(rows.items())[1:]:
         with pytest.raises(ValueError, match=r"(6|4)\D+(4|6)"):
             measure(metric, {**rows, name: X[:, :4]})
+
+
+@EVERY_METRIC
+def test_rows_whose_squares_vanish_are_refused_or_measured_as_those_whose_do_not(
+    metric, rows
+):
+    def numbers(unit):
+        result = measure(metric, {name: unit * X for name, X in rows.items()})
+        parts = result if isinstance(result, tuple) else [result]
+        return [np.asarray(x, dtype=float) for x in parts]
+
+    expected = numbers(1e-100)
+    try:
+        tiny = numbers(1e-200)
+    except ValueError as error:
+        refusal = "above 1e-140.* Rescale|must have spread"
+        assert re.search(refusal, str(error))  # noqa: PT017
+    else:
+        for a, b in zip(tiny, expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-90)

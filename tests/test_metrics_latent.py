@@ -69,6 +69,13 @@ def test_slerp_keeps_the_norm_and_moves_at_constant_speed(pair, t):
     np.testing.assert_allclose(slerp(b, a, 1 - t), z, atol=1e-9)
 
 
+def test_slerp_of_unlike_numbers_of_codes_is_refused():
+    with pytest.raises(ValueError, match=r"got leading shapes \(3,\), \(2,\) and \(\)"):
+        slerp(np.eye(3), np.eye(3)[:2])
+    with pytest.raises(ValueError, match="Pass t as a column"):
+        slerp(np.eye(3), np.eye(3), [0.1, 0.2])
+
+
 def test_slerp_ends_and_weights_of_vectors_of_unlike_norm():
     a, b = np.array([3.0, 0]), np.array([0, 0.5])
     np.testing.assert_allclose(slerp(a, b, 0), a, atol=1e-15)

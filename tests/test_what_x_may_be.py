@@ -114,6 +114,18 @@ REFUSED = {
         polars.DataFrame({"a": [1.0, 2.0], "t": [datetime.date(2020, 1, 1)] * 2}),
         r"Date.*astype\('int64'\)",
     ),
+    "frame with durations": (
+        pd.DataFrame({"t": [datetime.timedelta(1)] * 2}),
+        r"astype\('timedelta64\[s\]'\)",
+    ),
+    "polars with durations": (
+        polars.DataFrame({"t": [datetime.timedelta(1)] * 2}),
+        r"astype\('timedelta64\[s\]'\)",
+    ),
+    "two columns of one name": (
+        pd.DataFrame(ROWS[:, :3], columns=["a", "b", "a"]),
+        r"has 2 named 'a'\. Rename",
+    ),
     "fields": (np.zeros(9, dtype=[("a", "f4"), ("b", "f4")]), r"fields \('a', 'b'\)"),
     "masked values": (np.ma.masked_greater(ROWS, 0.9), r"\d+ masked values.*Impute"),
     "pictures of two sizes": (

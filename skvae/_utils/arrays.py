@@ -86,7 +86,7 @@ def as_pair(
     X = as_rows(X, names[0], min_rows=min_rows)
     Y = as_rows(Y, names[1], min_rows=min_rows)
     check_same_width(X.shape[1], Y.shape[1], names)
-    _check_not_tiny(X, Y, names)
+    check_not_tiny(X, Y, names)
     return X, Y
 
 
@@ -188,7 +188,8 @@ def _check_finite(X: FloatArray, name: str, first_row: int = 0) -> None:
     )
 
 
-def _check_not_tiny(X: FloatArray, Y: FloatArray, names: tuple[str, str]) -> None:
+def check_not_tiny(X: FloatArray, Y: FloatArray, names: tuple[str, str]) -> None:
+    """Raise ValueError if no value of either set has a square above 0."""
     largest = max(extreme for A in (X, Y) for extreme in (A.max(), -A.min()))
     if 0 < largest < _SMALLEST:
         raise ValueError(

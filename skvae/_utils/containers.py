@@ -47,6 +47,7 @@ def as_array_like(X: Any, name: str = "X") -> Any:
         return _from_ndarray(X, name)
     if _is_frame(X) or issparse(X) or X is None or (np.isscalar(X) and not _is_path(X)):
         _refuse_dates(X, name)
+        _refuse_repeated_names(X, name)
         return X
     if any(hasattr(X, protocol) for protocol in _ARRAY_PROTOCOLS) or _is_buffer(X):
         return _from_ndarray(np.asarray(X), name)
@@ -138,8 +139,25 @@ def _refuse_dates(X: Any, name: str) -> None:
         if temporal or getattr(dtype, "kind", "f") in "mM":
             raise TypeError(
                 f"{name} must hold numbers, but holds {dtype}. Say in which unit, for "
-                "example X.astype('datetime64[s]').astype('int64')."
+                f"example X.astype('{_temporal_name(dtype)}[s]').astype('int64')."
             )
+
+
+def _temporal_name(dtype: Any) -> str:
+    is_difference = str(dtype).lower().startswith(("timedelta", "duration"))
+    return "timedelta64" if is_difference else "datetime64"
+
+
+def _refuse_repeated_names(X: Any, name: str) -> None:
+    """Raise ValueError for a frame with two columns of one name."""
+    names = list(getattr(X, "columns", []))
+    repeated = [column for column in dict.fromkeys(names) if names.count(column) > 1]
+    if repeated:
+        raise ValueError(
+            f"{name} must have columns of different names, but has "
+            f"{names.count(repeated[0])} named {repeated[0]!r}. Rename them, or pass "
+            f"{name}.to_numpy(), whose columns have no names."
+        )
 
 
 def _is_stored(X: Any) -> bool:

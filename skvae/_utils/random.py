@@ -78,10 +78,13 @@ def draw_seed(random_state: Any) -> int:
     -------
     seed : int
         A seed in ``[0, 2**31 - 1)``.
+
+    Raises
+    ------
+    ValueError
+        If `random_state` is nothing of these, or is not in [0, 2**32 - 1].
     """
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0]) >> 1
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    return int(random_state_of(random_state).randint(2**31 - 1))
 
 
 def random_state_of(random_state: RandomState) -> np.random.RandomState:
@@ -95,10 +98,28 @@ def random_state_of(random_state: RandomState) -> np.random.RandomState:
     Returns
     -------
     generator : numpy.random.RandomState
+
+    Raises
+    ------
+    ValueError
+        If `random_state` is nothing of these, or is not in [0, 2**32 - 1].
     """
     if random_state is None or random_state is np.random:
         return np.random.RandomState()
-    return check_random_state(random_state)
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            "random_state must be an integer in [0, 2**32 - 1], a "
+            f"numpy.random.RandomState or None, got {random_state!r}. Pass an integer"
+            f"{_integer_from(random_state)}."
+        ) from error
+
+
+def _integer_from(random_state: Any) -> str:
+    """Say how a new-style generator becomes a seed."""
+    is_generator = isinstance(random_state, np.random.Generator)
+    return ", for example int(rng.integers(2**32))" if is_generator else ""
 
 
 def child_seed(seed: int, *path: int) -> int:

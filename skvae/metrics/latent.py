@@ -173,6 +173,14 @@ def slerp(
             "a and b must have the same number of components on their last axis, got "
             f"shapes {a.shape} and {b.shape}."
         )
+    leading = a.shape[:-1], b.shape[:-1], t.shape[:-1]
+    try:
+        np.broadcast_shapes(*leading)
+    except ValueError as error:
+        raise ValueError(
+            "a, b and t must broadcast, apart from the components, got leading shapes "
+            "{}, {} and {}. Pass t as a column for several pairs.".format(*leading)
+        ) from error
     angle = _angle(a, b)[..., None]
     sine = np.sin(angle)
     straight = sine < 1e-8  # where the two forms agree to rounding, or w is 180 degrees

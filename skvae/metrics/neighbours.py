@@ -12,6 +12,7 @@ from skvae._utils.arrays import (
     as_pair,
     as_rows,
     at_most,
+    check_not_tiny,
     check_same_columns,
     check_same_width,
 )
@@ -266,8 +267,9 @@ def one_nearest_neighbour_accuracy(
 
 def _as_generated(X_generated: ArrayLike | Tensor, train: FloatArray) -> FloatArray:
     generated = as_rows(X_generated, "X_generated")
-    widths = train.shape[1], generated.shape[1]
-    check_same_width(*widths, ("X_train", "X_generated"))
+    names = "X_train", "X_generated"
+    check_same_width(train.shape[1], generated.shape[1], names)
+    check_not_tiny(train, generated, names)
     return generated
 
 
