@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import assert_all_finite
 from torch import Tensor
 
 _LARGEST = np.finfo(np.float32).max
@@ -101,8 +100,25 @@ def check_range(values: NDArray[Any], X: NDArray[Any]) -> None:
 def _check_finite(x: Tensor, rows: NDArray[Any]) -> None:
     # One cheap pass; the sum may also overflow, so look closely before raising.
     if not math.isfinite(x.sum()) and not x.isfinite().all():
-        assert_all_finite(rows, input_name="X")
+        check_finite(rows)
         _refuse_range(rows)
+
+
+def check_finite(X: NDArray[Any]) -> None:
+    """Raise ValueError, naming a feature, if a value is NaN or infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A sum is cheaper than a look at each value, but finite values may overflow it.
+        if X.dtype.kind != "f" or math.isfinite(X.sum(dtype=np.float64)):
+            return
+    wrong = ~np.isfinite(X)
+    if wrong.any():
+        row, feature = np.argwhere(wrong)[0]
+        n_wrong = "one value is" if wrong.sum() == 1 else f"{wrong.sum()} values are"
+        raise ValueError(
+            f"X must not contain NaN or infinity, but {n_wrong}; the first of them, "
+            f"{X[row, feature]}, is in feature {feature}. Impute missing values, for "
+            "example with sklearn.impute.SimpleImputer, or leave out their rows."
+        )
 
 
 def _refuse_range(X: NDArray[Any]) -> NoReturn:

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from skvae._utils.containers import as_array_like
+from skvae._utils.float32 import check_finite
 from skvae._utils.images import check_same_images, flatten_images
 
 # Types that reach the device as they are. Anything else, lists and polars frames
@@ -25,18 +26,19 @@ class InputMixin:
         X, shape = flatten_images(_in_native_order(as_array_like(X)))
         if shape and not reset and self.image_shape_:
             check_same_images(shape, self.image_shape_, type(self).__name__)
-        # Values are checked block by block, while they are in the processor's cache.
-        with np.errstate(over="ignore", invalid="ignore"):  # in a sum of large values
-            X = validate_data(
-                self, X, dtype=_DTYPES, order="C", ensure_all_finite=reset, reset=reset
-            )
+        X = validate_data(
+            self, X, dtype=_DTYPES, order="C", ensure_all_finite=False, reset=reset
+        )
+        # Others are checked block by block, while they are in the processor's cache.
         if reset:
+            check_finite(X)
             self._row_shape = shape or X.shape[1:]
         return X
 
     def _validate_codes(self, X: Any, n_components: int) -> np.ndarray:
         Z = _in_native_order(as_array_like(X))
-        Z = check_array(Z, dtype=_DTYPES, input_name="X", estimator=self)
+        Z = check_array(Z, dtype=_DTYPES, ensure_all_finite=False, estimator=self)
+        check_finite(Z)
         if Z.shape[1] != n_components:
             raise ValueError(
                 f"X has {Z.shape[1]} columns, but {type(self).__name__} was fitted "

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.special import logit
-from sklearn.utils import assert_all_finite
 from torch import Tensor, nn
 
 from skvae._distributions.normal import Bernoulli
 from skvae._distributions.observations import ContinuousBernoulli, DiscretizedLogistic
-from skvae._utils.float32 import Frame
+from skvae._utils.float32 import Frame, check_finite
 from skvae._utils.rows import DataSummary, extremes, row_blocks
 from skvae._utils.validation import check_integer, check_real
 from skvae.likelihoods.base import Likelihood
@@ -46,7 +45,7 @@ class UnitIntervalLikelihood(Likelihood):
         feature = int(np.argmax(excess))
         if excess[feature] <= 1e-6:
             return
-        assert_all_finite(X, input_name="X")
+        check_finite(X)
         low = -minimum[feature] >= maximum[feature] - 1
         value = minimum[feature] if low else maximum[feature]
         raise ValueError(
@@ -184,7 +183,7 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
 
     def _refuse(self, rows: np.ndarray, index: np.ndarray) -> None:
         row, feature = index
-        assert_all_finite(rows, input_name="X")
+        check_finite(rows)
         raise ValueError(
             f"DiscretizedLogisticLikelihood needs X on {self.n_levels} even levels of "
             f"[{self.low:g}, {self.high:g}], but feature {feature} has the value "
