@@ -66,18 +66,6 @@ def test_whole_numbers_are_found_in_any_type():
         assert scores_of(X, given) == expected
 
 
-@pytest.mark.parametrize("change", [lambda X: 2 * X, lambda X: X.round(2)])
-def test_a_search_whose_rows_are_not_in_x_train_fails_with_the_reason(change):
-    X = make_rows(90)
-    scorer = make_sample_scorer("authenticity", X_train=X)
-    with pytest.warns(UserWarning, match=r"30 of 30 held-out rows are not there"):
-        scores = cross_val_score(Copier(), change(X), scoring=scorer, cv=3)
-    assert np.isnan(scores).all()
-    search = GridSearchCV(Copier(), {"n": [1]}, scoring=scorer, cv=3, refit=False)
-    with pytest.warns(UserWarning, match="X_train must hold all of its rows"):
-        search.fit(change(X))
-
-
 def test_held_out_rows_of_no_search_need_not_be_in_x_train():
     X = make_rows(200)
     scorer = make_sample_scorer("authenticity", X_train=X[:150])

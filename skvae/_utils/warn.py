@@ -5,7 +5,9 @@ And who that is.
 
 import sys
 import warnings
+from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 _LIBRARIES = {"skvae", "joblib", "sklearn", "torch", *sys.stdlib_module_names}
 
@@ -31,10 +33,16 @@ def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
 
 def is_called_by(module: str) -> bool:
     """Tell whether a function of a module is among those that are running."""
+    return next(running(module), None) is not None
+
+
+def running(module: str) -> Iterator[dict[str, Any]]:
+    """Yield the variables of a module's functions that are running, innermost first."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") != module:
+    while frame is not None:
+        if frame.f_globals.get("__name__") == module:
+            yield dict(frame.f_locals)
         frame = frame.f_back
-    return frame is not None
 
 
 def _level(frame: FrameType | None, libraries: set[str]) -> int | None:

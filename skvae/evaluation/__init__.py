@@ -1,13 +1,17 @@
-"""A report on one fitted model: a table, and in words what is wrong."""
+"""Reports on fitted models: on one, and on the differences of two."""
 
 from skvae.evaluation._rows import EvaluationRow
+from skvae.evaluation.comparison import Comparison, ComparisonRow, compare
 from skvae.evaluation.likelihood import LikelihoodEvaluation, evaluate_likelihood
 from skvae.evaluation.report import Evaluation, evaluate
 
 __all__ = [
+    "Comparison",
+    "ComparisonRow",
     "Evaluation",
     "EvaluationRow",
     "LikelihoodEvaluation",
+    "compare",
     "evaluate",
     "evaluate_likelihood",
 ]

@@ -81,7 +81,8 @@ def kernel_distance(
     Notes
     -----
     For all rows at once, without subsets, take `maximum_mean_discrepancy` with
-    ``kernel="polynomial"``.
+    ``kernel="polynomial"``. Values depend on the units of the columns: where these
+    differ, scale both sets, or the column of the largest unit decides alone.
 
     References
     ----------

@@ -81,7 +81,9 @@ def nearest_neighbour_distances(
     """Distances of generated rows to their nearest training and held-out rows.
 
     The larger reference set is subsampled to the size of the smaller, since the
-    nearest of more rows is nearer.
+    nearest of more rows is nearer. A copy of a training row that the subsample leaves
+    out is not seen: where there are many more training than held-out rows, take
+    `exact_copies`, `authenticity` or `data_copying_test`, which see all of them.
 
     Parameters
     ----------
@@ -109,8 +111,8 @@ def nearest_neighbour_distances(
 
     Notes
     -----
-    A copy of a training row that the subsample leaves out is not seen: with many more
-    training than held-out rows, prefer `authenticity` or `data_copying_test`.
+    Distances are in the units of the columns: where these differ, scale both sets, or
+    the column of the largest unit decides alone.
 
     References
     ----------

@@ -75,7 +75,9 @@ def precision_recall_distribution(
     Notes
     -----
     Blind to changes smaller than a cluster, such as pixel noise. Two samples of one
-    distribution score somewhat below 1.
+    distribution score somewhat below 1. Clusters are found in the units of the
+    columns: where these differ, scale both sets, or the column of the largest unit
+    decides alone.
 
     References
     ----------

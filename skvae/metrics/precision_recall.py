@@ -93,7 +93,9 @@ def improved_precision_recall(
     Notes
     -----
     Both depend on the sample size and the feature space: two samples of one
-    distribution score 0.65 with 200 rows of 64 features, 0.71 with 1,000.
+    distribution score 0.65 with 200 rows of 64 features, 0.71 with 1,000. Distances are
+    in the units of the columns: where these differ, scale both sets, or the column of
+    the largest unit decides alone.
 
     References
     ----------
@@ -149,7 +151,9 @@ def density_coverage(
     Notes
     -----
     The edge of a ball belongs to it, so that duplicated and quantised rows cover
-    themselves; the authors' code leaves it out.
+    themselves; the authors' code leaves it out. Distances are in the units of
+    the columns: where these differ, scale both sets, or the column of the largest unit
+    decides alone.
 
     References
     ----------

@@ -19,6 +19,7 @@ from skvae.pipeline._abilities import (
 )
 from skvae.scorers._metric import Metric, name_of
 from skvae.scorers._table import METRICS
+from skvae.scorers._train_rows import is_scorer_of_search
 
 _OWNER = "make_sample_scorer"
 _HALVING = "sklearn.model_selection._search_successive_halving"
@@ -137,12 +138,16 @@ def _options_of(metric: Metric) -> list[inspect.Parameter]:
     ]
 
 
-def warn_of_halving(metrics: Any) -> None:
-    """Warn of what ends in a KeyError of scikit-learn's."""
-    if isinstance(metrics, tuple) and is_called_by(_HALVING):
+def warn_of_halving(scorer: Any) -> None:
+    """Warn of what ends in a KeyError of scikit-learn's.
+
+    The first score is the first that a search asks of a scorer.
+    """
+    several = isinstance(scorer.metrics, tuple)
+    if several and is_called_by(_HALVING) and is_scorer_of_search(scorer):
         warn(
             "A search by halving ranks candidates by one score and fails with several, "
-            f"got {len(metrics)} metrics. Pass one, not in a list."
+            f"got {len(scorer.metrics)} metrics. Pass one, not in a list."
         )
 
 

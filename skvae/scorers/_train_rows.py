@@ -1,4 +1,4 @@
-"""Which rows of `X_train` a model has been trained on."""
+"""What scikit-learn does not tell a scorer: which rows a model was trained on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skvae._utils.warn import is_called_by
+from skvae._utils.warn import running
+from skvae.pipeline.sampling import chosen_model
 
 # scikit-learn's cross-validation and searches, but not `score` of a fitted search.
 _CROSS_VALIDATION = "sklearn.model_selection._validation"
+
+
+def rows_of_fit(estimator: Any) -> Any:
+    """Return the rows on which a cross-validation has fitted an estimator.
+
+    scikit-learn tells scorers nothing of them, so they are read from the function that
+    has fitted the estimator and now calls the scorer. None outside of one.
+    """
+    for variables in running(_CROSS_VALIDATION):
+        fitted = chosen_model(variables.get("estimator"))
+        if fitted is estimator and "X_train" in variables:
+            return variables["X_train"]
+    return None
+
+
+def is_scorer_of_search(scorer: Any) -> bool:
+    """Tell whether a cross-validation was given this scorer, not what calls it."""
+    return any(found.get("scorer") is scorer for found in running(_CROSS_VALIDATION))
 
 
 def training_rows(train: NDArray[Any], held_out: NDArray[Any]) -> NDArray[Any]:
@@ -33,11 +52,10 @@ def training_rows(train: NDArray[Any], held_out: NDArray[Any]) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If nothing is left, or a cross-validation holds out rows that are not there.
+        If nothing is left.
     """
     kept, n_found = _without(_flat(train), _flat(held_out))
     if n_found < len(held_out):
-        _check_not_cross_validated(len(held_out), n_found)
         return train
     if not kept.any():
         raise ValueError(
@@ -45,16 +63,6 @@ def training_rows(train: NDArray[Any], held_out: NDArray[Any]) -> NDArray[Any]:
             "rows of X. Pass the rows that the model was trained on."
         )
     return train[kept]
-
-
-def _check_not_cross_validated(n: int, n_found: int) -> None:
-    if is_called_by(_CROSS_VALIDATION):
-        raise ValueError(
-            "In a cross-validation or search, X_train must hold all of its rows, but "
-            f"{n - n_found} of {n} held-out rows are not there: they would count as "
-            "rows that the model has seen. Pass the X of the search itself, in the "
-            "same units and not rounded."
-        )
 
 
 def _without(train: NDArray[Any], held_out: NDArray[Any]) -> tuple[NDArray[Any], int]:

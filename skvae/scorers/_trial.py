@@ -18,7 +18,7 @@ from skvae.pipeline._abilities import (
 )
 from skvae.scorers._reference import Reference, ReferenceCache, feature_rows, to_array
 from skvae.scorers._samples import draw_samples
-from skvae.scorers._train_rows import training_rows
+from skvae.scorers._train_rows import rows_of_fit, training_rows
 from skvae.scorers._units import warn_of_units
 
 
@@ -71,9 +71,13 @@ class Trial:
     @cached_property
     def train(self) -> FloatArray:
         """Rows that the estimator was trained on, after the feature map."""
-        train = as_fitted(self.estimator, self._parameters["X_train"], "X_train")
+        own = rows_of_fit(self.estimator)
+        train = self._parameters["X_train"] if own is None else own
+        train = as_fitted(self.estimator, train, "X_train")
         columns = column_names(train) or self._columns
-        rows = training_rows(to_array(train), self._rows)
+        rows = to_array(train)
+        if own is None:
+            rows = training_rows(rows, self._rows)
         return self._references.get(rows, "X_train", columns).rows
 
     @property

@@ -95,7 +95,7 @@ class SampleScorer:
             If the estimator lacks a method that a metric needs.
         """
         estimator = chosen_model(estimator)
-        warn_of_halving(self.metrics)
+        warn_of_halving(self)
         for name, metric in self._metrics.items():
             check_ability(estimator, name, metric)
         trial = self._trial(estimator, X)
@@ -197,9 +197,10 @@ def make_sample_scorer(
         frame gets frames, so that an encoder makes tables of categories comparable. A
         name, such as "inception", is that of a network of `skvae.metrics`.
     X_train : array-like of shape (n_rows, n_features), default=None
-        Training rows, for "authenticity" and "neg_abs_data_copying". In a search, pass
-        its X: rows that are held out are left out, each as often as it is held out. A
-        search fails if held-out rows are not there, as after scaling or rounding.
+        Training rows, for "authenticity" and "neg_abs_data_copying". In a search or
+        cross-validation of scikit-learn, pass its X: each candidate is judged by the
+        rows it was fitted on. Elsewhere, held-out rows among them are left out, each as
+        often as it is held out.
     random_state : int or None, default=0
         An int gives every candidate and fold the same random numbers, a paired
         comparison; None gives fresh ones in every call.
@@ -234,10 +235,6 @@ def make_sample_scorer(
 
     For a `Pipeline`, samples and likelihoods are in the units of its input. A warning
     says where one column's unit hides others: metrics do not scale.
-
-    In a search, all rows of `X_train` but the held-out ones count as seen by the model.
-    Splits that leave rows out of both (``train_size``, learning curves, halving by
-    number of rows) make copying look rarer than it is.
 
     See Also
     --------

@@ -1,0 +1,263 @@
+"""Figures of two models on the same held-out rows, and their differences."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skvae import metrics
+from skvae._utils.arrays import FloatArray, as_rows, at_most, column_names
+from skvae._utils.random import purpose_seed
+from skvae.evaluation._differences import (
+    Difference,
+    Error,
+    difference_of,
+    error_of_mean,
+    errors_of_fits,
+    half_sample_variances,
+)
+from skvae.evaluation._fits import Fits
+from skvae.evaluation._reading import is_numeric
+from skvae.pipeline._abilities import (
+    as_fitted,
+    can_reconstruct,
+    can_score,
+    is_discrete,
+    last_step,
+    log_likelihood,
+    only_rescales,
+    reconstruct,
+)
+from skvae.scorers._metric import Metric
+from skvae.scorers._reference import feature_rows, to_array
+from skvae.scorers._results import Results
+from skvae.scorers._samples import draw_samples
+from skvae.scorers._table import METRICS
+from skvae.scorers._units import warn_of_units
+
+_MIN_ROWS = 20  # of a set that is cut into halves
+_SHARE = (0.0, 1.0)
+_ROUNDING = 1e-9
+
+
+class Compared(NamedTuple):
+    """One figure of both models."""
+
+    name: str
+    better: str
+    """"higher" or "lower"."""
+    meaning: str
+    unit: str
+    values: tuple[float, float]
+    difference: Difference
+
+
+class NotCompared(NamedTuple):
+    """A figure that is left out, and why."""
+
+    name: str
+    reason: str
+
+
+def compare_likelihoods(fits: Fits, X: Any) -> Compared | NotCompared:
+    """Compare the log-likelihoods of held-out rows, in the units of X."""
+    name = "log_likelihood"
+    if reason := _incomparable_likelihoods(fits.all):
+        return NotCompared(name, reason)
+    rows = [log_likelihood(fit, _own(fit, X)) for fit in fits.all]
+    if not np.isfinite(rows).all():
+        return NotCompared(name, "some held-out rows have an infinite one")
+    meaning = "mean over held-out rows, nats, in units of X"
+    return _compare_rows(fits, rows, (name, "higher", meaning, "nats"))
+
+
+def compare_reconstructions(fits: Fits, X: Any) -> Compared | NotCompared:
+    """Compare the root mean squared errors of reconstructions."""
+    name = "reconstruction_error"
+    unable = [fit for fit in fits.all if not can_reconstruct(fit)]
+    if unable:
+        return NotCompared(name, f"{_class(unable[0])} has no reconstructions")
+    if not is_numeric(X):
+        return NotCompared(name, "X_test has more than numbers")
+    rows = [_root_mean_square_rows(fit, _own(fit, X)) for fit in fits.all]
+    meaning = "root mean squared error, in units of X"
+    return _compare_rows(fits, rows, (name, "lower", meaning, ""))
+
+
+def compare_samples(
+    fits: Fits,
+    X: Any,
+    features: metrics.FeatureMap | None,
+    n: int,
+    mean: bool,
+    n_cuts: int,
+    rng: np.random.RandomState,
+) -> Iterator[Compared]:
+    """Compare samples with held-out rows, both models with the same ones.
+
+    Parameters
+    ----------
+    fits : Fits
+    X : array-like or data frame
+        Held-out rows, of which n at most are used.
+    features : FeatureMap or None
+    n : int
+        Samples of each fit.
+    mean : bool
+        Decoder means, or draws with observation noise.
+    n_cuts : int
+        Cuts into halves behind the errors.
+    rng : RandomState
+    """
+    shown = _metrics()
+    sets = _draw(fits, X, features, n, mean, rng)
+    measure = _measure_of(shown, sets[0], int(rng.randint(2**31 - 1)))
+
+    def figures_of(real: FloatArray, *generated: FloatArray) -> FloatArray:
+        return np.array([measure(real, rows) for rows in generated])
+
+    def differences(figures: FloatArray) -> FloatArray:
+        first, second = fits.split(figures)
+        return np.mean(first, axis=0) - np.mean(second, axis=0)
+
+    def resampled(*sets: FloatArray) -> FloatArray:
+        return differences(figures_of(*sets))
+
+    figures = figures_of(*sets)
+    n_rows, variances = min(map(len, sets)), np.full(len(shown), np.nan)
+    if n_cuts and n_rows >= _MIN_ROWS:
+        with warnings.catch_warnings():  # of few rows: once is enough
+            warnings.simplefilter("ignore", UserWarning)
+            variances = half_sample_variances(resampled, sets, n_cuts, rng)
+    columns = zip(shown, figures.T, differences(figures), variances, strict=True)
+    for metric, own, value, variance in columns:
+        if metric.row.bounds == _SHARE:
+            # No share is known better than to one row of n.
+            variance = np.maximum(variance, 2 / n_rows**2)
+        better = "lower" if metric.sign < 0 else "higher"
+        words = metric.row.name, better, metric.meaning, ""
+        yield _compare(fits, own, value, Error(variance, n_cuts), words)
+
+
+def _draw(
+    fits: Fits,
+    X: Any,
+    features: metrics.FeatureMap | None,
+    n: int,
+    mean: bool,
+    rng: np.random.RandomState,
+) -> list[FloatArray]:
+    """Return held-out rows, then samples of every fit, after the feature map."""
+    X = _own(fits.first[0], X)
+    columns = column_names(X)
+    real = feature_rows(X, features, "X_test", columns)
+    if features is None and to_array(X).ndim == 2:
+        warn_of_units(real, columns, "X_test")
+    sets = [at_most(real, n, rng)]
+    for fit in fits.all:
+        samples = _sample(fit, X, n, mean, int(rng.randint(2**31 - 1)))
+        sets.append(feature_rows(samples, features, "the samples", columns))
+    return sets
+
+
+def _measure_of(
+    shown: Sequence[Metric], real: FloatArray, seed: int
+) -> Callable[[FloatArray, FloatArray], list[float]]:
+    """Return a function of two sets to their figures, with one bandwidth for all."""
+    bandwidth = metrics.median_bandwidth(real)
+    options = {"maximum_mean_discrepancy": {"bandwidth": bandwidth}}
+    fixed = {"reference": None, "seed_for": partial(purpose_seed, seed)}
+
+    def measure(real: FloatArray, generated: FloatArray) -> list[float]:
+        pair = SimpleNamespace(real=real, generated=generated, **fixed)
+        results = Results(pair, shown, options)
+        return [metric.number(results.of(metric)) for metric in shown]
+
+    return measure
+
+
+def _metrics() -> list[Metric]:
+    """Return the metrics of reports, each with one direction that is better.
+
+    Samples from the middle of the data have a density above 1, which is no merit.
+    """
+    shown = [metric for metric in METRICS.values() if metric.row]
+    return [_from_one(m) if m.row.name == "density" else m for m in shown]
+
+
+def _from_one(density: Metric) -> Metric:
+    return density._replace(
+        value=lambda result: abs(result.density - 1),
+        meaning="distance of the density from 1, which sets that are alike have",
+        sign=-1,
+    )
+
+
+def _compare_rows(
+    fits: Fits, rows: Sequence[FloatArray], words: tuple[str, ...]
+) -> Compared:
+    """Compare means over the same rows: what is hard for both models cancels."""
+    first, second = (np.mean(own, axis=0) for own in fits.split(rows))
+    paired = first - second
+    # Models that are the same but for rounding do not differ.
+    paired[np.abs(paired) <= _ROUNDING * (np.abs(first) + np.abs(second))] = 0
+    figures, error = np.mean(rows, axis=1), error_of_mean(paired)
+    return _compare(fits, figures, float(paired.mean()), error, words)
+
+
+def _compare(
+    fits: Fits,
+    figures: FloatArray,
+    difference: float,
+    error: Error,
+    words: tuple[str, ...],
+) -> Compared:
+    own = fits.split(figures)
+    first, second = (float(np.mean(values)) for values in own)
+    judged = difference_of(difference, [error, *errors_of_fits(own)])
+    return Compared(*words, (first, second), judged)
+
+
+def _incomparable_likelihoods(fits: Sequence[Any]) -> str:
+    """Say why likelihoods cannot be compared; "" if they can."""
+    for fit in fits:
+        if not can_score(fit):
+            return f"{_class(fit)} has no score_samples"
+        if not (only_rescales(fit) or is_discrete(fit)):
+            return f"that of {_class(fit)} is in the units of its last step, not of X"
+    if len({is_discrete(fit) for fit in fits}) > 1:
+        return "one is a probability of discrete data, the other a density"
+    return ""
+
+
+def _root_mean_square_rows(fit: Any, X: Any) -> FloatArray:
+    """Return values by row whose mean is the root mean squared error.
+
+    They spread as it does: its linear approximation about the squared errors.
+    """
+    difference = as_rows(X, "X_test") - as_rows(reconstruct(fit, X), "X_test")
+    squared = np.mean(difference**2, axis=1)
+    error = np.sqrt(squared.mean())
+    return squared if error == 0 else (error + squared / error) / 2
+
+
+def _sample(fit: Any, X: Any, n: int, mean: bool, seed: int) -> np.ndarray:
+    """Sample, with columns in the order of X."""
+    own, wanted = column_names(_own(fit, X)), column_names(X)
+    samples = draw_samples(to_array(X), fit, n, mean, seed)
+    if own == wanted:
+        return samples
+    return samples[:, [own.index(name) for name in wanted]]
+
+
+def _own(fit: Any, X: Any) -> Any:
+    return as_fitted(fit, X, "X_test")
+
+
+def _class(fit: Any) -> str:
+    return type(last_step(fit)).__name__
