@@ -98,9 +98,11 @@ def of_share(share: float, n: float) -> Interval:
 
 
 def of_dependent_rows(share: float, rows: float, upper: float) -> Interval:
-    """Interval of a share of dependent rows by Clopper and Pearson's of fewer ones.
+    """Interval of a share of dependent rows, by that of fewer independent ones.
 
-    Wilson's ends too early below a share near 1 of which the variance is estimated.
+    Wilson's is too short on the side of the nearer bound where the variance is
+    estimated. This one is halfway between Clopper and Pearson's, which is too long, and
+    that of Jeffreys, which is too short for shares of neighbours in many features.
 
     Parameters
     ----------
@@ -121,8 +123,8 @@ def of_dependent_rows(share: float, rows: float, upper: float) -> Interval:
     """
     rows *= (_NORMAL / upper) ** 2
     hits, misses = rows * share, rows * (1 - share)
-    low = beta.ppf(_LEVELS[0], hits, misses + 1) if hits > 0 else 0.0
-    high = beta.ppf(_LEVELS[1], hits + 1, misses) if misses > 0 else 1.0
+    low = beta.ppf(_LEVELS[0], hits + 0.25, misses + 0.75) if hits > 0 else 0.0
+    high = beta.ppf(_LEVELS[1], hits + 0.75, misses + 0.25) if misses > 0 else 1.0
     return float(low), float(high)
 
 
