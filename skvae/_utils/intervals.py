@@ -148,7 +148,8 @@ def independent_rows(share: float, variance: float, n: float, most: float) -> fl
     """Return how many independent rows have a share of this variance, at most `most`.
 
     At 0 and 1 an estimated variance is zero whatever the rows are, so that the share is
-    moved by two rows of n of either kind before the two are compared.
+    moved by two rows of n of either kind before the two are compared. Rows of which all
+    but one or two agree show little of how they depend on each other.
     """
     moved = (n * share + 2) / (n + 4)
     return float(min(most, moved * (1 - moved) / variance)) if variance > 0 else n

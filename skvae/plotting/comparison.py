@@ -27,7 +27,7 @@ from skvae.plotting._axes import (
 __all__ = ["ModelComparisonDisplay"]
 
 _KINDS = ("auto", "bar", "point")
-# Fewer are of seeds or folds, and folds, which share training rows, are not independent.
+# Fewer are of seeds or folds; folds share training rows and are not independent.
 _MIN_BOOTSTRAP = 20
 
 
