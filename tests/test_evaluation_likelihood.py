@@ -50,7 +50,8 @@ def test_is_the_closed_form_whatever_the_scaling(scalers):
     assert found.bits_per_dimension == pytest.approx(found.nll / 3 / np.log(2))
     ratio = found.bits_standard_error / found.standard_error
     assert ratio == pytest.approx(1 / 3 / np.log(2))
-    assert found[4:] == (20, 3)
+    assert (found.n, found.n_features, found.bias) == (20, 3, 0)
+    assert np.isnan(found.effective_sample_size)
 
 
 def test_divisor_gives_the_bits_of_the_undivided_rows():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, t
 
 from skvae._utils import intervals
 
@@ -124,3 +124,63 @@ class TestHalfSamples:
             assert np.isnan(intervals.by_half_samples(*options)).all()
             low, high = intervals.by_half_samples(*options, shares=True)
             assert (low[0], high[0]) == intervals.of_share(0.9, n)
+
+    @pytest.mark.parametrize(("n", "factor"), [(160, 1), (60, 2**-0.25)])
+    def test_allow_for_variances_that_fall_slowly(self, n, factor):
+        def slow_mean(X):  # its variance falls as the root of the rows
+            return X.mean(axis=0)[:1] * len(X) ** 0.25
+
+        X = np.random.default_rng(0).normal(size=(n, 1))
+        low, high = intervals.by_half_samples(
+            slow_mean, slow_mean(X), (X,), 4000, np.random.RandomState(0)
+        )
+        error = X.std(ddof=1) / n**0.25
+        upper = intervals.upper_quantile(2000, n)
+        assert (high - low) / 2 == pytest.approx(upper * error * factor, rel=0.04)
+
+    def test_do_not_shrink_where_variances_fall_fast(self):
+        def fast_mean(X):  # its variance falls as the square of the rows
+            return X.mean(axis=0)[:1] / np.sqrt(len(X))
+
+        X = np.random.default_rng(0).normal(size=(160, 1))
+        low, high = intervals.by_half_samples(
+            fast_mean, fast_mean(X), (X,), 4000, np.random.RandomState(0)
+        )
+        by_halves = np.sqrt(2) * X.std(ddof=1) / 160
+        upper = intervals.upper_quantile(2000, 160)
+        assert (high - low) / 2 == pytest.approx(upper * by_halves, rel=0.04)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+def test_of_dependent_rows_covers_shares_of_clusters(share):
+    """Rows come in pairs of equal ones, so that 200 are worth 100."""
+
+    def interval(hits):
+        p, m = hits.mean(), len(hits)
+        variance = hits.var(ddof=1) / m
+        rows = intervals.independent_rows(p, variance, 2 * m, 4 * m)
+        return intervals.of_dependent_rows(p, rows, 1.96)
+
+    def draw(rng):
+        return (rng.random(100) < share).astype(float)
+
+    assert 0.92 < cover(interval, draw, share) < 0.985
+
+
+def test_of_dependent_rows_has_a_width_at_the_bounds():
+    assert intervals.of_dependent_rows(0.0, 50, 2.1)[0] == 0
+    assert 0.03 < intervals.of_dependent_rows(0.0, 50, 2.1)[1] < 0.1
+    low, high = intervals.of_dependent_rows(1.0, 50, 2.1)
+    assert 0.9 < low < 0.97
+    assert high == 1
+
+
+def test_upper_quantile_allows_for_few_cuts_and_few_rows():
+    assert intervals.upper_quantile(20, 10**9) == pytest.approx(t.ppf(0.975, 20))
+    assert intervals.upper_quantile(10**9, 21) == pytest.approx(t.ppf(0.975, 20))
+    assert intervals.upper_quantile(20, 21) == pytest.approx(t.ppf(0.975, 10))
+
+
+def test_widened_adds_variances_on_both_sides():
+    low, high = intervals.widened(1.0, (1 - 1.96 * 3, 1 + 1.96 * 6), 4.0)
+    assert (low, high) == pytest.approx((1 - 1.96 * 5, 1 + 1.96 * 52**0.5), rel=1e-4)

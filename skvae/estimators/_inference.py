@@ -19,7 +19,7 @@ from skvae._utils.random import (
     make_generator,
     numpy_seed,
 )
-from skvae._utils.validation import check_integer
+from skvae._utils.validation import check_boolean, check_integer
 from skvae.densities import sample_density
 from skvae.estimators._input import InputMixin
 from skvae.estimators._scoring import ImportanceSampler
@@ -120,8 +120,12 @@ class InferenceMixin(InputMixin, TransformerMixin):
         return self._as_fitted(rows)
 
     def score_samples(
-        self, X: Any, *, n_importance_samples: int = 64
-    ) -> NDArray[np.float64]:
+        self,
+        X: Any,
+        *,
+        n_importance_samples: int = 64,
+        return_effective_sample_size: bool = False,
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Estimate log p(x) of every row by importance sampling.
 
         Parameters
@@ -130,14 +134,22 @@ class InferenceMixin(InputMixin, TransformerMixin):
         n_importance_samples : int, default=64
             Draws z ~ q(z|x) for each row. The estimate is in expectation a lower bound
             that tightens with their number; 1 gives the evidence lower bound.
+        return_effective_sample_size : bool, default=False
+            Return also how many of them count.
 
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
             In nats, in the units of X.
+        effective_sample_size : ndarray of shape (n_samples,)
+            ``(sum w)^2 / sum w^2`` of the weights, between 1 and
+            `n_importance_samples`; only if it is asked for.
 
         Notes
         -----
+        The estimate is too low by about ``(1 / E - 1 / K) / 2`` nats, where E is the
+        effective sample size and K the number of draws; where E is near 1, by more.
+
         Rows far from the training data, for which the encoder extrapolates, are scored
         by draws around the mode of p(x, z) where this gives a higher bound, unless
         `n_importance_samples` is 1.
@@ -154,8 +166,11 @@ class InferenceMixin(InputMixin, TransformerMixin):
         module.likelihood.check_support(X)
         owner = type(self).__name__ + ".score_samples"
         k = check_integer(owner, "n_importance_samples", n_importance_samples, 1)
+        with_sizes = return_effective_sample_size
+        check_boolean(owner, "return_effective_sample_size", with_sizes)
         seed = child_seed(self._seed, Stream.SCORE)
-        return ImportanceSampler(module, self._scoring_density(), k, seed)(X)
+        scores, sizes = ImportanceSampler(module, self._scoring_density(), k, seed)(X)
+        return (scores, sizes) if with_sizes else scores
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples` over the rows of X, in nats.

@@ -43,36 +43,38 @@ class ImportanceSampler:
         self.module, self.density = module, density
         self.n_samples, self.seed = n_samples, seed
 
-    def __call__(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the scores of rows of data, in nats."""
+    def __call__(self, X: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
+        """Return the scores of rows of data, in nats, and effective sample sizes."""
         module = self.module
         largest = power_of_two(_DECODED_BLOCKS * module.block // self.n_samples)
         self.is_single = len(X) == 1
         n_rows, read = block_size(len(X), largest), module.frame.read
-        scores, far = blockwise(self._from_encoder, X, module.device, n_rows, read).T
+        found = blockwise(self._from_encoder, X, module.device, n_rows, read)
+        scores, sizes, far = found.T.copy()
         far = (far > 0) | ~np.isfinite(scores)
         if far.any():
             per_row = max(self.n_samples, 2 * module.n_components)
             n_rows = power_of_two(_DECODED_BLOCKS * module.block // per_row)
             found = blockwise(self._from_mode, X[far], module.device, n_rows, read)
-            is_better = ~(found <= scores[far] + _CLEARLY_BETTER)
-            scores[far] = np.where(is_better, found, scores[far])
-        return in_units(scores, module)
+            is_better = ~(found[:, 0] <= scores[far] + _CLEARLY_BETTER)
+            better = np.flatnonzero(far)[is_better]
+            scores[better], sizes[better] = found[is_better].T
+        return in_units(scores, module), sizes
 
     def _from_encoder(self, x: Tensor) -> Tensor:
-        """Return scores and which rows are far: (n, n_features) -> (n, 2)."""
+        """Return scores, sample sizes and which rows are far, shape (n, 3)."""
         h = self.module.raw_encoding(x)
         if self.is_single:  # only the encoder needs a larger block
             x, h = x[:1], h[:1]
         q = self.module.posterior(h)
         z, log_q = rsample_with_log_prob(q, self._noise(x))
-        score = self._average(z, self.module.decode(z).log_prob(x) - log_q)
+        found = self._average(z, self.module.decode(z).log_prob(x) - log_q)
         # A single draw is the evidence lower bound, whatever q is.
         far = is_far(self.module, x, q.mean) & (self.n_samples > 1)
-        return torch.stack([score, far.cpu().double()], 1)
+        return torch.cat([found, far.cpu().double()[:, None]], 1)
 
     def _from_mode(self, x: Tensor) -> Tensor:
-        """Return the scores of far rows: (n, n_features) -> (n,)."""
+        """Return scores and sample sizes of far rows: (n, n_features) -> (n, 2)."""
         code = self.module.encode(x).mean
         return self._average(*draws_around_mode(self.module, x, code, self._noise(x)))
 
@@ -81,12 +83,14 @@ class ImportanceSampler:
         return row_normal(x, *shape, self.seed).to(x.device)
 
     def _average(self, z: Tensor, log_ratio: Tensor) -> Tensor:
-        """Return the logarithm of the mean weight of every row, on the CPU."""
+        """Return log of the mean weight and (sum w)^2 / sum w^2 of every row."""
         k = self.n_samples
         Z = z.reshape(-1, self.module.n_components).cpu().double().numpy()
         log_prior = torch.from_numpy(score_density(self.density, Z)).reshape(k, -1)
         log_w = log_ratio.cpu().double() + log_prior
-        return log_w.logsumexp(0) - math.log(k)
+        total = log_w.logsumexp(0)
+        size = (2 * total - (2 * log_w).logsumexp(0)).exp()
+        return torch.stack([total - math.log(k), size], 1)
 
 
 def in_units(scores: NDArray[Any], module: AutoencoderModule) -> NDArray[np.float64]:

@@ -147,7 +147,7 @@ def _percent(share: float) -> str:
 def _overfit(likelihood: Likelihood | None) -> Iterator[str]:
     if likelihood is None:
         return
-    score, likely, gaussian_score, p_value = likelihood
+    score, likely, gaussian_score, p_value, _ = likelihood
     told = likely.low > OVERFIT_SHARE
     lost = p_value <= OVERFIT_P_VALUE and gaussian_score < score.floor
     if told or lost:

@@ -9,6 +9,7 @@ from scipy.stats import rankdata
 
 from skvae._utils import intervals
 from skvae._utils.arrays import FloatArray, as_rows
+from skvae.evaluation._importance import sample_size_row, standard_error
 from skvae.evaluation._reading import is_numeric
 from skvae.evaluation._rows import EvaluationRow, Sets, make_row
 from skvae.pipeline._abilities import (
@@ -16,7 +17,7 @@ from skvae.pipeline._abilities import (
     can_score,
     is_discrete,
     last_step,
-    log_likelihood,
+    log_likelihoods,
     only_rescales,
     reconstruct,
     to_last_step,
@@ -40,6 +41,8 @@ class Likelihood(NamedTuple):
     """Mean log density under a Gaussian with one variance; nan for discrete data."""
     gaussian_p_value: float
     """Of held-out rows that follow the model being as much likelier under it."""
+    effective_sample_size: EvaluationRow | None
+    """Of importance samples; None for an exact density."""
 
 
 def measure_reconstruction(
@@ -77,7 +80,9 @@ def measure_likelihood(
     if not (only_rescales(estimator) or is_discrete(estimator)):
         rows = tuple(to_last_step(estimator, X) for X in rows)
         estimator, units = last_step(estimator), "in the last step's units"
-    train, test = (log_likelihood(estimator, X) for X in rows)
+    of_train, of_test = (log_likelihoods(estimator, X) for X in rows)
+    train, test = of_train.values, of_test.values
+    sizes = sample_size_row(of_test, standard_error(test))
     score = make_row(
         "log_likelihood",
         test.mean(),
@@ -87,12 +92,12 @@ def measure_likelihood(
         f"mean over held-out rows, nats, {units}",
     )
     if is_discrete(estimator):
-        return Likelihood(score, _train_more_likely(train, test), np.nan, np.nan)
+        return Likelihood(score, _train_more_likely(train, test), np.nan, np.nan, sizes)
     gaussian = _gaussian_log_density(*rows)
     # Under the model, a likelihood ratio above 1 / p has a probability of at most p.
     p_value = np.exp(min(0.0, np.sum(test - gaussian)))
     more_likely = _train_more_likely(train, test)
-    return Likelihood(score, more_likely, gaussian.mean(), float(p_value))
+    return Likelihood(score, more_likely, gaussian.mean(), float(p_value), sizes)
 
 
 def root_mean_square(X: FloatArray) -> float:

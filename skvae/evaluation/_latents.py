@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 
 from skvae import metrics
-from skvae._utils import intervals
+from skvae._utils import squared_distances
 from skvae._utils.arrays import FloatArray, as_rows
 from skvae.densities import sample_density
 from skvae.diagnostics import posterior_draws
@@ -146,21 +146,25 @@ def _measure_mismatch(
         return None
     options = {"kernel": "imq", "bandwidth": bandwidth}
 
-    def discrepancy(Z: FloatArray, draws: FloatArray) -> FloatArray:
-        return np.array([metrics.maximum_mean_discrepancy(Z, draws, **options).value])
+    def discrepancy(Z: FloatArray, draws: FloatArray, **more: str) -> float:
+        return metrics.maximum_mean_discrepancy(Z, draws, **options, **more).value
+
+    def biased(Z: FloatArray, draws: FloatArray) -> FloatArray:
+        return np.array([discrepancy(Z, draws, estimator="biased")])
 
     whole = metrics.maximum_mean_discrepancy(
         test, prior, n_permutations=_N_PERMUTATIONS, random_state=rng, **options
     )
-    value = np.array([whole.value])
-    low, high = intervals.by_half_samples(
-        discrepancy, value, (test, prior), n_bootstrap, rng
+    value = biased(test, prior)
+    low, high = squared_distances.by_half_samples(
+        biased, value, (test, prior), n_bootstrap, rng
     )
+    moved = whole.value - value[0]
     row = make_row(
         "latent_discrepancy",
         whole.value,
-        (low[0], high[0]),
-        discrepancy(test, train)[0],
+        (low[0] + moved, high[0] + moved),
+        discrepancy(test, train),
         "lower",
         "squared, of codes of held-out rows to the latent density",
     )

@@ -42,7 +42,8 @@ class Measurements(NamedTuple):
         if self.reconstruction:
             rows.append(self.reconstruction.error)
         if self.likelihood:
-            rows += self.likelihood.score, self.likelihood.train_more_likely
+            score, likely, *_, sizes = self.likelihood
+            rows += (score, sizes, likely) if sizes else (score, likely)
         rows += *self.samples.values(), *self.copying.rows
         if self.latents:
             rows.append(self.latents.active_components)

@@ -43,6 +43,9 @@ class FrechetExtrapolation(NamedTuple):
     """Reference rows, None where the statistics have no number."""
     n_generated: int
     """Generated rows."""
+    standard_error: float
+    """Of `value`, from the scatter of the subsets about the line; without what is
+    random in the rows themselves. nan for two sizes."""
 
 
 def frechet_distance(
@@ -144,8 +147,8 @@ def frechet_distance_infinity(
     Returns
     -------
     result : FrechetExtrapolation
-        Named tuple (value, slope, sizes, distances, n_real, n_generated), in squared
-        units of the features.
+        Named tuple (value, slope, sizes, distances, n_real, n_generated,
+        standard_error), in squared units of the features.
 
     Raises
     ------
@@ -162,10 +165,17 @@ def frechet_distance_infinity(
     Only the bias is removed, not the variance, which dominates with few rows or few
     features.
 
+    The bias is a line in 1/size only for subsets of several times as many rows as
+    features. With 200 rows of 50 features, whose distance to the reference rows is 3.6,
+    the default gives 2.2 and ``min_size=100`` 3.3.
+
+    The standard error allows for a scatter that differs between sizes (HC3).
+
     References
     ----------
     Chong and Forsyth 2020, Effectively unbiased FID and Inception score and where to
-    find them, arXiv:1911.07023.
+    find them, arXiv:1911.07023. MacKinnon and White 1985, Some heteroskedasticity
+    consistent covariance matrix estimators, Journal of Econometrics 29 (HC3).
 
     Examples
     --------
@@ -187,14 +197,29 @@ def frechet_distance_infinity(
     origin = _origin(X_real)
     real = _gaussian(X_real, origin, "X_real")
     subsets = (rng.choice(len(X_generated), n, replace=False) for n in sizes)
-    distances = [
-        squared_wasserstein(real, gaussian_of_rows(X_generated[s], origin))
-        for s in subsets
-    ]
-    slope, value = np.polyfit(1 / sizes, distances, 1)
-    return FrechetExtrapolation(
-        float(value), float(slope), sizes, np.array(distances), real.n, len(X_generated)
+    distances = np.array(
+        [
+            squared_wasserstein(real, gaussian_of_rows(X_generated[s], origin))
+            for s in subsets
+        ]
     )
+    value, slope, error = _intercept(1 / sizes, distances)
+    return FrechetExtrapolation(
+        value, slope, sizes, distances, real.n, len(X_generated), error
+    )
+
+
+def _intercept(x: FloatArray, y: FloatArray) -> tuple[float, float, float]:
+    """Fit a line by least squares; return intercept, slope, error of the intercept."""
+    slope, value = np.polyfit(x, y, 1)
+    design = np.stack([np.ones_like(x), x], axis=1)
+    weights = np.linalg.pinv(design)  # (2, n_sizes)
+    rest = 1 - np.einsum("ij,ji->i", design, weights)
+    residuals = y - value - slope * x
+    error = np.nan
+    if len(x) > 2 and rest.min() > 0:
+        error = np.linalg.norm(weights[0] * residuals / rest)
+    return float(value), float(slope), float(error)
 
 
 def _sizes(n: int, n_sizes: int, min_size: int | None) -> IntArray:

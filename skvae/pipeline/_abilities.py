@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,17 @@ def check_divisor(estimator: Any, divisor: Any) -> None:
         )
 
 
+class LogLikelihoods(NamedTuple):
+    """Log-likelihoods of rows, and the importance samples behind each."""
+
+    values: FloatArray
+    """In nats, shape (n_samples,)."""
+    effective_sample_sizes: FloatArray | None = None
+    """Of the importance samples, shape (n_samples,); None where there are none."""
+    n_importance_samples: int | None = None
+    """Drawn for each row."""
+
+
 def log_likelihood(
     estimator: Any, X: Any, *, n_importance_samples: int | None = None
 ) -> FloatArray:
@@ -147,16 +158,30 @@ def log_likelihood(
     TypeError
         If a step of a pipeline does more than scale features.
     """
-    last = last_step(estimator)
-    options: dict[str, Any] = {"n_importance_samples": n_importance_samples}
-    known = inspect.signature(last.score_samples).parameters
-    if n_importance_samples is None or "n_importance_samples" not in known:
-        options = {}
-    rows = to_last_step(estimator, X)
-    scores = np.asarray(last.score_samples(rows, **options), dtype=np.float64)
+    return log_likelihoods(estimator, X, n_importance_samples).values
+
+
+def log_likelihoods(
+    estimator: Any, X: Any, n_importance_samples: int | None = None
+) -> LogLikelihoods:
+    """Log-likelihoods as of `log_likelihood`, with their effective sample sizes."""
+    found = _of_last_step(estimator, X, n_importance_samples)
     if is_discrete(estimator):
-        return scores
-    return scores + _log_determinant(estimator)
+        return found
+    return found._replace(values=found.values + _log_determinant(estimator))
+
+
+def _of_last_step(estimator: Any, X: Any, k: int | None) -> LogLikelihoods:
+    score_samples, X = last_step(estimator).score_samples, to_last_step(estimator, X)
+    known = inspect.signature(score_samples).parameters
+    if "n_importance_samples" not in known:
+        return LogLikelihoods(np.asarray(score_samples(X), dtype=np.float64))
+    options = {} if k is None else {"n_importance_samples": k}
+    if "return_effective_sample_size" not in known:
+        return LogLikelihoods(np.asarray(score_samples(X, **options), dtype=np.float64))
+    values, sizes = score_samples(X, return_effective_sample_size=True, **options)
+    k = known["n_importance_samples"].default if k is None else k
+    return LogLikelihoods(values, sizes, k)
 
 
 def _log_determinant(estimator: Any) -> float:

@@ -27,7 +27,7 @@ from skvae.plotting._axes import (
 __all__ = ["ModelComparisonDisplay"]
 
 _KINDS = ("auto", "bar", "point")
-# Percentile intervals of fewer scores are too narrow.
+# Fewer are of seeds or folds; folds share training rows and are not independent.
 _MIN_BOOTSTRAP = 20
 
 
@@ -101,9 +101,10 @@ class ModelComparisonDisplay:
         scores : dict of array-like of shape (n_scores,)
             By the names of the models, in the order to show them.
         interval : {"std", "bootstrap"}, default="std"
-            One standard deviation on both sides, the spread of the scores; or a 95 %
-            interval of their mean, such as that of ``vae.score_samples(X_test)``: the
-            studentised bootstrap's, and Student's of fewer than 10 scores.
+            One standard deviation on both sides, the spread of the scores; or the
+            studentised bootstrap's 95 % interval of their mean, for at least 20
+            independent scores, such as those of ``vae.score_samples(X_test)``. Folds of
+            one set are not independent.
         figure : str, default="value"
             What is compared, with its unit.
         floor : float, default=nan

@@ -20,6 +20,9 @@ class ReportRow(NamedTuple):
     """Replaces that of the metric."""
     meaning: str = ""
     """Replaces that of the metric."""
+    plugged_in: dict[str, Any] | None = None
+    """Of a squared distance: parameters with which it is that of the samples
+    themselves, never below 0, from which its interval is computed."""
 
 
 def name_of(metric: str | Callable[..., Any]) -> str:
