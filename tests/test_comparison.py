@@ -108,15 +108,15 @@ def test_one_model_under_two_names_does_not_differ():
 
 
 def test_order_of_models_changes_signs_only():
-    X = make_rows()
-    there = compare({"A": TRUTH, "B": SHIFTED}, X)
-    back = compare({"B": SHIFTED, "A": TRUTH}, X)
-    for row in there.rows:
-        other = back[row.figure]
-        assert np.sign(row.difference) == -np.sign(other.difference) or (
-            "no difference" in row.verdict
-        )
-        assert row.verdict.split(" by ")[0] == other.verdict.split(" by ")[0]
+    X, far = make_rows(), Normal(shift=2.0).fit()
+    there = compare({"A": TRUTH, "B": far}, X)
+    back = compare({"B": far, "A": TRUTH}, X)
+    # Precision and recall depend on a few balls, and vary by a third of the difference.
+    for name in {row.figure for row in there.rows} - {"precision", "recall"}:
+        row, other = there[name], back[name]
+        assert np.sign(row.difference) == -np.sign(other.difference)
+        assert row.verdict.startswith("better: A by ")
+        assert other.verdict.startswith("better: A by ")
     row, other = there["log_likelihood"], back["log_likelihood"]
     assert (row.low, row.high) == pytest.approx((-other.high, -other.low))
 
