@@ -310,3 +310,27 @@ def test_parameters_are_checked(options, error, match):
 def test_samples_of_another_width_are_refused():
     with pytest.raises(ValueError, match="same number of features"):
         compare((TRUTH, Normal(d=3).fit()), make_rows())
+
+
+def test_p_values_are_corrected_for_the_number_of_figures():
+    X = make_rows(60)
+    comparison = compare((TRUTH, WIDE), X, n_bootstrap=10)
+    alone = compare((TRUTH, WIDE), X, n_bootstrap=0)["log_likelihood"].p_value
+    raw = {"log_likelihood": alone}
+    for name in SAMPLES:
+        row = comparison[name]
+        error = (row.high - row.low) / 2 / stats.t.ppf(0.975, 5)
+        raw[name] = 2 * stats.t.sf(abs(row.difference) / error, 5)
+    steps = sorted(raw, key=raw.get)
+    largest = 0.0
+    for n_left, name in zip(range(len(steps), 0, -1), steps, strict=True):
+        largest = max(largest, min(1, n_left * raw[name]))
+        assert comparison[name].p_value == pytest.approx(largest, rel=1e-6)
+
+
+def test_the_verdict_names_the_better_model_for_each_figure():
+    X, far = make_rows(), Normal(shift=2.0).fit()
+    for models in ({"near": TRUTH, "far": far}, {"far": far, "near": TRUTH}):
+        verdict = compare(models, X).verdict
+        assert verdict.startswith("Better: near in log_likelihood, frechet_distance")
+        assert "far in" not in verdict
