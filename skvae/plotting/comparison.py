@@ -283,10 +283,10 @@ class ModelComparisonDisplay:
         self.intervals_ = self.ax_.hlines(places, low, high, **style)
         # Ends show also an interval of length 0, and a dot one that lies on the axis.
         ends = {"linestyle": "none", "color": "0.2", "markersize": 8}
-        self.ax_.plot([*low, *high], [*places, *places], marker="|", **ends)
         if (point := low == high).any():
-            ends |= {"marker": ".", "clip_on": False}
-            self.ax_.plot(low[point], places[point], **ends)
+            dot = {"marker": ".", "clip_on": False, **ends}
+            self.ax_.plot(low[point], places[point], **dot)
+        self.ax_.plot([*low, *high], [*places, *places], marker="|", **ends)
 
     def _draw_floor(self, places: Any) -> None:
         floor, style = np.asarray(self.floor), {"color": "0.2", "linestyle": ":"}
