@@ -9,8 +9,8 @@ from skvae.evaluation._differences import (
     difference_of,
     error_of_mean,
     errors_of_fits,
-    half_sample_variances,
     holm,
+    variances_by_parts,
 )
 
 
@@ -87,9 +87,22 @@ def test_variances_of_halves_are_those_of_means():
     def means(X, Y):
         return X.mean(axis=0) - Y.mean(axis=0)
 
-    found = half_sample_variances(means, [X, Y], 400, rng)
+    found = variances_by_parts(means, [X, Y], 1600, rng)
     expected = X.var(axis=0, ddof=1) / 400 + Y.var(axis=0, ddof=1) / 100
-    np.testing.assert_allclose(found, expected, rtol=0.25)
+    np.testing.assert_allclose(found, expected, rtol=0.2)
+
+
+@pytest.mark.parametrize(("n", "factor"), [(400, 2.0), (40, 1.0)])
+def test_variances_that_do_not_fall_with_the_rows_are_found(n, factor):
+    X = np.random.default_rng(0).normal(size=(n, 1))
+
+    def shrinks_slowly(X):
+        # Of one variance, however many rows there are.
+        return np.sqrt(len(X)) * X.mean(axis=0)
+
+    found = variances_by_parts(shrinks_slowly, [X], 800, np.random.RandomState(0))
+    # Half of the variance of halves, and twice that where quarters have shown it.
+    assert found == pytest.approx(factor / 2 * X.var(ddof=1), rel=0.25)
 
 
 def test_what_two_figures_share_cancels_in_halves():
@@ -99,9 +112,7 @@ def test_what_two_figures_share_cancels_in_halves():
     def difference(X):
         return (X + 5).mean(axis=0) - X.mean(axis=0)
 
-    assert half_sample_variances(difference, [X], 10, rng) == pytest.approx(
-        0, abs=1e-20
-    )
+    assert variances_by_parts(difference, [X], 10, rng) == pytest.approx(0, abs=1e-20)
 
 
 def test_holm_s_correction():

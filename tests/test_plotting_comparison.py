@@ -75,3 +75,13 @@ class TestModelComparison:
     def test_parameters_are_checked(self, scores, options, message):
         with pytest.raises(ValueError, match=message):
             ModelComparisonDisplay.from_scores(scores, **options)
+
+
+def test_intervals_without_a_width_are_seen_on_the_axis():
+    display = ModelComparisonDisplay(
+        ["one", "two"], [0.0, 0.0], [(0.0, 0.0), (0.0, 0.02)]
+    ).plot()
+    display.figure_.canvas.draw()
+    (dots,) = [line for line in display.ax_.lines if line.get_marker() == "."]
+    np.testing.assert_array_equal(dots.get_xydata(), [[0, 0]])
+    assert not dots.get_clip_on()

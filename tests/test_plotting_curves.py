@@ -1,10 +1,13 @@
 """Displays of perplexities, latent spectra, precision and recall."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 import torch
 from conftest import N_TRAIN
 from displays import make
+from sklearn.base import BaseEstimator
 
 from skvae.diagnostics import optimal_decoder, posterior_draws
 from skvae.metrics import latent_spectrum, precision_recall_distribution
@@ -114,3 +117,88 @@ def test_curves_of_two_models_share_axes(cls, vae, digits):
         for handle in first.ax_.get_legend().legend_handles
     }
     assert len(colours) == len(texts)
+
+
+class TestPrecisionAndRecall:
+    X = np.random.default_rng(0).normal(size=(90, 2))
+    Y = np.random.default_rng(1).normal(size=(90, 2)) * 0.5
+    OPTIONS = MappingProxyType({"n_clusters": 5, "random_state": 3})
+
+    class Sampler(BaseEstimator):
+        def fit(self, X=None, y=None):
+            return self
+
+        def sample(self, n_samples=1, random_state=None):
+            return TestPrecisionAndRecall.Y[:n_samples]
+
+        def __sklearn_is_fitted__(self):
+            return True
+
+    def test_have_a_band_over_clusterings(self):
+        options = {"n_runs": 4, **self.OPTIONS}
+        display = PrecisionRecallDistributionDisplay.from_predictions(
+            self.X, self.Y, **options
+        )
+        curve = precision_recall_distribution(self.X, self.Y, **options)
+        n = len(curve.precision)
+        corners = display.band_.get_xy()
+        x, y = curve.recall, curve.precision
+        low = np.clip([x - curve.recall_std, y - curve.precision_std], 0, 1)
+        high = np.clip([x + curve.recall_std, y + curve.precision_std], 0, 1)
+        np.testing.assert_allclose(corners[:n], low.T)
+        np.testing.assert_allclose(corners[n : 2 * n][::-1], high.T)
+        assert "one standard deviation" in display.ax_.texts[0].get_text()
+
+    def test_of_one_clustering_have_no_band(self):
+        display = PrecisionRecallDistributionDisplay.from_predictions(
+            self.X, self.Y, n_runs=1, **self.OPTIONS
+        )
+        assert display.band_ is None
+        assert not display.ax_.texts
+
+    def test_have_a_curve_of_real_rows_beside_them(self):
+        train = np.random.default_rng(2).normal(size=(200, 2))
+        display = PrecisionRecallDistributionDisplay.from_estimator(
+            self.Sampler(), self.X, X_train=train, n_runs=3, **self.OPTIONS
+        )
+        floor = display.floor_.get_ydata() + display.floor_.get_xdata()
+        assert floor.max() > (display.precision + display.recall).max()
+        again = PrecisionRecallDistributionDisplay.from_estimator(
+            self.Sampler(),
+            self.X,
+            X_train=train,
+            n_runs=3,
+            **self.OPTIONS,
+            ax=display.ax_,
+        )
+        labels = again.ax_.get_legend_handles_labels()[1]
+        assert labels.count("real rows") == 1
+        assert display.ax_.get_legend().get_bbox_to_anchor() is not None
+        figure = display.figure_
+        figure.canvas.draw()
+        legend = display.ax_.get_legend().get_window_extent()
+        axes = display.ax_.get_window_extent()
+        assert axes.x0 <= legend.x0 < legend.x1 <= axes.x1  # inside
+
+    def test_need_enough_real_rows(self):
+        with pytest.raises(ValueError, match="X_train must have at least as many"):
+            PrecisionRecallDistributionDisplay.from_estimator(
+                self.Sampler(), self.X, X_train=self.X[:50], **self.OPTIONS
+            )
+
+
+def test_spread_of_a_curve_over_runs():
+    X = np.random.default_rng(0).normal(size=(80, 2))
+    Y = X[::-1] * [1, 0.3]
+    state = np.random.RandomState(0)
+    runs = [
+        precision_recall_distribution(X, Y, n_clusters=6, n_runs=1, random_state=state)
+        for _ in range(5)
+    ]
+    whole = precision_recall_distribution(
+        X, Y, n_clusters=6, n_runs=5, random_state=np.random.RandomState(0)
+    )
+    for name in ("precision", "recall"):
+        spread = np.std([getattr(run, name) for run in runs], axis=0, ddof=1)
+        np.testing.assert_allclose(getattr(whole, f"{name}_std"), spread, atol=1e-12)
+    assert np.isnan(runs[0].precision_std).all()

@@ -160,3 +160,15 @@ def test_reconstructions_of_a_linear_model_are_shown(digits):
     display = ReconstructionDisplay.from_estimator(pca, digits[0], n_images=2)
     expected = pca.inverse_transform(pca.transform(digits[0][:2]))
     np.testing.assert_allclose(display.reconstructions.reshape(2, 64), expected)
+
+
+def test_errors_of_reconstructions_are_written_below():
+    X = np.zeros((3, 16))
+    Y = X + np.array([1.0, 2.0, 2.0])[:, None]
+    display = ReconstructionDisplay.from_predictions(X, Y, value_range=(0, 2))
+    (note,) = display.ax_.texts
+    lines = note.get_text().split("\n")
+    assert lines[0] == "values from 0 to 2"
+    assert " ".join(lines[1:]) == "root mean squared error 1.73 (1 to 2 by image)"
+    one = ReconstructionDisplay.from_predictions(X[:1], Y[:1], value_range=(0, 2))
+    assert one.ax_.texts[0].get_text().endswith("root mean squared error 1")

@@ -128,3 +128,17 @@ class TestLatentSpace:
         vae = small(n_components=1, max_epochs=1).fit(digits[0])
         with pytest.raises(ValueError, match="at least 2 latent components, got 1"):
             LatentSpaceDisplay.from_estimator(vae, digits[0])
+
+
+def test_a_colour_bar_has_the_name_of_y():
+    pandas = pytest.importorskip("pandas")
+    Z = np.random.default_rng(0).normal(size=(30, 2))
+    ages = pandas.Series(np.linspace(20, 60.5, 30), name="age")
+
+    def label_of(y, **options):
+        display = LatentSpaceDisplay.from_predictions(Z, None, y, **options)
+        return display.figure_.axes[-1].get_ylabel()
+
+    assert label_of(ages) == "age"
+    assert label_of(ages.to_numpy()) == "y"
+    assert label_of(ages, name="women") == "age, women"

@@ -107,7 +107,7 @@ class TestImages:
         display = SampleGridDisplay.from_predictions(X, value_range=(0, 1))
         assert notes(display) == "12 % of the values are beyond 0 to 1"
         display = SampleGridDisplay.from_predictions(X, value_range=(-0.5, 1))
-        assert notes(display) == ""
+        assert notes(display) == "values from -0.5 to 1"
 
     def test_say_so_of_the_range_that_keywords_set(self):
         display = SampleGridDisplay.from_predictions(
@@ -120,6 +120,7 @@ class TestImages:
         X[0, 0] = 1.5
         display = SampleGridDisplay.from_predictions(X)
         assert notes(display) == "17 % of the values are beyond 0 to 1"
+        assert notes(SampleGridDisplay.from_predictions(X / 2)) == ""
 
     @pytest.mark.parametrize("value", [np.nan, np.inf])
     def test_that_are_not_finite_are_refused(self, value):
@@ -153,14 +154,14 @@ class TestImages:
     def test_are_counted_where_only_the_first_are_shown(self):
         X = images(400)
         display = NearestNeighbourDisplay.from_predictions(X, images(9))
-        assert notes(display) == "the first 24 of 400 samples"
+        assert notes(display) == "values from 0 to 1 the first 24 of 400 samples"
         assert len(display.images) == 400
         labels = display.ax_.get_xticklabels()
         assert len(labels) == 24
         boxes = [label.get_window_extent() for label in labels]
         assert all(a.x1 <= b.x0 for a, b in itertools.pairwise(boxes))
         paths = InterpolationDisplay.from_predictions(X, X, np.stack([X, X], 1))
-        assert notes(paths) == "the first 24 of 400 paths"
+        assert notes(paths) == "values from 0 to 1 the first 24 of 400 paths"
 
     def test_write_large_distances_in_few_letters(self):
         X = images(3) * 1e30

@@ -1,5 +1,7 @@
 """Displays of training curves."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 from conftest import small
@@ -85,3 +87,34 @@ class TestTrainingCurves:
     def test_need_a_loss(self):
         with pytest.raises(ValueError, match=r"must have a 'loss', got \['kl'\]"):
             TrainingCurveDisplay({"kl": [1.0]}).plot()
+
+
+class TestTheBestEpoch:
+    HISTORY = MappingProxyType(
+        {"loss": [9.0, 5, 4, 3, 2], "validation_loss": [9, 6, 5, 5, 7]}
+    )
+
+    def test_is_marked_and_named(self):
+        display = TrainingCurveDisplay(self.HISTORY).plot()
+        line = display.lines_["validation_loss"]
+        assert display.best_epoch_ == 3
+        assert line.get_markevery() == [2]
+        assert line.get_marker() == "o"
+        assert line.get_label() == "held-out rows, least in epoch 3"
+        assert display.lines_["loss"].get_marker() in ("None", None, "")
+
+    def test_is_that_whose_weights_are_kept(self, digits):
+        options = {"early_stopping": True, "max_epochs": 12, "learning_rate": 0.05}
+        model = small(n_components=3, kl_warmup=0, **options).fit(digits[0][:120])
+        best = TrainingCurveDisplay.from_estimator(model).best_epoch_
+        assert best == 1 + np.argmin(model.history_["validation_loss"])
+
+    def test_of_values_that_are_not_finite(self):
+        history = {**self.HISTORY, "validation_loss": [np.nan, np.inf, 8, np.nan, 9]}
+        display = TrainingCurveDisplay(history, name="A").plot()
+        assert display.best_epoch_ == 3
+        assert display.lines_["validation_loss"].get_markevery() == [2, 4]
+        history = {**self.HISTORY, "validation_loss": [np.nan] * 5}
+        assert TrainingCurveDisplay(history).plot().best_epoch_ is None
+        plain = TrainingCurveDisplay({"loss": [2.0, 1.0]}).plot()
+        assert plain.best_epoch_ is None

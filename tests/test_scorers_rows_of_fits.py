@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -17,7 +18,7 @@ from sklearn.model_selection import (
     validation_curve,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skvae import make_sample_scorer, metrics
 
@@ -159,6 +160,18 @@ def test_other_curves_of_scikit_learn():
         NEAR, X, np.zeros(90), cv=splits, n_permutations=1, scoring=scorer_of(X)
     )
     assert score == np.mean(expected(X, splits.split(X)))
+
+
+def test_frozen_models_have_seen_the_rows_of_x_train():
+    X = make_rows(150)
+    train, rest = X[:60], X[60:]
+    frozen = FrozenEstimator(Copier(noise=0.3).fit(train))
+    for model in (frozen, make_pipeline(FunctionTransformer(), frozen)):
+        found = cross_val_score(
+            model, rest, np.zeros(90), scoring=scorer_of(train), cv=KFold(3)
+        )
+        for score, (_, test) in zip(found, KFold(3).split(rest), strict=True):
+            assert score == scorer_of(train)(frozen, rest[test])
 
 
 def test_another_model_within_a_score_keeps_its_own_rows():

@@ -19,7 +19,7 @@ from skvae.evaluation._differences import (
     difference_of,
     error_of_mean,
     errors_of_fits,
-    half_sample_variances,
+    variances_by_parts,
 )
 from skvae.evaluation._fits import Fits
 from skvae.evaluation._reading import is_numeric
@@ -95,7 +95,7 @@ def compare_samples(
     features: metrics.FeatureMap | None,
     n: int,
     mean: bool,
-    n_cuts: int,
+    n_resamples: int,
     rng: np.random.RandomState,
 ) -> Iterator[Compared]:
     """Compare samples with held-out rows, both models with the same ones.
@@ -110,8 +110,8 @@ def compare_samples(
         Samples of each fit.
     mean : bool
         Decoder means, or draws with observation noise.
-    n_cuts : int
-        Cuts into halves behind the errors.
+    n_resamples : int
+        Number of halves behind the errors.
     rng : RandomState
     """
     shown = _metrics()
@@ -130,10 +130,11 @@ def compare_samples(
 
     figures = figures_of(*sets)
     n_rows, variances = min(map(len, sets)), np.full(len(shown), np.nan)
-    if n_cuts and n_rows >= _MIN_ROWS:
+    if n_resamples and n_rows >= _MIN_ROWS:
         with warnings.catch_warnings():  # of few rows: once is enough
             warnings.simplefilter("ignore", UserWarning)
-            variances = half_sample_variances(resampled, sets, n_cuts, rng)
+            variances = variances_by_parts(resampled, sets, n_resamples, rng)
+    df = (n_resamples + 1) // 2  # two halves make a cut
     columns = zip(shown, figures.T, differences(figures), variances, strict=True)
     for metric, own, value, variance in columns:
         if metric.row.bounds == _SHARE:
@@ -141,7 +142,7 @@ def compare_samples(
             variance = np.maximum(variance, 2 / n_rows**2)
         better = "lower" if metric.sign < 0 else "higher"
         words = metric.row.name, better, metric.meaning, ""
-        yield _compare(fits, own, value, Error(variance, n_cuts), words)
+        yield _compare(fits, own, value, Error(variance, df), words)
 
 
 def _draw(

@@ -244,8 +244,7 @@ def compare(
     n = min(len(X), _MAX_SAMPLES) if n_samples is None else int(n_samples)
     rng = np.random.RandomState(draw_seed(plain(random_state)))
     found = [compare_likelihoods(fits, X), compare_reconstructions(fits, X)]
-    n_cuts = (int(n_bootstrap) + 1) // 2
-    found += compare_samples(fits, X, features, n, bool(mean), n_cuts, rng)
+    found += compare_samples(fits, X, features, n, bool(mean), int(n_bootstrap), rng)
     rows = _judge(names, [figure for figure in found if isinstance(figure, Compared)])
     left_out = [f for f in found if isinstance(f, NotCompared)]
     return Comparison(

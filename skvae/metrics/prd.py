@@ -1,6 +1,6 @@
 """Precision and recall for distributions (PRD), on clusters of the pooled rows."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,10 @@ class PrecisionRecallDistribution(NamedTuple):
     """Standard deviation of F_1/8 over single runs; nan for one run."""
     n: int
     """Rows of each set."""
+    precision_std: FloatArray
+    """Standard deviation of `precision` over single runs; nan for one run."""
+    recall_std: FloatArray
+    """Standard deviation of `recall` over single runs; nan for one run."""
 
 
 def precision_recall_distribution(
@@ -63,8 +67,8 @@ def precision_recall_distribution(
     Returns
     -------
     result : PrecisionRecallDistribution
-        Named tuple (precision, recall, f_8, f_1_8, f_8_std, f_1_8_std, n), values in
-        [0, 1].
+        Named tuple (precision, recall, f_8, f_1_8, f_8_std, f_1_8_std, n,
+        precision_std, recall_std), values in [0, 1].
 
     Raises
     ------
@@ -111,9 +115,10 @@ def precision_recall_distribution(
         recall,
         _f_max(precision, recall, 8),
         _f_max(precision, recall, 1 / 8),
-        _std([_f_max(*run, 8) for run in runs]),
-        _std([_f_max(*run, 1 / 8) for run in runs]),
+        float(_std([_f_max(*run, 8) for run in runs])),
+        float(_std([_f_max(*run, 1 / 8) for run in runs])),
         len(X),
+        *_std(runs),
     )
 
 
@@ -208,5 +213,8 @@ def _f_max(precision: FloatArray, recall: FloatArray, beta: float) -> float:
     return float(np.max(product / (beta**2 * precision + recall + 1e-10)))
 
 
-def _std(values: list[float]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+def _std(values: Any) -> FloatArray:
+    """Return standard deviations over single runs, the first axis; nan for one."""
+    if len(values) > 1:
+        return np.std(values, axis=0, ddof=1)
+    return np.full(np.shape(values)[1:], np.nan)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-# The ten colours of Petroff 2021, arXiv:2107.02270, chosen so that colour-blind readers
-# can tell them apart.
+# Ten colours, none of them grey, as far apart as can be in OKLab (Ottosson 2020) for
+# readers of normal vision and of the three kinds of colour blindness, as Machado et al.
+# 2009 simulate them.
 COLOURS = (
-    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
-    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
+    *("#009dff", "#9d4e00", "#27149d", "#769d00", "#894ec4"),
+    *("#c4899d", "#007676", "#d8c44e", "#62274e", "#76d8eb"),
 )
 
 # Labels with an underscore stay out of legends.
@@ -135,10 +136,10 @@ def folded(text: str, width: float | None = None) -> str:
     return "\n".join(textwrap.fill(line, n) for line in str(text).split("\n"))
 
 
-def add_legend(ax: Any) -> None:
+def add_legend(ax: Any, most_inside: int = _MOST_INSIDE) -> None:
     """Put a legend of few lines where it hides least, a longer one beside the Axes."""
     labels = ax.get_legend_handles_labels()[1]
-    if len("\n".join(labels).split("\n")) > _MOST_INSIDE:
+    if len("\n".join(labels).split("\n")) > most_inside:
         legend_beside(ax)
     else:
         ax.legend(frameon=False, fontsize="x-small" if is_small(ax) else "medium")

@@ -189,14 +189,14 @@ class Mosaic:
         height, width = self.picture.shape[:2]
         wide = min(_LONGEST - beside, self.width)
         wide = min(wide, _LONGEST * width / height)
-        below += _LINE if self._beyond(*self.levels) else 0.0
+        below += _LINE if self._note(*self.levels) else 0.0
         below += self._length(columns, wide)
         return wide + beside, wide * height / width + below + _PADDING
 
     def draw(self, ax: Any, im_kw: Any) -> Any:
         """Draw the picture, without ticks and frame; return the AxesImage.
 
-        Values beyond black and white are counted below it.
+        Values of black and white are written below it, and how many are beyond.
         """
         levels = self.levels
         style = {"cmap": "gray", **(im_kw or {})}
@@ -205,8 +205,7 @@ class Mosaic:
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
         im = ax.imshow(_shown(self.picture, levels), **style)
-        is_grey = self.picture.shape[2] == 1
-        note_below(ax, self._beyond(*(im.get_clim() if is_grey else levels)))
+        note_below(ax, self._note(*(im.get_clim() if self._is_grey else levels)))
         return im
 
     def _length(self, labels: Sequence[str], width: float) -> float:
@@ -214,13 +213,20 @@ class Mosaic:
         longest = LETTER * max(map(len, labels))
         return longest if longest > width / len(self.x) else 0.0
 
-    def _beyond(self, low: float, high: float) -> str:
-        """Say how many values are cut off; half a level of 256 cannot be seen."""
+    @property
+    def _is_grey(self) -> bool:
+        return self.picture.shape[2] == 1
+
+    def _note(self, low: float, high: float) -> str:
+        """Say which values are shown, where colours do not tell, and what is cut off.
+
+        Half a level of 256 cannot be seen.
+        """
         values = self.picture[~np.isnan(self.picture)]
         slack = (high - low) / 512
         share = np.mean((values < low - slack) | (values > high + slack))
         if share == 0:
-            return ""
+            return f"values from {low:.3g} to {high:.3g}" if self._is_grey else ""
         return f"{100 * share:.2g} % of the values are beyond {low:.3g} to {high:.3g}"
 
     def caption(self, ax: Any, text: str) -> None:

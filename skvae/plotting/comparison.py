@@ -282,9 +282,12 @@ class ModelComparisonDisplay:
         low, high = np.asarray(self.intervals, dtype=float).T
         style = {"color": "0.2", "linewidth": 1.5}
         self.intervals_ = self.ax_.hlines(places, low, high, **style)
-        # Ends show also an interval of length 0.
-        ends = {"marker": "|", "markersize": 8, "linestyle": "none", "color": "0.2"}
-        self.ax_.plot([*low, *high], [*places, *places], **ends)
+        # Ends show also an interval of length 0, and a dot one that lies on the axis.
+        ends = {"linestyle": "none", "color": "0.2", "markersize": 8}
+        if (point := low == high).any():
+            dot = {"marker": ".", "clip_on": False, **ends}
+            self.ax_.plot(low[point], places[point], **dot)
+        self.ax_.plot([*low, *high], [*places, *places], marker="|", **ends)
 
     def _draw_floor(self, places: Any) -> None:
         floor, style = np.asarray(self.floor), {"color": "0.2", "linestyle": ":"}

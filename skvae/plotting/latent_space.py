@@ -45,6 +45,8 @@ class LatentSpaceDisplay:
         Numbers with a fraction are shown by a colour bar; anything else are classes.
     axis_names : (str, str), default=("z", "z")
         Names of the two directions.
+    y_name : str, default="y"
+        Name of what the colour bar shows, if there is one.
     name : str, default=None
         What the codes are of, for the legend.
     n_rows : int, default=None
@@ -83,6 +85,7 @@ class LatentSpaceDisplay:
         labels: Any = None,
         *,
         axis_names: tuple[str, str] = ("z", "z"),
+        y_name: str = "y",
         name: str | None = None,
         n_rows: int | None = None,
     ) -> None:
@@ -90,6 +93,7 @@ class LatentSpaceDisplay:
         self.covariances = covariances
         self.labels = labels
         self.axis_names = axis_names
+        self.y_name = y_name
         self.name = name
         self.n_rows = n_rows
 
@@ -223,6 +227,7 @@ class LatentSpaceDisplay:
             covariances,
             None if labels is None else labels[chosen],
             axis_names=names,
+            y_name=str(getattr(y, "name", None) or "y"),
             name=name,
             n_rows=len(means),
         )
@@ -280,9 +285,12 @@ class LatentSpaceDisplay:
         chosen = styled(PathCollection, {}, scatter_kw)
         self.scatter_ = self.ax_.scatter(*np.asarray(self.codes).T, **style | chosen)
         if "cmap" in colours:
-            self.figure_.colorbar(self.scatter_, ax=self.ax_, label=self.name or "y")
+            self.figure_.colorbar(self.scatter_, ax=self.ax_, label=self._y_label())
         if handles:
             join_legend(self.ax_, handles)
+
+    def _y_label(self) -> str:
+        return folded(f"{self.y_name}, {self.name}" if self.name else self.y_name)
 
     def _note(self) -> str:
         """Say which points are not shown, and what the ellipses are."""

@@ -25,6 +25,9 @@ from skvae.scorers._reference import feature_rows, resolve_features, to_array
 __all__ = ["PrecisionRecallDistributionDisplay"]
 
 _MAX_SAMPLES = 10_000
+# Lines of a legend inside, where the curves of good models leave room for it.
+_MOST_INSIDE = 8
+_REAL = "real rows"
 
 
 class PrecisionRecallDistributionDisplay:
@@ -38,6 +41,10 @@ class PrecisionRecallDistributionDisplay:
         How much of the real rows samples are like.
     f_8, f_1_8 : float
         Largest F_8, which weighs recall, and F_1/8, which weighs precision.
+    precision_std, recall_std : ndarray of shape (n_angles,) or None, default=None
+        Standard deviations over clusterings, drawn as a band; None for no band.
+    floor : (precision, recall) or None, default=None
+        The curve of real rows in place of samples; None for none.
     name : str, default=None
         For the legend.
     note : str, default=""
@@ -47,6 +54,10 @@ class PrecisionRecallDistributionDisplay:
     ----------
     line_ : matplotlib.lines.Line2D
         The curve.
+    band_ : matplotlib.patches.Polygon or None
+        One standard deviation over clusterings on both sides of the curve.
+    floor_ : matplotlib.lines.Line2D or None
+        The curve of real rows.
     ax_ : matplotlib.axes.Axes
     figure_ : matplotlib.figure.Figure
 
@@ -80,6 +91,9 @@ class PrecisionRecallDistributionDisplay:
         *,
         f_8: float = np.nan,
         f_1_8: float = np.nan,
+        precision_std: Any = None,
+        recall_std: Any = None,
+        floor: tuple[Any, Any] | None = None,
         name: str | None = None,
         note: str = "",
     ) -> None:
@@ -87,6 +101,9 @@ class PrecisionRecallDistributionDisplay:
         self.recall = recall
         self.f_8 = f_8
         self.f_1_8 = f_1_8
+        self.precision_std = precision_std
+        self.recall_std = recall_std
+        self.floor = floor
         self.name = name
         self.note = note
 
@@ -96,6 +113,7 @@ class PrecisionRecallDistributionDisplay:
         estimator: Any,
         X: Any,
         *,
+        X_train: Any = None,
         mean: bool = True,
         features: Any = None,
         n_clusters: int = 20,
@@ -114,6 +132,10 @@ class PrecisionRecallDistributionDisplay:
             or a Pipeline that ends in one, whose samples are in the units of its input.
         X : array-like or Tensor of shape (n_samples, ...)
             Real rows, best held-out ones.
+        X_train : array-like or Tensor of shape (n_rows, ...), default=None
+            Other real rows, at least as many, such as training rows: their curve shows
+            what a perfect model would have. Two samples of one distribution lie below
+            1, too.
         mean : bool, default=True
             Compare the decoder's means; False adds the observation noise of p(x|z).
         features : None, str, callable or transformer, default=None
@@ -145,13 +167,15 @@ class PrecisionRecallDistributionDisplay:
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         rng = np.random.RandomState(draw_seed(random_state))
-        X = to_array(X)
+        X, others = to_array(X), None if X_train is None else to_array(X_train)
         real = at_most(X, _MAX_SAMPLES, rng)
         seeds = rng.randint(2**31 - 1, size=2).tolist()
+        if others is not None:
+            others = _as_many(others, len(real), rng)
         samples = draw_samples(cls.__name__, estimator, len(real), mean, seeds[0])
         name = name_of(estimator) if name is None else name
         display = cls._compare(
-            (real, samples.reshape(len(samples), *real.shape[1:])),
+            (real, samples.reshape(len(samples), *real.shape[1:]), others),
             features,
             {"n_clusters": n_clusters, "n_runs": n_runs, "random_state": seeds[1]},
             name,
@@ -190,7 +214,7 @@ class PrecisionRecallDistributionDisplay:
         """
         check_matplotlib(f"{cls.__name__}.from_predictions")
         display = cls._compare(
-            (X_real, X_generated),
+            (X_real, X_generated, None),
             features,
             {"n_clusters": n_clusters, "n_runs": n_runs, "random_state": random_state},
             name,
@@ -199,16 +223,29 @@ class PrecisionRecallDistributionDisplay:
 
     @classmethod
     def _compare(
-        cls, rows: tuple[Any, Any], features: Any, options: Any, name: str | None
+        cls, rows: tuple[Any, Any, Any], features: Any, options: Any, name: str | None
     ) -> PrecisionRecallDistributionDisplay:
         features = resolve_features(features)
-        curve = precision_recall_distribution(
-            feature_rows(to_array(rows[0]), features, "X_real"),
-            feature_rows(to_array(rows[1]), features, "X_generated"),
-            **options,
+        real, generated, others = (
+            None if X is None else feature_rows(to_array(X), features, name_of_set)
+            for X, name_of_set in zip(
+                rows, ("X_real", "X_generated", "X_train"), strict=True
+            )
         )
-        figures = {"f_8": curve.f_8, "f_1_8": curve.f_1_8}
-        return cls(curve.precision, curve.recall, **figures, name=name)
+        curve = precision_recall_distribution(real, generated, **options)
+        floor = None
+        if others is not None:
+            floor = precision_recall_distribution(real, others, **options)[:2]
+        return cls(
+            curve.precision,
+            curve.recall,
+            f_8=curve.f_8,
+            f_1_8=curve.f_1_8,
+            precision_std=curve.precision_std,
+            recall_std=curve.recall_std,
+            floor=floor,
+            name=name,
+        )
 
     def plot(
         self, ax: Any = None, *, line_kw: dict[str, Any] | None = None
@@ -231,16 +268,51 @@ class PrecisionRecallDistributionDisplay:
         defaults = {"color": next_colour(ax), "label": self._label(ax)}
         style = line_style({**defaults, "clip_on": False}, line_kw)
         (self.line_,) = ax.plot(self.recall, self.precision, **style)
+        self.band_ = self._draw_band()
+        self.floor_ = self._draw_floor()
         ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         ax.set(xlabel="recall", ylabel="precision")
         frame_lightly(ax)
-        if self.name is not None:
-            add_legend(ax)
-        note_below(ax, self.note)
+        if ax.get_legend_handles_labels()[1]:
+            add_legend(ax, _MOST_INSIDE)
+        note_below(ax, self._note())
         self.figure_ = ax.figure
         return self
+
+    def _draw_band(self) -> Any:
+        if self.precision_std is None or not np.isfinite(self.precision_std).all():
+            return None
+        recall, precision = np.asarray(self.recall), np.asarray(self.precision)
+        x = [recall - self.recall_std, (recall + self.recall_std)[::-1]]
+        y = [precision - self.precision_std, (precision + self.precision_std)[::-1]]
+        style = {"color": self.line_.get_color(), "alpha": 0.25, "linewidth": 0}
+        corners = np.clip(np.concatenate(x), 0, 1), np.clip(np.concatenate(y), 0, 1)
+        return self.ax_.fill(*corners, **style)[0]
+
+    def _draw_floor(self) -> Any:
+        if self.floor is None:
+            return None
+        shown = self.ax_.get_legend_handles_labels()[1]
+        style = {"color": "0.2", "linestyle": ":", "clip_on": False}
+        style["label"] = None if _REAL in shown else _REAL
+        precision, recall = self.floor
+        return self.ax_.plot(recall, precision, **style)[0]
+
+    def _note(self) -> str:
+        band = "band: one standard deviation over clusterings"
+        return "\n".join(filter(None, [self.note, band if self.band_ else ""]))
 
     def _label(self, ax: Any) -> str | None:
         figures = f"\n$F_8$ {self.f_8:.2f}, $F_{{1/8}}$ {self.f_1_8:.2f}"
         figures = "" if np.isnan(self.f_8) else figures
         return legend_label(ax, self.name, figures)
+
+
+def _as_many(X: Any, n: int, rng: np.random.RandomState) -> Any:
+    """Draw n rows; raise ValueError if there are fewer."""
+    if len(X) < n:
+        raise ValueError(
+            f"X_train must have at least as many rows as X, {n}, got {len(X)}. Pass "
+            "fewer rows of X: curves of unlike numbers of rows do not compare."
+        )
+    return at_most(X, n, rng)

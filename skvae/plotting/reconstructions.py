@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skvae._utils.validation import check_integer
-from skvae.plotting._axes import axes_for, check_matplotlib
+from skvae.plotting._axes import axes_for, check_matplotlib, note_below
 from skvae.plotting._models import reconstruct_rows
 from skvae.plotting._mosaic import (
     MOST_SHOWN,
@@ -191,11 +191,22 @@ class ReconstructionDisplay:
         n_columns = min(n_columns, len(images))
         both = interleaved([images, np.asarray(self.reconstructions)], n_columns)
         mosaic = Mosaic(both, n_columns, grey_levels(images, self.value_range))
-        self.ax_ = axes_for(self, ax, mosaic.size(beside=1.2))
+        self.ax_ = axes_for(self, ax, mosaic.size(beside=1.2, below=0.2))
         self.im_ = mosaic.draw(self.ax_, im_kw)
         # Many rows are too low for names of their own.
         n_named = len(mosaic.y) if len(mosaic.y) <= MOST_SHOWN else 2
         names = ["original", "reconstruction"] * (n_named // 2)
         mosaic.label_rows(self.ax_, names + [""] * (len(mosaic.y) - n_named))
+        note_below(self.ax_, self._errors())
         self.figure_ = self.ax_.figure
         return self
+
+    def _errors(self) -> str:
+        """Say how large the errors of the images that are shown are."""
+        images, others = (
+            np.asarray(X, dtype=np.float64) for X in (self.images, self.reconstructions)
+        )
+        squared = np.square(images - others).reshape(len(images), -1).mean(axis=1)
+        least, most = np.sqrt([squared.min(), squared.max()])
+        spread = f" ({least:.3g} to {most:.3g} by image)" * (len(squared) > 1)
+        return f"root mean squared error {np.sqrt(squared.mean()):.3g}{spread}"

@@ -47,6 +47,9 @@ class TrainingCurveDisplay:
     ----------
     lines_ : dict of matplotlib.lines.Line2D
         By the names of `history`.
+    best_epoch_ : int or None
+        The epoch of least validation loss, which is marked: `early_stopping` keeps its
+        weights.
     axes_ : ndarray of matplotlib.axes.Axes
         The panels, from top to bottom: training and validation loss; each term of the
         loss; each other figure.
@@ -144,7 +147,7 @@ class TrainingCurveDisplay:
         heights = dict(zip(panels, [2.0] + [1.0] * (len(panels) - 1), strict=True))
         self.axes_ = panels_for(self, ax, heights)
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
-        self.lines_ = {}
+        self.lines_, self.best_epoch_ = {}, None
         colour = next_colour(self.ax_)
         for panel, (title, names) in zip(self.axes_, panels.items(), strict=True):
             for name in names:
@@ -170,12 +173,18 @@ class TrainingCurveDisplay:
         # A figure that is younger than the others ends with them.
         last = max(map(len, self.history.values()))
         epochs = np.arange(last - len(values), last) + 1
-        rows = "held-out rows" if name == "validation_loss" else "training rows"
-        label = rows if self.name is None else f"{self.name}, {rows}"
         # A line shows no value that stands alone; a marker does.
+        rows, marked = "training rows", _alone(values)
+        if name == "validation_loss":
+            rows = "held-out rows"
+            if np.isfinite(values).any():
+                best = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
+                self.best_epoch_ = int(epochs[best])
+                rows, marked = f"{rows}, least in epoch {epochs[best]}", [*marked, best]
+        label = rows if self.name is None else f"{self.name}, {rows}"
         style = {"color": colour, "label": legend_label(ax, label)}
-        if alone := _alone(values):
-            style |= {"marker": "o", "markersize": 4, "markevery": alone}
+        if marked:
+            style |= {"marker": "o", "markersize": 4, "markevery": sorted(set(marked))}
         (self.lines_[name],) = ax.plot(epochs, values, **line_style(style, line_kw))
 
     def _write(self, panel: Any, title: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
 from skvae._utils.warn import running
 from skvae.pipeline.sampling import chosen_model
@@ -19,13 +21,21 @@ def rows_of_fit(estimator: Any) -> Any:
     """Return the rows on which a cross-validation has fitted an estimator.
 
     scikit-learn tells scorers nothing of them, so they are read from the function that
-    has fitted the estimator and now calls the scorer. None outside of one.
+    has fitted the estimator and now calls the scorer. None outside of one, and for a
+    model that is frozen, which was fitted before.
     """
     for variables in running(_CROSS_VALIDATION):
-        fitted = chosen_model(variables.get("estimator"))
-        if fitted is estimator and "X_train" in variables:
-            return variables["X_train"]
+        fitted = variables.get("estimator")
+        if chosen_model(fitted) is estimator and "X_train" in variables:
+            return None if _is_frozen(fitted) else variables["X_train"]
     return None
+
+
+def _is_frozen(estimator: Any) -> bool:
+    """Tell whether `fit` leaves the model at the end as it is."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator[-1]
+    return isinstance(estimator, FrozenEstimator)
 
 
 def is_scorer_of_search(scorer: Any) -> bool:
