@@ -1,0 +1,45 @@
+"""Intervals of figures of neighbours cover their means over runs."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from skvae.evaluation._rows import FeatureSets
+from skvae.evaluation._samples import measure_samples
+from skvae.metrics import maximum_mean_discrepancy, median_bandwidth
+
+N_RUNS = 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("d", "n"), [(20, 100), (2, 40)])
+def test_of_all_figures_of_samples(d, n):
+    runs = []
+    for seed in range(N_RUNS):
+        rng = np.random.default_rng(seed)
+        test, train, samples = rng.normal(size=(3, n, d))
+        sets = FeatureSets(train, test, train, samples, samples)
+        runs.append(measure_samples(sets, 40, np.random.RandomState(seed), seed))
+    for figure in runs[0]:
+        rows = [run[figure] for run in runs]
+        mean = np.mean([row.value for row in rows])
+        covered = sum(row.low <= mean <= row.high for row in rows)
+        # Eight figures are judged here.
+        assert binomtest(covered, N_RUNS, 0.92, "less").pvalue > 0.005, figure
+        if figure != "coverage":  # in two dimensions, it is 1 nearly always
+            assert binomtest(covered, N_RUNS, 0.98, "greater").pvalue > 0.005, figure
+
+
+def test_of_a_discrepancy_are_moved_to_the_unbiased_value():
+    rng = np.random.default_rng(0)
+    test, train = rng.normal(size=(2, 80, 3))
+    samples = rng.normal(size=(80, 3)) + 1
+    sets = FeatureSets(train, test, train, samples, samples)
+    row = measure_samples(sets, 40, np.random.RandomState(0), 0)[
+        "maximum_mean_discrepancy"
+    ]
+    options = {"bandwidth": median_bandwidth(test)}
+    assert row.value == maximum_mean_discrepancy(test, samples, **options).value
+    # About the biased value, it would lie off by half its length.
+    assert 0.7 < (row.high - row.value) / (row.value - row.low) < 1.6
+    assert row.low > 0
