@@ -1,5 +1,8 @@
 """Intervals of figures of neighbours cover their means over runs."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -8,6 +11,7 @@ from skvae.evaluation._rows import FeatureSets
 from skvae.evaluation._samples import measure_samples
 from skvae.metrics import maximum_mean_discrepancy, median_bandwidth
 
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "interval_coverage.py"
 N_RUNS = 100
 
 
@@ -43,3 +47,17 @@ def test_of_a_discrepancy_are_moved_to_the_unbiased_value():
     # About the biased value, it would lie off by half its length.
     assert 0.7 < (row.high - row.value) / (row.value - row.low) < 1.6
     assert row.low > 0
+
+
+def test_the_benchmark_runs_and_goes_on_where_it_was(tmp_path, capsys):
+    main, path = runpy.run_path(str(SCRIPT))["main"], tmp_path / "runs.jsonl"
+    arguments = ["--quick", "--file", str(path)]
+    main([*arguments, "--runs", "1"])
+    first = path.read_text()
+    main([*arguments, "--runs", "2"])
+    assert path.read_text().startswith(first)
+    assert len(path.read_text().splitlines()) == 2
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1].startswith("normal, 2/40/40, 2 runs: frechet_distance ")
+    main([*arguments, "--table"])
+    assert capsys.readouterr().out.splitlines() == out[-1:]
