@@ -1,6 +1,7 @@
 """Copying is measured on comparable sets, and findings are right about known models."""
 
 import runpy
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -224,11 +225,27 @@ def test_data_copying_has_a_p_value():
     assert result.p_value == pytest.approx(2 * norm.sf(abs(z)))
 
 
-def test_closer_to_train_is_worth_the_rows_that_are_nearest():
-    train, test = [[0.0], [10.0]], [[4.0], [20.0]]
-    new = [[0.0], [1.0], [3.0], [21.0]]
-    found = metrics.nearest_neighbour_distances(train, test, new)
-    assert found.n_independent == pytest.approx(1 / (0.5**2 + 0.25**2 + 0.25**2))
+def test_closer_to_train_is_worth_what_random_labels_say():
+    rng = np.random.default_rng(0)
+    rows, new = rng.normal(size=(8, 2)), rng.normal(size=(40, 2))
+
+    def closer(train):
+        test = np.delete(rows, train, axis=0)
+        return metrics.nearest_neighbour_distances(rows[list(train)], test, new)
+
+    found = [closer(train) for train in combinations(range(8), 4)]
+    shares = [result.closer_to_train for result in found]
+    worth = 0.25 / np.var(shares)  # of all 70 ways to choose the training rows
+    assert 4 < worth < 39
+    assert [r.n_independent for r in found] == pytest.approx([worth] * 70)
+
+
+def test_closer_to_train_is_worth_its_rows_at_most():
+    rows = np.arange(8.0)[:, None]
+    found = metrics.nearest_neighbour_distances(rows[::2], rows[1::2], rows)
+    assert found.n_independent == 8
+    found = metrics.nearest_neighbour_distances(rows[::2], rows[1::2], rows[[2, 2]])
+    assert found.n_independent == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("n_test", "found"), [(50, []), (56, ["Overfit"])])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, t
+from scipy.stats import beta, binom, binomtest, t
 
 from skvae._utils import intervals
 
@@ -173,6 +173,19 @@ def test_of_dependent_rows_has_a_width_at_the_bounds():
     low, high = intervals.of_dependent_rows(1.0, 50, 2.1)
     assert 0.9 < low < 0.97
     assert high == 1
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.96])
+def test_of_dependent_rows_is_between_those_of_independent_ones(share):
+    low, high = intervals.of_dependent_rows(share, 50, 1.96)
+    hits, misses = 50 * share, 50 * (1 - share)
+    shorter = beta.ppf((0.025, 0.975), hits + 0.5, misses + 0.5)
+    longer = beta.ppf((0.025, 0.975), (hits, hits + 1), (misses + 1, misses))
+    assert longer[0] < low < shorter[0]
+    assert shorter[1] < high < longer[1]
+    # A quantile of twice the size is worth a quarter of the rows.
+    found = intervals.of_dependent_rows(share, 200, 2 * 1.96)
+    assert found == pytest.approx((low, high), abs=1e-4)
 
 
 def test_upper_quantile_allows_for_few_cuts_and_few_rows():

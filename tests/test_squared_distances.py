@@ -6,6 +6,7 @@ from scipy.stats import binomtest, ncx2, norm
 
 from skvae import metrics
 from skvae._utils import squared_distances
+from skvae._utils.intervals import upper_quantile
 
 UPPER = norm.ppf(0.975)
 
@@ -32,6 +33,24 @@ def test_are_no_longer_than_the_shorter_of_two_tests():
     assert (high - low) / 2 == pytest.approx(UPPER * np.sqrt(2000), rel=0.1)
     low, high = ends_of_chi_square(1e6, 10)
     assert (high - low) / 2 == pytest.approx(UPPER * 2000, rel=0.01)
+
+
+def test_hold_the_bias_where_two_sets_happen_to_agree():
+    low, high = squared_distances.of_squared_distance(0.0, 1.0, 0.0, 2.0, UPPER)
+    assert low == 0
+    assert 2 < high < 5
+
+
+def test_of_sets_far_apart_are_those_of_a_mean():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(60, 1)), rng.normal(size=(90, 1)) + 100
+    value = squared_norm(X, Y)
+    low, high = squared_distances.by_half_samples(
+        squared_norm, value, (X, Y), 2000, np.random.RandomState(0)
+    )
+    error = np.sqrt(X.var(ddof=1) / 60 + Y.var(ddof=1) / 90)
+    expected = 2 * np.sqrt(value) * error * upper_quantile(1000, 60)
+    assert (high - low) / 2 == pytest.approx(expected, rel=0.06)
 
 
 def test_hold_the_value_and_stay_above_zero():

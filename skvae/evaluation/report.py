@@ -127,7 +127,8 @@ def evaluate(
         Compare decoder means with held-out rows; False adds the observation noise.
         Copying is measured on draws with the noise, as held-out rows have it.
     n_bootstrap : int, default=40
-        Number of random halves behind the intervals of figures of samples; 0 leaves
+        Number of random halves, and of quarters, behind the intervals of figures of
+        samples; 0 leaves
         shares with intervals of the binomial distribution, and others with none.
     random_state : int or None, default=0
         Seed of everything that is drawn.
@@ -153,11 +154,20 @@ def evaluate(
 
     Intervals reflect the sampling of rows and samples, not the randomness of training.
     Those of means over rows are of the studentised bootstrap; those of figures of sets
-    come from random halves, since duplicates in a bootstrap sample would be nearest
-    neighbours of each other; those of shares are Wilson's, of as many independent rows
-    as their variance is worth. Those of copying include what is random in the floor:
+    come from random halves and quarters, since duplicates in a bootstrap sample would
+    be nearest neighbours of each other, and are of the mean over sets of this size,
+    with the bias that it has; those of shares are of as many independent rows as their
+    variance is worth; those of squared distances have at each end the variance that
+    goes with it. Those of copying include what is random in the floor:
     they hold it, in 95 % of cases, if samples are new rows of the same density.
-    ``benchmarks/calibration.py`` measures how often all of them hold.
+    ``benchmarks/calibration.py`` and ``interval_coverage.py`` measure how often they
+    hold.
+
+    The *effective sample size* of models that draw z says how many of the 64 draws
+    behind the log-likelihood of a row count; its meaning says so where they are too
+    few, which `evaluate_likelihood` can change. The *Fréchet distance at infinity*
+    leaves out what a small number of samples adds; what few held-out rows add is in its
+    floor, too.
 
     The findings and their thresholds:
 

@@ -114,6 +114,10 @@ def nearest_neighbour_distances(
     Distances are in the units of the columns: where these differ, scale both sets, or
     the column of the largest unit decides alone.
 
+    If all rows are of one density, the labels "training" and "held-out" of the rows
+    nearest to the generated ones are random. `n_independent` is the number of
+    independent rows whose share varies as `closer_to_train` does under such labels.
+
     References
     ----------
     van den Burg and Williams 2021, On memorization in probabilistic deep generative
@@ -149,7 +153,7 @@ def nearest_neighbour_distances(
         to_test=to_test,
         n_reference=n,
         n_generated=len(generated),
-        n_independent=float(len(generated) ** 2 / np.square(np.bincount(source)).sum()),
+        n_independent=_n_independent(np.bincount(source, minlength=2 * n)),
     )
 
 
@@ -265,6 +269,16 @@ def one_nearest_neighbour_accuracy(
     X, Y = at_most(X, n, rng), at_most(Y, n, rng)
     real, generated = _share_nearer_own(X, Y), _share_nearer_own(Y, X)
     return NearestNeighbourAccuracy((real + generated) / 2, real, generated, n)
+
+
+def _n_independent(counts: IntArray) -> float:
+    """Compare the variance of a share of random labels with a binomial one.
+
+    Half of the labels are "training", so that the counts of generated rows are a sample
+    without replacement.
+    """
+    n_generated, variance = counts.sum(), len(counts) * counts.var(ddof=1)
+    return float(n_generated**2 / max(variance, n_generated))
 
 
 def _as_generated(X_generated: ArrayLike | Tensor, train: FloatArray) -> FloatArray:
