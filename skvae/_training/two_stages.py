@@ -123,6 +123,7 @@ class TwoStageFit:
             keep_optimizer=first.keep_optimizer,
             draws=draws,
             device=first.device,
+            X_val=None if first.X_val is None else CodeDraws(module, first.X_val).rows,
         )
 
 
