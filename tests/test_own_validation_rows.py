@@ -189,3 +189,23 @@ def test_a_pipeline_takes_them_through_its_steps():
 def test_fit_transform_takes_them():
     codes = stopping().fit_transform(X, X_val=X_VAL)
     np.testing.assert_array_equal(codes, stopping().fit(X, X_val=X_VAL).transform(X))
+
+
+def test_a_file_with_missing_values_is_refused_before_training(tmp_path, no_training):
+    np.save(tmp_path / "X.npy", np.vstack([X_VAL, X_VAL * np.nan]))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    with pytest.raises(ValueError, match="In X_val: Input X contains NaN"):
+        stopping().fit(X, X_val=mapped)
+
+
+def test_without_them_held_out_rows_are_not_trained_on():
+    seen = set()
+
+    class Watching(VAE):
+        def loss(self, module, x, generator, annealing):
+            if module.training:
+                seen.update(map(tuple, x.tolist()))
+            return super().loss(module, x, generator, annealing)
+
+    small(Watching, early_stopping=True, validation_fraction=0.25).fit(X)
+    assert len(seen) == 60

@@ -46,6 +46,11 @@ class TwoStageFit:
         """Number of epochs that callbacks see, those of both stages."""
         return self.first.n_epochs + self.n_second_epochs
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether both stages are trained."""
+        return self.second is not None and self.second.is_trained
+
     def run(self, callbacks: EpochCallbacks) -> None:
         """Train the first stage, then the second, even if the first is interrupted."""
         interrupt = self._run_first(callbacks)

@@ -17,7 +17,7 @@ from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
 from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
-from skvae.densities import check_density
+from skvae.densities import check_density, try_density
 
 # What an estimator knows of the X that it is fitted to.
 _DESCRIPTION = ("n_features_in_", "feature_names_in_", "_row_shape")
@@ -67,6 +67,10 @@ class FittingMixin(CallbackSupportMixin):
         KeyboardInterrupt
             After an interrupt from the keyboard. If an epoch was complete, the
             estimator is fitted: it has the model that a RuntimeWarning names.
+        Exception
+            Of any type, if the latent density fails after the training. The estimator
+            then is fitted, too: with another `latent_density` as parameter, or by
+            `fit_latent_density`, it can do all that others do.
         """
         return self._fit(X, y, X_val, None, self.warm_start)
 
@@ -166,9 +170,16 @@ class FittingMixin(CallbackSupportMixin):
             self.__dict__ = vars(fitted)
         except KeyboardInterrupt as interrupt:
             try:
-                self._keep_what_is_trained(fit)
+                self._keep_what_is_trained(fit, "The fit was interrupted;")
             finally:
                 raise interrupt
+        except Exception as error:
+            if not fit.is_trained or fit.fitted is not None:
+                raise
+            try:
+                self._keep_what_is_trained(fit, "The latent density failed;")
+            finally:
+                raise error
         return self
 
     def _prepare(self, X: Any, X_val: Any, n_epochs: int | None, resume: bool) -> Fit:
@@ -184,6 +195,8 @@ class FittingMixin(CallbackSupportMixin):
         rows = twin._validate(X, reset=not goes_on)
         held_out = twin._validate_held_out(X_val)
         is_chunk = n_epochs is not None
+        if not is_chunk:  # the density of a stream is fitted when it is used
+            twin._try_density()
         n_epochs = n_epochs or twin.max_epochs
         return twin._make_fit(rows, held_out, n_epochs, resume, is_chunk)
 
@@ -195,13 +208,13 @@ class FittingMixin(CallbackSupportMixin):
             fit.fitted = fit.attributes()
         callbacks.end(lambda: fit.fitted)
 
-    def _keep_what_is_trained(self, fit: Any) -> None:
+    def _keep_what_is_trained(self, fit: Any, reason: str) -> None:
         """Become the model of the last complete epoch, if there is one."""
         with training_context(fit.device, self.precision):
             fitted = fit.rescue()
         if fitted is not None:
             self.__dict__ = vars(self._with(fitted))
-            warn(f"The fit was interrupted; {fit.describe()}", RuntimeWarning)
+            warn(f"{reason} {fit.describe()}", RuntimeWarning)
 
     def _with(self, fitted: dict[str, Any]) -> Self:
         """Return a copy of this estimator with other fitted attributes."""
@@ -209,6 +222,10 @@ class FittingMixin(CallbackSupportMixin):
         kept = {k: v for k, v in vars(self).items() if k not in _DESCRIPTION}
         vars(twin).update(kept | fitted)
         return twin
+
+    def _try_density(self) -> None:
+        """Refuse a latent density that is no use, as far as can be known so early."""
+        try_density(self.latent_density, self.n_components)
 
     @property
     def _stops_early(self) -> bool:

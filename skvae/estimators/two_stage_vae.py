@@ -219,6 +219,9 @@ class TwoStageVAE(VAE, without=("latent_density",)):
             **{name: getattr(self, name) for name in _SHARED},
         )
 
+    def _try_density(self) -> None:
+        self._make_second_stage()._try_density()
+
     @property
     def _stops_early(self) -> bool:
         return self.early_stopping or self._make_second_stage().early_stopping
