@@ -15,6 +15,7 @@ from skvae._training.callbacks import (
 from skvae._training.fit import Fit
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
+from skvae._training.stream import warn_if_far
 from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
 from skvae.densities import check_density, try_density
@@ -88,7 +89,8 @@ class FittingMixin(CallbackSupportMixin):
 
         The statistics that centre and scale X are those of the first 32 rows and the
         rest of their chunk: after chunks of fewer rows, or of equal rows, the networks
-        begin anew. Let the first chunk be like the stream as a whole.
+        begin anew. Let the first chunk be like the stream as a whole; a warning names
+        the feature if a later one lies more than ten spreads away.
 
         `early_stopping` stops nothing here, since it is the caller who decides on the
         next epoch: it holds out rows of every chunk, of at least two, and records
@@ -195,6 +197,8 @@ class FittingMixin(CallbackSupportMixin):
         rows = twin._validate(X, reset=not goes_on)
         held_out = twin._validate_held_out(X_val)
         is_chunk = n_epochs is not None
+        if goes_on and not self._sample.is_small:
+            warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
         if not is_chunk:  # the density of a stream is fitted when it is used
             twin._try_density()
         n_epochs = n_epochs or twin.max_epochs
