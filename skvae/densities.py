@@ -10,10 +10,17 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator, DensityMixin, clone
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+from sklearn.neighbors import KernelDensity
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skvae._distributions.kernels import kernel_log_density
 from skvae._utils.random import draw_seed
+from skvae._utils.validation import check_integer
 
 __all__ = ["StandardNormal"]
+
+# Rows on which a density of the user's own is tried: to fit it, and to use it.
+_TRIED, _USED = 256, 5
 
 
 class StandardNormal(DensityMixin, BaseEstimator):
@@ -36,17 +43,21 @@ class StandardNormal(DensityMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> StandardNormal:
         """Remember the number of columns of X."""
-        self.n_features_in_ = np.shape(X)[1]
+        validate_data(self, X)
         return self
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
         """Draw rows, shape (n_samples, n_features_in_)."""
+        check_is_fitted(self)
+        n_samples = check_integer("StandardNormal.sample", "n_samples", n_samples, 1)
         rng = np.random.default_rng(draw_seed(random_state))
         return rng.standard_normal((n_samples, self.n_features_in_))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Log density of every row in nats, shape (n_samples,)."""
-        X = np.asarray(X, dtype=np.float64)
+        check_is_fitted(self)
+        options = {"dtype": np.float64, "ensure_all_finite": False}
+        X = validate_data(self, X, reset=False, **options)
         return -0.5 * (np.square(X).sum(-1) + X.shape[-1] * np.log(2 * np.pi))
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -94,14 +105,61 @@ def check_enough_codes(density: Any, n_rows: int, n_codes: int) -> None:
         )
 
 
+def try_density(density: Any, n_components: int) -> None:
+    """Fit a density of the user's own to a few standard normal rows, and use it.
+
+    Raises
+    ------
+    ValueError
+        If it draws or scores what is no use. An error of this type in its own ``fit``
+        is let pass: there may be too few rows for it.
+    """
+    if density is None or not _own_methods(density):
+        return
+    Z = np.random.default_rng(0).standard_normal((_TRIED, n_components))
+    tried = _seeded(density, 0)
+    try:
+        with sklearn.config_context(array_api_dispatch=False):
+            tried.fit(Z)
+    except ValueError:
+        return
+    _check_use(tried, Z)
+
+
 def fit_density(density: Any, Z: np.ndarray, seed: int) -> Any:
     """Return a fitted clone of `density`; one without seed of its own gets `seed`."""
+    density = _seeded(density, seed)
+    with sklearn.config_context(array_api_dispatch=False):  # codes are NumPy arrays
+        density.fit(Z)
+    _check_use(density, Z)
+    return density
+
+
+def _seeded(density: Any, seed: int) -> Any:
     density = StandardNormal() if density is None else clone(density)
     if density.get_params().get("random_state", 0) is None:
         density.set_params(random_state=seed)
-    with sklearn.config_context(array_api_dispatch=False):  # codes are NumPy arrays
-        density.fit(Z)
     return density
+
+
+def _own_methods(density: Any) -> list[str]:
+    """Return those of ``sample`` and ``score_samples`` that are the user's own."""
+    methods = {m: getattr(density, m, None) for m in ("sample", "score_samples")}
+    return [
+        name
+        for name, method in methods.items()
+        if method is not None
+        and method.__module__.partition(".")[0] not in ("sklearn", "skvae")
+    ]
+
+
+def _check_use(density: Any, Z: np.ndarray) -> None:
+    """Draw from and score with a fitted density, where these are the user's own."""
+    own, Z = _own_methods(density), Z[:_USED]
+    if "sample" in own:
+        sample_density(density, _USED, 0, Z.shape[1])
+    if "score_samples" in own:
+        score_density(density, Z)
 
 
 def sample_density(
@@ -149,7 +207,13 @@ def score_density(density: Any, Z: np.ndarray) -> np.ndarray:
     A density that is itself an importance sampler takes one draw for each row: the
     weights p(z|u) p(u) / q(u|z) are right in expectation, and those of the outer
     sampler average them.
+
+    A KernelDensity with Gaussian kernels is computed here: in ten dimensions and more,
+    scikit-learn's sums over a tree lose small densities in differences of large ones.
     """
+    if _is_gaussian_kernels(density):
+        centres = np.asarray(density.tree_.data)
+        return kernel_log_density(Z, centres, density.bandwidth_)
     arguments = inspect.signature(density.score_samples).parameters
     options = {"n_importance_samples": 1} if "n_importance_samples" in arguments else {}
     with sklearn.config_context(array_api_dispatch=False):
@@ -159,6 +223,15 @@ def score_density(density: Any, Z: np.ndarray) -> np.ndarray:
     if np.isnan(scores).any():
         raise _misbehaved(density, "score_samples", (len(Z),), "NaN")
     return scores
+
+
+def _is_gaussian_kernels(density: Any) -> bool:
+    return (
+        isinstance(density, KernelDensity)
+        and "score_samples" not in _own_methods(density)
+        and density.kernel == "gaussian"
+        and density.metric == "euclidean"
+    )
 
 
 def _misbehaved(

@@ -11,7 +11,8 @@ from skvae._training.batches import Batches, even_batch_size
 
 def batches(n_rows, batch_size, rows=None):
     X = np.arange(n_rows, dtype=np.float32)[:, None]
-    return Batches(X, batch_size, torch.device("cpu"), rows)
+    everything = Batches(X, batch_size, torch.device("cpu"))
+    return everything if rows is None else everything.of(rows)
 
 
 @given(st.integers(1, 5000), st.integers(1, 500))
@@ -38,3 +39,10 @@ def test_only_the_given_rows_are_visited():
     rows = torch.tensor([7, 2, 9])
     (first, second) = batches(20, 2, rows).ordered()
     assert torch.cat([first, second]).flatten().tolist() == [7, 2, 9]
+
+
+def test_some_of_the_rows_are_not_placed_twice():
+    everything = batches(20, 4)
+    some = everything.of(torch.arange(3))
+    assert some.resident is everything.resident
+    assert (len(some), len(everything)) == (1, 5)

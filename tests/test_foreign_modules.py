@@ -57,6 +57,21 @@ CONFINED = {
     "Softplus": ending(nn.Sequential(nn.Softplus())),
     "ELU": ending(nn.ELU()),
     "clamp": lambda i, o: Ends(i, o, lambda h: h.clamp(0, 1)),
+    "clamp at the top": lambda i, o: Ends(i, o, lambda h: h.clamp(max=1)),
+    "Threshold": lambda i, o: Ends(i, o, lambda h: F.threshold(h, 0, 0)),
+    "GELU": ending(nn.GELU()),
+    "SiLU": ending(nn.SiLU()),
+    "Mish": ending(nn.Mish()),
+    "Hardswish": ending(nn.Hardswish()),
+    "CELU": ending(nn.CELU()),
+    "atan": lambda i, o: Ends(i, o, torch.atan),
+    "erf": lambda i, o: Ends(i, o, torch.erf),
+    "sin": lambda i, o: Ends(i, o, torch.sin),
+    "cos": lambda i, o: Ends(i, o, torch.cos),
+    "sqrt": lambda i, o: Ends(i, o, lambda h: (h.abs() + 1).sqrt()),
+    "Sigmoid of parts": lambda i, o: Ends(
+        i, o, lambda h: torch.cat([h[:, :2].sigmoid(), h[:, 2:].sigmoid()], 1)
+    ),
     "exp": lambda i, o: Ends(i, o, torch.exp),
     "Sigmoid of a function": lambda i, o: Ends(i, o, torch.sigmoid),
     "Tanh to an interval": lambda i, o: Ends(i, o, lambda h: 0.5 * (F.tanh(h) + 1)),
@@ -66,6 +81,9 @@ FREE = {
     "activation within": ending(nn.Sigmoid(), nn.Linear(5, 5)),
     "skip": lambda i, o: Ends(i, o, lambda h: h + torch.sigmoid(h)),
     "leaky": ending(nn.LeakyReLU()),
+    "Sigmoid of one part": lambda i, o: Ends(
+        i, o, lambda h: torch.cat([h[:, :2].sigmoid(), h[:, 2:]], 1)
+    ),
 }
 
 

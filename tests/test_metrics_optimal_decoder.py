@@ -215,3 +215,16 @@ def test_bad_input():
         optimal_decoder_weights(Z, means, np.zeros((9, 3, 3)), X)
     with pytest.raises(ValueError, match="X_train has 1 row"):
         optimal_decoder_weights(Z, means[:1], 1.0, X[:1], leave_out=[0] * 5)
+
+
+@pytest.mark.parametrize("shape", [(9, 2), (9, 2, 2)])
+def test_weights_do_not_depend_on_the_defaults_of_torch(shape):
+    rng = np.random.default_rng(0)
+    means, X = rng.normal(size=(9, 2)), rng.normal(size=(9, 3))
+    deviations = (
+        np.full((9, 2), 0.5) if len(shape) == 2 else np.tile(np.eye(2), (9, 1, 1))
+    )
+    expected = optimal_decoder_weights(means, means, deviations, X).averages
+    with torch.device("meta"):
+        found = optimal_decoder_weights(means, means, deviations, X).averages
+    np.testing.assert_array_equal(found, expected)

@@ -1,9 +1,11 @@
 """`partial_fit` over chunks: the model is that of the stream, not of its last chunk."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ESTIMATORS, accepted, assert_same, describe, outputs, small
 from scipy import stats
@@ -208,3 +210,44 @@ def test_failed_chunk_leaves_the_sample_alone():
     with pytest.raises(ValueError, match="NaN"), warnings.catch_warnings():
         model.partial_fit(np.full((3, 4), np.nan))
     assert model._sample is before
+
+
+def far_chunk(feature=2, spreads=50.0, n_rows=60):
+    X = np.random.default_rng(9).normal(size=(n_rows, 4))
+    X[:, feature] += spreads
+    return X
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS, ids=describe)
+def test_chunk_far_from_the_first_ones_is_told_by_the_name_of_its_feature(cls):
+    model = small(cls).partial_fit(LEFT)
+    with pytest.warns(UserWarning, match="feature 2, half .* 5[0-9].* spreads"):
+        model.partial_fit(far_chunk())
+    frame = pd.DataFrame(LEFT, columns=list("abcd"))
+    model = small(cls).fit(frame)
+    with pytest.warns(UserWarning, match="feature 'c', half of these rows"):
+        model.partial_fit(frame.assign(c=frame["c"] + 100))
+    with pytest.warns(UserWarning, match="feature 'd', half of these rows"):
+        model.set_params(warm_start=True).fit(frame.assign(d=-100.0))
+
+
+@pytest.mark.filterwarnings("error:In feature:UserWarning")
+def test_chunks_that_are_not_far_do_not_warn():
+    model = small().partial_fit(LEFT)
+    for chunk in (RIGHT, far_chunk(spreads=6.0), far_chunk(n_rows=31), 3 * LEFT):
+        model.partial_fit(chunk)
+    few = small().partial_fit(LEFT[:1])
+    few.partial_fit(1e6 * RIGHT)  # begins anew
+    some = far_chunk()
+    some[30:, 2] = 0.0
+    model.partial_fit(np.vstack([LEFT, some[:30]]))  # less than half
+    small().fit(1e9 + LEFT).partial_fit(1e9 + RIGHT)
+
+
+def test_rows_of_a_file_are_sampled_without_a_second_copy():
+    X = np.random.default_rng(0).normal(size=(30_000, 50))
+    tracemalloc.start()
+    sample = RowSample().extended(X, seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * sample.rows.nbytes

@@ -1,5 +1,6 @@
 """Mini-batches of rows in float32 on the device."""
 
+import copy
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -23,8 +24,6 @@ class Batches:
     batch_size : int
         Upper limit; batches are of about equal size.
     device : torch.device
-    rows : Tensor of int, optional
-        The rows to visit; all by default.
     frame : Frame, optional
         The origin and the units of the batches; those of X by default.
     """
@@ -34,13 +33,23 @@ class Batches:
         X: np.ndarray,
         batch_size: int,
         device: torch.device,
-        rows: Tensor | None = None,
         frame: Frame = PLAIN,
     ) -> None:
         self.X, self.device, self.frame = X, device, frame
-        self.rows = torch.arange(len(X), device="cpu") if rows is None else rows
-        self.batch_size = even_batch_size(len(self.rows), batch_size)
+        self.rows = torch.arange(len(X), device="cpu")
+        self.most = batch_size
         self.resident = self._place(X)
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of all batches but the last."""
+        return even_batch_size(len(self.rows), self.most)
+
+    def of(self, rows: Tensor) -> "Batches":
+        """Return batches of some of the rows, which lie where all of them do."""
+        some = copy.copy(self)
+        some.rows = rows
+        return some
 
     def __len__(self) -> int:
         """Return the number of batches in one pass."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from skvae._training.batches import Batches, Draws
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.checkpoint import Checkpoint, Record
-from skvae._training.held_out import robust_mean, split_rows
+from skvae._training.held_out import robust_mean, split_batches
 from skvae._training.history import extended
 from skvae._training.latents import (
     check_density_of,
@@ -75,6 +75,9 @@ class Fit:
         What batches are drawn from in place of X, which then is one such draw.
     device : torch.device, optional
         The estimator's by default.
+    X_val : ndarray of shape (n_validation, n_features), optional
+        What early stopping validates on in place of a share of X, in the form of
+        ``draws.rows`` where there are draws.
     """
 
     def __init__(
@@ -89,9 +92,11 @@ class Fit:
         keep_optimizer: bool = False,
         draws: Draws | None = None,
         device: torch.device | None = None,
+        X_val: np.ndarray | None = None,
     ) -> None:
         self.estimator = estimator = with_plain_integers(estimator)
         self.X, self.n_epochs, self.described = X, int(n_epochs), described
+        self.X_val = X_val
         self.previous, self.keep_optimizer = previous, keep_optimizer
         self.stream = stream
         self.draws, self.rows = draws, X if draws is None else draws.rows
@@ -247,8 +252,7 @@ class Fit:
 
     def _train(self, callbacks: EpochCallbacks) -> None:
         estimator = self.estimator
-        train, validation = split_rows(estimator, len(self.X), self.seed)
-        batches = self._batches(train)
+        batches, held_out = split_batches(self)
         noise = torch.Generator(device=self.device)
         annealing = Annealing(estimator.annealing, self._n_annealed(), self.device)
 
@@ -271,8 +275,8 @@ class Fit:
                 range(self.first_epoch, self.first_epoch + self.n_epochs),
                 epoch_batches,
                 checkpoint=self.checkpoint,
-                validation_loss=self._validation_loss(validation),
-                patience=estimator.n_iter_no_change if len(validation) else None,
+                validation_loss=held_out and self._validation_loss(held_out),
+                patience=held_out and estimator.n_iter_no_change,
                 n_warmup=max(0, annealing.n_changing - self.first_epoch),
                 schedulers=make_schedulers(
                     estimator.lr_schedule, self.optimizers[0], self.n_epochs
@@ -281,11 +285,10 @@ class Fit:
                 end_epoch=lambda record: self._end_epoch(record, callbacks),
             )
 
-    def _batches(self, rows: Tensor | None) -> Batches:
-        """Return batches of the given rows, or of all."""
+    def batches(self, X: np.ndarray) -> Batches:
+        """Return batches of X, which has the form of `rows`."""
         frame = PLAIN if self.draws else self.module.frame
-        size = self.estimator.batch_size
-        return Batches(self.rows, size, self.device, rows, frame)
+        return Batches(X, self.estimator.batch_size, self.device, frame=frame)
 
     def _n_annealed(self) -> int:
         """Return the number of epochs to which the progress of annealing refers."""
@@ -300,10 +303,7 @@ class Fit:
         x = batch if self.draws is None else self.draws(batch, generator)
         return self.estimator.loss(self.module, x, generator, annealing)
 
-    def _validation_loss(self, rows: Tensor) -> Callable[[], float] | None:
-        if not len(rows):
-            return None
-        batches = self._batches(rows)
+    def _validation_loss(self, batches: Batches) -> Callable[[], float]:
         noise = torch.Generator(device=self.device)
 
         def loss() -> float:

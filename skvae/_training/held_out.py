@@ -8,22 +8,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skvae._training.batches import Batches
 from skvae._utils.random import Stream, make_generator
+from skvae._utils.validation import named
 
 # Losses further above the upper quartile than so many quartile ranges are cut.
 _FENCE = 10.0
 
 
-def split_rows(estimator: Any, n: int, seed: int) -> tuple[Tensor | None, Tensor]:
-    """Return the rows to train on, None for all, and those to validate on.
+def split_batches(fit: Any) -> tuple[Batches, Batches | None]:
+    """Return the batches of a `Fit` to train on, and those to validate on, if any."""
+    batches = fit.batches(fit.rows)
+    if not fit.estimator.early_stopping:
+        return batches, None
+    if fit.X_val is None:
+        train, held_out = split_rows(fit.estimator, len(fit.X), fit.seed)
+        return batches.of(train), batches.of(held_out)
+    with named("X_val"):
+        if fit.draws is None:
+            fit.module.likelihood.check_support(fit.X_val)
+        return batches, fit.batches(fit.X_val)
+
+
+def split_rows(estimator: Any, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the rows to train on, and those to validate on.
 
     Raises
     ------
     ValueError
         If early stopping would leave no rows to train on.
     """
-    if not estimator.early_stopping:
-        return None, torch.empty(0, device="cpu")
     generator = make_generator(seed, Stream.SPLIT)
     order = torch.randperm(n, generator=generator, device="cpu")
     n_validation = max(1, round(n * estimator.validation_fraction))
@@ -31,7 +45,8 @@ def split_rows(estimator: Any, n: int, seed: int) -> tuple[Tensor | None, Tensor
         raise ValueError(
             f"early_stopping=True needs rows to train on and rows to validate on, "
             f"but n_samples = {n} and validation_fraction = "
-            f"{estimator.validation_fraction} leave {n - n_validation} to train on."
+            f"{estimator.validation_fraction} leave {n - n_validation} to train on. "
+            "Pass more rows, or rows to validate on as X_val."
         )
     return order[n_validation:], order[:n_validation]
 

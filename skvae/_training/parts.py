@@ -18,6 +18,7 @@ from skvae.likelihoods import resolve_likelihood
 from skvae.module import AutoencoderModule
 from skvae.networks import CustomNetwork, Network
 from skvae.networks._foreign import adopt, confining_end
+from skvae.networks._probes import probe
 
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")  # differs after unpickling
 
@@ -51,6 +52,8 @@ def new_module(
         owner = type(network).__name__
         adopt(encoder, owner, "encoder", summary.n_features, n_encoded)
         adopt(decoder, owner, "decoder", d, n_outputs)
+        probe(encoder, owner, "encoder", summary.n_features)
+        probe(decoder, owner, "decoder", d)
         if not is_foreign(likelihood):
             _warn_if_confined(decoder, d, owner)
     posterior.build(d, generator)

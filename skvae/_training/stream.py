@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skvae._utils.cache import content_key
 from skvae._utils.random import Stream, child_seed
+from skvae._utils.warn import warn
 
 MOST_ROWS, _MOST_ENTRIES = 10_000, 2**24
 _FEW_ROWS = 32
 _REMEMBERED = 10_000
 _LOOKED_AT = 4096  # rows of a chunk, by which it is known again
+_COPIED = 512  # rows at a time, so that those of a file need no second copy
+_FAR = 10.0  # spreads from the mean that rows are centred at
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class RowSample:
         rng = np.random.default_rng(child_seed(seed, Stream.SAMPLE, self.n_seen))
         places = rng.integers(numbers + 1)
         taken = np.flatnonzero(places < most)
-        rows[places[taken]] = X[len(first) :][taken]
+        for few in np.array_split(taken, 1 + len(taken) // _COPIED):
+            rows[places[few]] = X[len(first) + few]
         chunks = (*self.chunks, key)[-_REMEMBERED:]
         varies = self.varies or bool((some != rows[:1]).any())
         return RowSample(rows, self.n_seen + len(X), varies, chunks)
@@ -94,3 +100,31 @@ class RowSample:
         rows = draw(min(self.n_seen, MOST_ROWS))
         most = max(1, min(MOST_ROWS, _MOST_ENTRIES // rows[0].size))
         return replace(self, rows=rows.reshape(len(rows), -1)[:most])
+
+
+def warn_if_far(module: Any, X: NDArray[Any], names: Sequence[str] | None) -> None:
+    """Warn if rows lie far from those by which a trained module centres and scales.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+    X : ndarray of shape (n_samples, n_features)
+        Fewer than 32 rows say too little of a stream, and are let pass.
+    names : sequence of str, optional
+        Of the features.
+    """
+    if len(X) < _FEW_ROWS:
+        return
+    rows = module.frame.to_frame(X[:: -(-len(X) // _LOOKED_AT)])
+    factor, shift = (t.cpu().double().numpy() for t in (module.factor, module.shift))
+    with np.errstate(over="ignore"):
+        distances = np.median(np.abs(factor * rows + shift), axis=0)
+    feature = int(np.argmax(distances))
+    if distances[feature] > _FAR:
+        name = feature if names is None else repr(names[feature])
+        warn(
+            f"In feature {name}, half of these rows lie more than "
+            f"{distances[feature]:.3g} spreads from the mean of the rows that training "
+            "began with, by which all are centred and scaled. Begin anew, with rows "
+            "that are like the stream as a whole."
+        )

@@ -46,6 +46,11 @@ class TwoStageFit:
         """Number of epochs that callbacks see, those of both stages."""
         return self.first.n_epochs + self.n_second_epochs
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether both stages are trained."""
+        return self.second is not None and self.second.is_trained
+
     def run(self, callbacks: EpochCallbacks) -> None:
         """Train the first stage, then the second, even if the first is interrupted."""
         interrupt = self._run_first(callbacks)
@@ -123,6 +128,7 @@ class TwoStageFit:
             keep_optimizer=first.keep_optimizer,
             draws=draws,
             device=first.device,
+            X_val=None if first.X_val is None else CodeDraws(module, first.X_val).rows,
         )
 
 

@@ -1,6 +1,8 @@
 """Checks of parameters, with one wording: rule, value."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
@@ -53,6 +55,15 @@ def check_real(
     below = value < high or (high_included and value == high)
     if not (above and below):
         raise ValueError(_message(owner, name, rule, value))
+
+
+@contextmanager
+def named(argument: str) -> Iterator[None]:
+    """Say in which argument it is that errors have been found."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"In {argument}: {error}") from error
 
 
 def check_boolean(owner: str, name: str, value: Any) -> None:

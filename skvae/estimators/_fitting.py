@@ -15,9 +15,10 @@ from skvae._training.callbacks import (
 from skvae._training.fit import Fit
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
+from skvae._training.stream import warn_if_far
 from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
-from skvae.densities import check_density
+from skvae.densities import check_density, try_density
 
 # What an estimator knows of the X that it is fitted to.
 _DESCRIPTION = ("n_features_in_", "feature_names_in_", "_row_shape")
@@ -35,7 +36,7 @@ def _has_latent_density(estimator: Any) -> bool:
 class FittingMixin(CallbackSupportMixin):
     """Methods that train an autoencoder."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, X_val: Any = None) -> Self:
         """Train on the rows of X.
 
         Parameters
@@ -45,6 +46,11 @@ class FittingMixin(CallbackSupportMixin):
             numeric type: bytes need no conversion. A memory-mapped array is read batch
             by batch.
         y : Ignored
+        X_val : array-like or Tensor of shape (n_validation, n_features), default=None
+            Rows whose loss `early_stopping` follows, in place of a random share of X:
+            of later times, for instance, or of other groups. All rows of X are then
+            trained on. In a Pipeline, ``Pipeline(..., transform_input=["X_val"])``
+            takes them through the same steps as X.
 
         Returns
         -------
@@ -54,17 +60,22 @@ class FittingMixin(CallbackSupportMixin):
         Raises
         ------
         ValueError, TypeError
-            If X or a parameter is not valid; the estimator then stays as it was.
+            If X, X_val or a parameter is not valid, or if there is an X_val without
+            early stopping; the estimator then stays as it was.
         FloatingPointError
             If the loss is still not finite after the learning rate has been halved
             three times.
         KeyboardInterrupt
             After an interrupt from the keyboard. If an epoch was complete, the
             estimator is fitted: it has the model that a RuntimeWarning names.
+        Exception
+            Of any type, if the latent density fails after the training. The estimator
+            then is fitted, too: with another `latent_density` as parameter, or by
+            `fit_latent_density`, it can do all that others do.
         """
-        return self._fit(X, y, None, self.warm_start)
+        return self._fit(X, y, X_val, None, self.warm_start)
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, *, X_val: Any = None) -> Self:
         """Train for one more epoch on the rows of X.
 
         ``max_epochs`` calls with the same X equal one ``fit`` with a constant learning
@@ -78,19 +89,26 @@ class FittingMixin(CallbackSupportMixin):
 
         The statistics that centre and scale X are those of the first 32 rows and the
         rest of their chunk: after chunks of fewer rows, or of equal rows, the networks
-        begin anew. Let the first chunk be like the stream as a whole.
+        begin anew. Let the first chunk be like the stream as a whole; a warning names
+        the feature if a later one lies more than ten spreads away.
+
+        `early_stopping` stops nothing here, since it is the caller who decides on the
+        next epoch: it holds out rows of every chunk, of at least two, and records
+        their loss. With an X_val, the losses of all calls are those of the same rows.
 
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
         y : Ignored
+        X_val : array-like or Tensor of shape (n_validation, n_features), default=None
+            As in `fit`.
 
         Returns
         -------
         self : object
             The fitted estimator.
         """
-        return self._fit(X, y, 1, True)
+        return self._fit(X, y, X_val, 1, True)
 
     @available_if(_has_latent_density)
     def fit_latent_density(self, X: Any, y: Any = None) -> Self:
@@ -141,9 +159,11 @@ class FittingMixin(CallbackSupportMixin):
         self._density = fit_latent_density(plain, module, X, self._seed)
         return self
 
-    def _fit(self, X: Any, y: Any, n_epochs: int | None, resume: bool) -> Self:
+    def _fit(
+        self, X: Any, y: Any, X_val: Any, n_epochs: int | None, resume: bool
+    ) -> Self:
         """Fit all or nothing: the fitted attributes are set by one assignment."""
-        fit = self._prepare(X, n_epochs, resume)
+        fit = self._prepare(X, X_val, n_epochs, resume)
         try:
             self._train(fit, X, y)
             fitted = self._with(fit.fitted)
@@ -152,19 +172,37 @@ class FittingMixin(CallbackSupportMixin):
             self.__dict__ = vars(fitted)
         except KeyboardInterrupt as interrupt:
             try:
-                self._keep_what_is_trained(fit)
+                self._keep_what_is_trained(fit, "The fit was interrupted;")
             finally:
                 raise interrupt
+        except Exception as error:
+            if not fit.is_trained or fit.fitted is not None:
+                raise
+            try:
+                self._keep_what_is_trained(fit, "The latent density failed;")
+            finally:
+                raise error
         return self
 
-    def _prepare(self, X: Any, n_epochs: int | None, resume: bool) -> Fit:
+    def _prepare(self, X: Any, X_val: Any, n_epochs: int | None, resume: bool) -> Fit:
         """Return the fit to X; this estimator stays as it is."""
         twin = with_plain_integers(self)
         twin.check_parameters()
+        if X_val is not None and not twin._stops_early:
+            raise ValueError(
+                "X_val has the rows that early stopping follows, but early_stopping is "
+                "False. Set early_stopping=True, or leave X_val out."
+            )
         goes_on = resume and self.__sklearn_is_fitted__()
         rows = twin._validate(X, reset=not goes_on)
+        held_out = twin._validate_held_out(X_val)
         is_chunk = n_epochs is not None
-        return twin._make_fit(rows, n_epochs or twin.max_epochs, resume, is_chunk)
+        if goes_on and not self._sample.is_small:
+            warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
+        if not is_chunk:  # the density of a stream is fitted when it is used
+            twin._try_density()
+        n_epochs = n_epochs or twin.max_epochs
+        return twin._make_fit(rows, held_out, n_epochs, resume, is_chunk)
 
     @with_callbacks
     def _train(self, fit: Any, X: Any, y: Any) -> None:
@@ -174,13 +212,13 @@ class FittingMixin(CallbackSupportMixin):
             fit.fitted = fit.attributes()
         callbacks.end(lambda: fit.fitted)
 
-    def _keep_what_is_trained(self, fit: Any) -> None:
+    def _keep_what_is_trained(self, fit: Any, reason: str) -> None:
         """Become the model of the last complete epoch, if there is one."""
         with training_context(fit.device, self.precision):
             fitted = fit.rescue()
         if fitted is not None:
             self.__dict__ = vars(self._with(fitted))
-            warn(f"The fit was interrupted; {fit.describe()}", RuntimeWarning)
+            warn(f"{reason} {fit.describe()}", RuntimeWarning)
 
     def _with(self, fitted: dict[str, Any]) -> Self:
         """Return a copy of this estimator with other fitted attributes."""
@@ -189,8 +227,22 @@ class FittingMixin(CallbackSupportMixin):
         vars(twin).update(kept | fitted)
         return twin
 
+    def _try_density(self) -> None:
+        """Refuse a latent density that is no use, as far as can be known so early."""
+        try_density(self.latent_density, self.n_components)
+
+    @property
+    def _stops_early(self) -> bool:
+        """Whether there is a use for rows to validate on."""
+        return self.early_stopping
+
     def _make_fit(
-        self, X: np.ndarray, n_epochs: int, resume: bool, stream: bool
+        self,
+        X: np.ndarray,
+        X_val: np.ndarray | None,
+        n_epochs: int,
+        resume: bool,
+        stream: bool,
     ) -> Fit:
         """Return the fit to X, which goes on from this estimator if it may and can."""
         return Fit(
@@ -201,6 +253,7 @@ class FittingMixin(CallbackSupportMixin):
             previous=self if resume and self.__sklearn_is_fitted__() else None,
             stream=stream,
             keep_optimizer=resume,
+            X_val=X_val,
         )
 
     def _find_collapse(self) -> str | None:

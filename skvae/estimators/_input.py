@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_array, validate_data
 from skvae._utils.containers import as_array_like
 from skvae._utils.float32 import check_finite
 from skvae._utils.images import check_same_images, flatten_images
+from skvae._utils.validation import named
 
 # Types that reach the device as they are. Anything else, lists and polars frames
 # included, becomes the first, which holds the same values.
@@ -22,7 +23,9 @@ _DTYPES = [
 class InputMixin:
     """Takes rows or images of any numeric type; returns them in the shape of `fit`."""
 
-    def _validate(self, X: Any, reset: bool = False) -> np.ndarray:
+    def _validate(
+        self, X: Any, reset: bool = False, *, is_looked_through: bool = False
+    ) -> np.ndarray:
         X, shape = flatten_images(_in_native_order(as_array_like(X)))
         if shape and not reset and self.image_shape_:
             check_same_images(shape, self.image_shape_, type(self).__name__)
@@ -30,10 +33,24 @@ class InputMixin:
             self, X, dtype=_DTYPES, order="C", ensure_all_finite=False, reset=reset
         )
         # Others are checked block by block, while they are in the processor's cache.
-        if reset:
+        if reset or is_looked_through:
             check_finite(X)
+        if reset:
             self._row_shape = shape or X.shape[1:]
         return X
+
+    def _validate_held_out(self, X_val: Any) -> np.ndarray | None:
+        """Check rows to validate on, after X: they must be like those of X."""
+        if X_val is None:
+            return None
+        with named("X_val"):
+            rows, shape = flatten_images(as_array_like(X_val, "X_val"))
+            if shape not in (None, self._row_shape):
+                raise ValueError(
+                    f"Its images must have the shape {self._row_shape} of the rows of "
+                    f"X, but have the shape {shape}."
+                )
+            return self._validate(rows, is_looked_through=True)
 
     def _validate_codes(self, X: Any, n_components: int) -> np.ndarray:
         Z = _in_native_order(as_array_like(X))

@@ -60,9 +60,9 @@ class IWAE(BaseAutoencoder):
     early_stopping : bool, default=False
         Hold out rows, stop when their loss has not improved for `n_iter_no_change`
         epochs, and restore the weights of the best epoch. `max_epochs` is then a mere
-        limit, which may be generous.
+        limit, which may be generous. The rows are a random share of X, or `X_val`.
     validation_fraction : float, default=0.1
-        Share of rows held out by `early_stopping`.
+        Share of rows held out by `early_stopping`, unless there is an `X_val`.
     n_iter_no_change : int, default=10
         Patience of `early_stopping` in epochs, after the warm-up of the KL divergence.
     precision : {"float32", "bfloat16"}, default="float32"

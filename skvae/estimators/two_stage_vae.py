@@ -70,9 +70,9 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     early_stopping : bool, default=False
         Hold out rows, stop when their loss has not improved for `n_iter_no_change`
         epochs, and restore the weights of the best epoch. `max_epochs` is then a mere
-        limit, which may be generous.
+        limit, which may be generous. The rows are a random share of X, or `X_val`.
     validation_fraction : float, default=0.1
-        Share of rows held out by `early_stopping`.
+        Share of rows held out by `early_stopping`, unless there is an `X_val`.
     n_iter_no_change : int, default=10
         Patience of `early_stopping` in epochs, after the warm-up of the KL divergence.
     precision : {"float32", "bfloat16"}, default="float32"
@@ -171,7 +171,7 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         """The fitted second stage."""
         return self.latent_density_
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, *, X_val: Any = None) -> Self:
         """Train the first stage for one more epoch, and the second for its share.
 
         The second stage sees codes of as many rows, drawn from a sample of all chunks,
@@ -184,13 +184,15 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
         y : Ignored
+        X_val : array-like or Tensor of shape (n_validation, n_features), default=None
+            As in `fit`.
 
         Returns
         -------
         self : object
             The fitted estimator.
         """
-        return self._fit(X, y, 1, True)
+        return self._fit(X, y, X_val, 1, True)
 
     def check_parameters(self) -> None:
         """Raise TypeError or ValueError for parameters that are not valid."""
@@ -216,6 +218,13 @@ class TwoStageVAE(VAE, without=("latent_density",)):
             max_epochs=2 * self.max_epochs,
             **{name: getattr(self, name) for name in _SHARED},
         )
+
+    def _try_density(self) -> None:
+        self._make_second_stage()._try_density()
+
+    @property
+    def _stops_early(self) -> bool:
+        return self.early_stopping or self._make_second_stage().early_stopping
 
     def _make_fit(self, *arguments: Any) -> TwoStageFit:
         first, stage = super()._make_fit(*arguments), self._make_second_stage()

@@ -168,7 +168,7 @@ def _whitening(
             "standard_deviations of 3 dimensions must be lower triangular factors with "
             "diagonals > 0. Pass numpy.linalg.cholesky of the covariances."
         )
-    identity = torch.eye(d, dtype=torch.float64).expand(len(means), d, d)
+    identity = torch.eye(d, dtype=torch.float64, device="cpu").expand(len(means), d, d)
     inverse = torch.linalg.solve_triangular(
         torch.from_numpy(factors), identity, upper=False
     )

@@ -11,18 +11,31 @@ from torch import Tensor, nn
 # What the last operation of a module is called by autograd, and by people.
 _CONFINING = {
     "Abs": "abs",
+    "Atan": "atan",
+    "Celu": "CELU",
     "Clamp": "clamp",
+    "ClampMax": "clamp",
+    "ClampMin": "clamp",
+    "Cos": "cos",
     "Elu": "ELU",
+    "Erf": "erf",
     "Exp": "exp",
+    "Gelu": "GELU",
     "Hardsigmoid": "Hardsigmoid",
+    "Hardswish": "Hardswish",
     "Hardtanh": "Hardtanh",
     "LogSigmoid": "LogSigmoid",
     "LogSoftmax": "LogSoftmax",
+    "Mish": "Mish",
     "Relu": "ReLU",
     "Sigmoid": "Sigmoid",
+    "Silu": "SiLU",
+    "Sin": "sin",
     "Softmax": "Softmax",
     "Softplus": "Softplus",
+    "Sqrt": "sqrt",
     "Tanh": "Tanh",
+    "Threshold": "Threshold",
 }
 # Operations that confine nothing: shapes, and arithmetic with constants.
 _PASSED_OVER = (
@@ -56,10 +69,12 @@ def adopt(
     Raises
     ------
     TypeError
-        If it returns anything but a tensor.
+        If it returns anything but a tensor, has been traced, or computes in another
+        type than float32.
     ValueError
         If the tensor has another shape.
     """
+    _check_kind(module, owner, name)
     training = module.training
     module.eval()
     try:
@@ -88,18 +103,39 @@ def confining_end(module: nn.Module, n_in: int) -> str | None:
     training = module.training
     module.eval()
     with torch.enable_grad():
-        node = module(_zeros(n_in).requires_grad_()).grad_fn
+        # A product, since the module may change its input in place.
+        node = module(_zeros(n_in).requires_grad_() * 1.0).grad_fn
     module.train(training)
-    while node is not None:
-        kind = node.name().rpartition("::")[2].rstrip("0123456789")
-        kind = kind.removesuffix("Backward")
-        if kind in _CONFINING:
-            return _CONFINING[kind]
-        inputs = [before for before, _ in node.next_functions if before is not None]
-        if kind not in _PASSED_OVER or len(inputs) != 1:
-            return None
-        node = inputs[0]
-    return None
+    return _confining_operation(node)
+
+
+def _confining_operation(node: Any) -> str | None:
+    """Name the last operation that confines; of joined parts, all must be confined."""
+    kind = node.name().rpartition("::")[2].rstrip("0123456789")
+    kind = kind.removesuffix("Backward")
+    if kind in _CONFINING:
+        return _CONFINING[kind]
+    inputs = [before for before, _ in node.next_functions if before is not None]
+    if kind not in ("Cat", "Stack") and (kind not in _PASSED_OVER or len(inputs) != 1):
+        return None
+    ends = [_confining_operation(before) for before in inputs]
+    return ends[0] if all(ends) else None
+
+
+def _check_kind(module: nn.Module, owner: str, name: str) -> None:
+    """Raise TypeError for a module that cannot be trained in float32."""
+    if any(isinstance(m, torch.jit.TopLevelTracedModule) for m in module.modules()):
+        raise TypeError(
+            f"The {name} of {owner} has been traced by torch.jit.trace, and cannot be "
+            "switched between training and evaluation. Pass the module itself."
+        )
+    tensors = *module.parameters(), *module.buffers()
+    types = {t.dtype for t in tensors if t.dtype.is_floating_point}
+    if types - {torch.float32}:
+        raise TypeError(
+            f"The {name} of {owner} must have float32 parameters, but has "
+            f"{min(map(str, types - {torch.float32}))}. Call its method float()."
+        )
 
 
 class SingleRowMixin:

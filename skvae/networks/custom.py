@@ -44,6 +44,10 @@ class CustomNetwork(Network):
     the data, whatever their range is, and a warning says so. For X in [0, 1] leave the
     last layer out and take ``likelihood="bernoulli"`` or another bounded one.
 
+    Modules are in float32. Each is called with a few rows before training: outputs that
+    cannot be trained, such as detached ones, are refused; a warning says if a row gives
+    other numbers in every call, or beside other rows.
+
     Where the modules have torch's batch normalisation, a batch of one row, which has no
     variance, is normalised by the running averages.
 
