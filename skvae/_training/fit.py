@@ -24,6 +24,7 @@ from skvae._training.latents import (
 )
 from skvae._training.loop import Step, compiled, minimize
 from skvae._training.optimizers import make_optimizers, state_of
+from skvae._training.outliers import without_outliers
 from skvae._training.parts import check_same_parts, describe_parts, new_module
 from skvae._training.schedules import Annealing, make_schedulers
 from skvae._training.stream import RowSample
@@ -38,6 +39,7 @@ from skvae._utils.random import (
     numpy_seed,
 )
 from skvae._utils.validation import with_plain_integers
+from skvae.likelihoods import resolve_likelihood
 from skvae.module import AutoencoderModule
 from skvae.networks import resolve_network
 
@@ -91,10 +93,11 @@ class Fit:
         device: torch.device | None = None,
     ) -> None:
         self.estimator = estimator = with_plain_integers(estimator)
-        self.X, self.n_epochs, self.described = X, int(n_epochs), described
+        self.n_epochs, self.described = int(n_epochs), described
+        self.X = X if draws else self._without_outliers(X)
         self.previous, self.keep_optimizer = previous, keep_optimizer
         self.stream = stream
-        self.draws, self.rows = draws, X if draws is None else draws.rows
+        self.draws, self.rows = draws, self.X if draws is None else draws.rows
         self.device = device or resolve_device(estimator.device)
         self.seed = previous._seed if previous else draw_seed(estimator.random_state)
         self.first_epoch = previous.n_epochs_ if previous else 0
@@ -211,6 +214,11 @@ class Fit:
         return self.sample.drawn(
             n_rows, child_seed(self.seed, Stream.SAMPLE, 0, self.first_epoch)
         )
+
+    def _without_outliers(self, X: np.ndarray) -> np.ndarray:
+        likelihood = resolve_likelihood(self.estimator.likelihood)
+        names = self.described.get("feature_names_in_")
+        return without_outliers(X, likelihood, names)
 
     def _extend_sample(self) -> None:
         """Add X to the sample; begin anew if what was before says too little of X."""
