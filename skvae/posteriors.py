@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
@@ -337,7 +338,8 @@ NAMES = {
 
 
 def _bounded(log_scale: Tensor) -> Tensor:
-    return log_scale.clamp(_LOWEST_LOG_SCALE, _HIGHEST_LOG_SCALE)
+    # The same as `clamp`, whose backward pass takes three times as long.
+    return F.hardtanh(log_scale, _LOWEST_LOG_SCALE, _HIGHEST_LOG_SCALE)
 
 
 def resolve_posterior(posterior: Any) -> Any:

@@ -13,9 +13,9 @@ from skvae.likelihoods import ScaledLikelihood
 
 _FEWEST_ROWS = 20
 _LOOKED_AT = 4096  # rows
-# Values this many times as far from the median as 99 % of the others are drawn in, to
-# where they are this many times as far.
-_FARTHEST, _DRAWN_IN = 10.0, 3.0
+# Values this many times as far from the median as 99 % of the others (26 deviations of
+# a normal distribution) are drawn in to where these end.
+_FARTHEST = 10.0
 _LARGEST = np.finfo(np.float32).max
 
 
@@ -26,8 +26,7 @@ def without_outliers(
 
     Squared errors have no limit in a single value, so that one code for a missing value
     would decide means, spreads and gradients. Rows that have none are returned as they
-    are, and so are those of likelihoods that have no learned or fixed scale: their
-    values are bounded, or levels.
+    are, and so are those of likelihoods whose values are bounded, or levels.
 
     Parameters
     ----------
@@ -85,22 +84,23 @@ class DrawnIn:
         X = np.array(self.base[rows])
         offset = X - self.median
         i, j = np.nonzero(np.abs(offset) > _FARTHEST * self.reach)
-        limit = self.median + np.sign(offset) * _DRAWN_IN * self.reach
-        X[i, j] = limit[i, j]
+        X[i, j] = self.median[j] + np.sign(offset[i, j]) * self.reach[j]
         return X
 
 
 def _robust_moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the median of every feature, and the reach of 99 % of the values.
 
-    Where these are all equal, the largest reach of all features stands for it.
+    Where half of the values are equal, other values are rare events, which may have any
+    size: at least the largest reach of all features then stands for it.
     """
     rows = X[:: -(-len(X) // _LOOKED_AT)].astype(np.float64)
     median = np.median(rows, axis=0)
     place = len(rows) - len(rows) // 100 - 3
     with np.errstate(invalid="ignore"):  # infinite values are refused elsewhere
-        reach = np.partition(np.abs(rows - median), place, axis=0)[place]
-    return median, np.where(reach > 0, reach, reach.max())
+        distance = np.partition(np.abs(rows - median), [len(rows) // 2, place], axis=0)
+    middle, reach = distance[len(rows) // 2], distance[place]
+    return median, np.where(middle > 0, reach, reach.max())
 
 
 def _warn(
@@ -114,10 +114,11 @@ def _warn(
     row = int(np.argmax(np.abs(values - median)))
     name = f"{names[column]!r}" if names is not None else str(column)
     ratio = abs(values[row] - median) / reach
-    shown = median + np.sign(values[row] - median) * _DRAWN_IN * reach
+    shown = median + np.sign(values[row] - median) * reach
     warn(
-        f"Column {name} of X has the value {values[row]:.6g} in row {row}, {ratio:,.0f} "
-        "times as far from its median as 99% of the values. It is trained on as if it "
-        f"were {shown:.4g}, and so are others as far from theirs. If it stands for a "
-        "missing value, impute it or leave the row out."
+        f"Column {name} of X has the value {values[row]:.6g} in row {row}, {ratio:,.0f}"
+        " times as far from its median as 99% of the values. In training it counts as "
+        f"{shown:.4g}; values of other rows and columns that are more than "
+        f"{_FARTHEST:g} times as far are drawn in likewise. If it stands for a missing "
+        "value, impute it or leave the row out."
     )

@@ -15,7 +15,7 @@ from skvae._distributions.normal import standard_normal_log_prob
 from skvae.densities import StandardNormal, sample_density
 from skvae.module import AutoencoderModule
 
-_LARGEST, _RIDGE = 1e100, 1e-12  # of information, and added to it as a share
+_LARGEST, _RIDGE = 1e100, 1e-12  # of a slope; of information, as a share of it
 _N_DRAWS, _LEAST_VARIANCE = 2000, 1e-6  # of a latent density
 _DIFFERENCE = 1e-2  # of a code, or of 1 if it is smaller
 # Lengths of a step in units of the natural one.
@@ -162,13 +162,11 @@ class Joint:
         for (p, x), (centre, target) in zip(self._pairs(both), here, strict=True):
             for values in _standardised(p, x, centre, target):
                 ahead, behind = values.reshape(2, d, *target.shape)
-                slope = (ahead - behind) / (2 * h.unsqueeze(-1))
+                slope = _finite((ahead - behind) / (2 * h.unsqueeze(-1)))
                 information += torch.einsum("inf,jnf->nij", slope, slope)
-        finite = {"nan": 0.0, "posinf": _LARGEST, "neginf": -_LARGEST}
-        information = information.nan_to_num(**finite)
         ridge = _RIDGE * information.diagonal(dim1=-2, dim2=-1).sum(-1)
         information.diagonal(dim1=-2, dim2=-1).add_(ridge.unsqueeze(-1))
-        return gradient.nan_to_num(**finite), information
+        return _finite(gradient), information
 
     def _pairs(self, z: Tensor) -> list[tuple[Any, Tensor]]:
         """Return every distribution with what it is a distribution of."""
@@ -191,6 +189,10 @@ def _standardised(
     residual = (target - centre.mean) / log_centre.exp()
     weight = math.sqrt(2) * residual.abs().clamp(min=1)
     return (p.mean.double() - x) / log_centre.exp(), weight * log_scale
+
+
+def _finite(slope: Tensor) -> Tensor:
+    return slope.nan_to_num(0.0, _LARGEST, -_LARGEST)
 
 
 def _log_scale(p: Any, x: Tensor) -> Tensor:
