@@ -39,7 +39,6 @@ from skvae._utils.random import (
     numpy_seed,
 )
 from skvae._utils.validation import with_plain_integers
-from skvae.likelihoods import resolve_likelihood
 from skvae.module import AutoencoderModule
 from skvae.networks import resolve_network
 
@@ -94,7 +93,8 @@ class Fit:
     ) -> None:
         self.estimator = estimator = with_plain_integers(estimator)
         self.n_epochs, self.described = int(n_epochs), described
-        self.X = X if draws else self._without_outliers(X)
+        names = described.get("feature_names_in_")
+        self.X = X if draws else without_outliers(X, estimator.likelihood, names)
         self.previous, self.keep_optimizer = previous, keep_optimizer
         self.stream = stream
         self.draws, self.rows = draws, self.X if draws is None else draws.rows
@@ -214,11 +214,6 @@ class Fit:
         return self.sample.drawn(
             n_rows, child_seed(self.seed, Stream.SAMPLE, 0, self.first_epoch)
         )
-
-    def _without_outliers(self, X: np.ndarray) -> np.ndarray:
-        likelihood = resolve_likelihood(self.estimator.likelihood)
-        names = self.described.get("feature_names_in_")
-        return without_outliers(X, likelihood, names)
 
     def _extend_sample(self) -> None:
         """Add X to the sample; begin anew if what was before says too little of X."""

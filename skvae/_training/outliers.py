@@ -9,7 +9,7 @@ import numpy as np
 
 from skvae._utils.rows import extremes, is_memory_mapped
 from skvae._utils.warn import warn
-from skvae.likelihoods import ScaledLikelihood
+from skvae.likelihoods import ScaledLikelihood, resolve_likelihood
 
 _FEWEST_ROWS = 20
 _LOOKED_AT = 4096  # rows
@@ -31,7 +31,7 @@ def without_outliers(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-    likelihood : Likelihood
+    likelihood : str or Likelihood
     names : sequence of str, optional
         Names of features.
 
@@ -45,6 +45,7 @@ def without_outliers(
     UserWarning
         If values are drawn in, with the farthest of them.
     """
+    likelihood = resolve_likelihood(likelihood)
     if not isinstance(likelihood, ScaledLikelihood) or likelihood.discrete:
         return X
     if len(X) < _FEWEST_ROWS or X.dtype == bool:

@@ -61,6 +61,12 @@ class FittingMixin(CallbackSupportMixin):
         KeyboardInterrupt
             After an interrupt from the keyboard. If an epoch was complete, the
             estimator is fitted: it has the model that a RuntimeWarning names.
+
+        Warns
+        -----
+        UserWarning
+            If a value is so far from all others of its column that it would decide the
+            fit; in training it is drawn in.
         """
         return self._fit(X, y, None, self.warm_start)
 

@@ -24,7 +24,7 @@ _DECODED_BLOCKS = 4
 # by so many nats, as chance has it in less than one row of e^5 (Markov's inequality).
 _CLEARLY_BETTER = 5.0
 # Where the best log weight is so far above their median, q(z|x) has missed p(z|x).
-_WIDE = 48.0
+_WIDE = 100.0
 # What stands for the logarithm of 0; the mean of many is finite, too.
 _LOWEST_SCORE = -1e300
 
