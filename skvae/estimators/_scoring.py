@@ -59,6 +59,7 @@ class ImportanceSampler:
             per_row = max(self.n_samples, 2 * N_STARTS * sum(self._levels.sizes))
             n_rows = power_of_two(_DECODED_BLOCKS * module.block // per_row)
             found = blockwise(self._from_mode, X[far], module.device, n_rows, read)
+            found = _rounded(found)
             is_kept = ~(found >= scores[far] - _CLEARLY_BETTER) & ~np.isnan(scores[far])
             scores[far] = np.where(is_kept, scores[far], found)
         return in_units(scores, module)
@@ -103,6 +104,12 @@ class ImportanceSampler:
         Z = z.reshape(-1, z.shape[-1]).cpu().double().numpy()
         log_prior = torch.from_numpy(score_density(density, Z))
         return log_ratio.cpu().double() + log_prior.reshape(len(z), -1)
+
+
+def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return scores with the digits of float32, without those that blocks decide."""
+    mantissa, exponent = np.frexp(scores)
+    return np.ldexp(mantissa.astype(np.float32).astype(np.float64), exponent)
 
 
 def _log_mean_exp(log_w: Tensor) -> Tensor:
