@@ -337,7 +337,7 @@ NAMES = {
 
 
 def _bounded(log_scale: Tensor) -> Tensor:
-    return log_scale.clamp(_LOWEST_LOG_SCALE, _HIGHEST_LOG_SCALE)
+    return nn.functional.hardtanh(log_scale, _LOWEST_LOG_SCALE, _HIGHEST_LOG_SCALE)
 
 
 def resolve_posterior(posterior: Any) -> Any:

@@ -4,8 +4,8 @@ import copy
 
 import numpy as np
 import pytest
-import torch
-from scipy.special import logsumexp
+from linear_gaussian import draw, estimator_around, exact_log_density, linear_gaussian
+from quadrature import log_likelihood
 from sklearn.datasets import load_wine
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
@@ -50,71 +50,90 @@ def test_far_rows_have_finite_scores_that_rank_last(model):
             assert np.isfinite(values).all()
 
 
-def log_joint(model, x):
-    """Return log p(x, z) as a function of z in float64."""
-    module = copy.deepcopy(model.module_).double()
-    row = torch.from_numpy(x[None])
-
-    def function(z):
-        with torch.no_grad():
-            log_p = module.decode(torch.from_numpy(z)).log_prob(row).numpy()
-        return log_p + model.latent_density_.score_samples(z)
-
-    return function
-
-
-def grid_around(centre, width, n):
-    axis = np.linspace(-1, 1, n)
-    return np.stack(
-        np.meshgrid(centre[0] + width[0] * axis, centre[1] + width[1] * axis), -1
-    ).reshape(-1, 2)
-
-
-def log_likelihood_by_quadrature(model, x):
-    """Integrate p(x, z) over two latent dimensions, on a grid around its mode."""
-    f = log_joint(model, x)
-    mode, width = np.zeros(2), np.full(2, 64.0)
-    while width.max() > 1e-3:  # home in on the mode
-        grid = grid_around(mode, width, 41)
-        mode, width = grid[f(grid).argmax()], width / 2
-    outside = True
-    while outside:  # and widen, until the density has died away
-        width = 1.3 * width
-        values = f(grid_around(mode, width, 41)).reshape(41, 41)
-        edge = np.r_[values[[0, -1]].ravel(), values[:, [0, -1]].ravel()]
-        outside = edge.max() > values.max() - 20
-    values = f(grid_around(mode, width, 401))
-    return logsumexp(values) + np.log(np.prod(2 * width / 400))
+PARTS = [
+    *({"posterior": posterior} for posterior in POSTERIORS),
+    *(
+        {"likelihood": likelihood, "latent_density": density}
+        for likelihood in ["gaussian", *LIKELIHOODS]
+        for density in (None, GaussianMixture(2, random_state=0))
+    ),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("posterior", ["diagonal", "full", "flow"])
-@pytest.mark.parametrize("factor", [1, 10])
-def test_scores_are_near_quadrature(posterior, factor):
-    rows = factor * X[:8]
-    model = VAE(2, posterior=posterior, **SMALL).fit(X)
-    truth = [log_likelihood_by_quadrature(model, x) for x in rows]
-    tolerance = 1.0 if factor > 1 else 5.0  # the model is hardly trained
-    np.testing.assert_allclose(model.score_samples(rows), truth, atol=tolerance)
+@pytest.mark.parametrize("parts", PARTS, ids=str)
+def test_scores_of_far_rows_are_near_quadrature(parts):
+    model = VAE(2, **parts, **SMALL).fit(X)
+    for factor, share in ((10, 0.01), (100, 0.03)):
+        rows = factor * X[:4]
+        truth = np.array([log_likelihood(model, x, 4096.0) for x in rows])
+        error = np.abs(model.score_samples(rows) - truth)
+        assert (error < 1 + share * np.abs(truth)).all()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("likelihood", "density"),
-    [
-        ("laplace", None),
-        ("laplace", GaussianMixture(2, random_state=0)),
-        ("gaussian", GaussianMixture(2, random_state=0)),
-        (GaussianLikelihood("feature"), None),
-        (LaplaceLikelihood("predicted"), None),
-    ],
-    ids=str,
-)
-def test_other_parts_are_near_quadrature(likelihood, density):
-    options = {"likelihood": likelihood, "latent_density": density}
-    model = VAE(2, **options, **SMALL).fit(X)
-    truth = [log_likelihood_by_quadrature(model, x) for x in 10 * X[:6]]
-    np.testing.assert_allclose(model.score_samples(10 * X[:6]), truth, atol=3.0)
+@pytest.mark.parametrize("n_epochs", [5, 30])
+def test_iwae_is_near_quadrature(n_epochs):
+    model = IWAE(2, **SMALL | {"max_epochs": n_epochs}).fit(X)
+    truth = [log_likelihood(model, x) for x in 10 * X[:8]]
+    np.testing.assert_allclose(model.score_samples(10 * X[:8]), truth, atol=0.5)
+
+
+@pytest.mark.slow
+def test_two_stages_are_near_quadrature_over_both():
+    model = TwoStageVAE(2, second_stage=SECOND, **SMALL).fit(X)
+    row = 10 * X[1]
+    truth = log_likelihood(model, row)
+    assert model.score_samples(row[None])[0] == pytest.approx(truth, abs=0.5)
+
+
+def test_code_model_with_a_mixture_is_near_the_one_without():
+    codes = VAE(2, network=MLP((8,)), max_epochs=3, latent_density=GaussianMixture(1))
+    model = VAE(2, latent_density=codes, **SMALL).fit(X)
+    many = model.score_samples(10 * X[:8], n_importance_samples=2048)
+    np.testing.assert_allclose(model.score_samples(10 * X[:8]), many, atol=0.5)
+
+
+@pytest.mark.slow
+def test_rows_that_a_hardly_trained_encoder_misses_are_found():
+    likelihood = GaussianLikelihood("predicted")
+    model = VAE(2, likelihood=likelihood, **SMALL | {"max_epochs": 1}).fit(X)
+    truth = [log_likelihood(model, x) for x in X[:30]]
+    error = model.score_samples(X[:30]) - truth
+    assert error.min() > -8
+    assert np.median(error) > -1
+
+
+@pytest.mark.parametrize("factor", [1, 10, 1000])
+def test_exact_likelihood_of_a_linear_model(factor):
+    model = estimator_around(linear_gaussian())
+    rows = factor * draw(20)
+    truth = exact_log_density(rows)
+    tolerance = {"rtol": 1e-5, "atol": 0.5}
+    np.testing.assert_allclose(model.score_samples(rows), truth, **tolerance)
+
+
+def test_quadrature_gives_the_exact_likelihood():
+    model = estimator_around(linear_gaussian())
+    rows = np.r_[draw(2), 10 * draw(2)]
+    truth = [log_likelihood(model, x) for x in rows]
+    np.testing.assert_allclose(truth, exact_log_density(rows), atol=2e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("likelihood", ["gaussian", "laplace"])
+def test_scores_fall_along_a_ray(likelihood):
+    model = VAE(2, likelihood=likelihood, **SMALL).fit(X)
+    factors = np.geomspace(4, 1e6, 30)
+    for x in X[:4]:
+        assert (np.diff(model.score_samples(factors[:, None] * x)) < 0).all()
+
+
+def test_density_that_cannot_draw_scores_far_rows():
+    model = VAE(2, **SMALL).fit(X)
+    model.latent_density_ = KernelDensity(kernel="epanechnikov", bandwidth=50.0)
+    model.latent_density_.fit(model.transform(X))
+    assert np.isfinite(model.score_samples(10 * X[:4])).all()
 
 
 def test_code_for_a_missing_value_is_flagged():

@@ -44,6 +44,7 @@ def test_second_stage_is_not_that_of_one_row():
 @pytest.mark.slow
 @pytest.mark.parametrize("cls", [VAE, RAE])
 @pytest.mark.parametrize("value", [100, 1000])
+@pytest.mark.filterwarnings("ignore:Column 2 of X")
 def test_learned_scale_is_not_that_of_one_row(cls, value):
     rows = with_value(value)
     model = cls(2, max_epochs=60, random_state=0).fit(rows)
@@ -84,6 +85,7 @@ def test_gradient_of_the_scale_is_that_of_the_loss_for_ordinary_rows(cls, scale)
     )
 
 
+@pytest.mark.filterwarnings("ignore:Column 1 of X")
 def test_early_stopping_survives_an_outlier_that_it_validates_on():
     rows = np.random.default_rng(0).normal(size=(200, 5))
     options = {"network": MLP((32,)), "early_stopping": True, "random_state": 0}

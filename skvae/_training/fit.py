@@ -24,6 +24,7 @@ from skvae._training.latents import (
 )
 from skvae._training.loop import Step, compiled, minimize
 from skvae._training.optimizers import make_optimizers, state_of
+from skvae._training.outliers import without_outliers
 from skvae._training.parts import check_same_parts, describe_parts, new_module
 from skvae._training.schedules import Annealing, make_schedulers
 from skvae._training.stream import RowSample
@@ -95,11 +96,13 @@ class Fit:
         X_val: np.ndarray | None = None,
     ) -> None:
         self.estimator = estimator = with_plain_integers(estimator)
-        self.X, self.n_epochs, self.described = X, int(n_epochs), described
+        self.n_epochs, self.described = int(n_epochs), described
+        names = described.get("feature_names_in_")
+        self.X = X if draws else without_outliers(X, estimator.likelihood, names)
         self.X_val = X_val
         self.previous, self.keep_optimizer = previous, keep_optimizer
         self.stream = stream
-        self.draws, self.rows = draws, X if draws is None else draws.rows
+        self.draws, self.rows = draws, self.X if draws is None else draws.rows
         self.device = device or resolve_device(estimator.device)
         self.seed = previous._seed if previous else draw_seed(estimator.random_state)
         self.first_epoch = previous.n_epochs_ if previous else 0

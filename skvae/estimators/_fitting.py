@@ -72,6 +72,12 @@ class FittingMixin(CallbackSupportMixin):
             Of any type, if the latent density fails after the training. The estimator
             then is fitted, too: with another `latent_density` as parameter, or by
             `fit_latent_density`, it can do all that others do.
+
+        Warns
+        -----
+        UserWarning
+            If a value is so far from all others of its column that it would decide the
+            fit; in training it is drawn in.
         """
         return self._fit(X, y, X_val, None, self.warm_start)
 

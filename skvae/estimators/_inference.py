@@ -150,9 +150,9 @@ class InferenceMixin(InputMixin, TransformerMixin):
         The estimate is too low by about ``(1 / E - 1 / K) / 2`` nats, where E is the
         effective sample size and K the number of draws; where E is near 1, by more.
 
-        Rows far from the training data, for which the encoder extrapolates, are scored
-        by draws around the mode of p(x, z) where this gives a higher bound, unless
-        `n_importance_samples` is 1.
+        Rows far from the training data, for which the encoder extrapolates, and rows
+        that all but a few of its draws miss are scored by draws around the mode of
+        p(x, z), unless `n_importance_samples` is 1.
 
         The noise is determined by `random_state` and the content of a row: scores do
         not depend on a row's position or neighbours, and the errors of distinct rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,17 @@ from torch import Tensor
 from skvae._distributions.normal import rsample_with_log_prob
 from skvae._utils.random import row_normal
 from skvae.densities import score_density
-from skvae.estimators._far_rows import draws_around_mode, is_far
+from skvae.estimators._far_rows import N_STARTS, draws_around_mode, is_far
+from skvae.estimators._modes import Joint, Levels, levels_of
 from skvae.module import AutoencoderModule, block_size, blockwise, power_of_two
 
 # Blocks of the module that are decoded at once.
 _DECODED_BLOCKS = 4
-# By how many nats a mode must be better than q(z|x) to take its place: where q(z|x) is
-# good, choosing the higher of two estimates would bias them.
-_CLEARLY_BETTER = 0.5
+# An estimate around the mode takes the place of that from q(z|x), unless this is higher
+# by so many nats, as chance has it in less than one row of e^5 (Markov's inequality).
+_CLEARLY_BETTER = 5.0
+# Where the best log weight is so far above their median, q(z|x) has missed p(z|x).
+_WIDE = 100.0
 # What stands for the logarithm of 0; the mean of many is finite, too.
 _LOWEST_SCORE = -1e300
 
@@ -53,12 +57,15 @@ class ImportanceSampler:
         scores, sizes, far = found.T.copy()
         far = (far > 0) | ~np.isfinite(scores)
         if far.any():
-            per_row = max(self.n_samples, 2 * module.n_components)
+            per_row = max(self.n_samples, 2 * N_STARTS * sum(self._levels.sizes))
             n_rows = power_of_two(_DECODED_BLOCKS * module.block // per_row)
             found = blockwise(self._from_mode, X[far], module.device, n_rows, read)
-            is_better = ~(found[:, 0] <= scores[far] + _CLEARLY_BETTER)
-            better = np.flatnonzero(far)[is_better]
-            scores[better], sizes[better] = found[is_better].T
+            of_mode, sizes_of_mode = found.T
+            of_mode = _rounded(of_mode)
+            is_worse = of_mode < scores[far] - _CLEARLY_BETTER
+            is_kept = (is_worse | np.isnan(of_mode)) & ~np.isnan(scores[far])
+            scores[far] = np.where(is_kept, scores[far], of_mode)
+            sizes[far] = np.where(is_kept, sizes[far], sizes_of_mode)
         return in_units(scores, module), sizes
 
     def _from_encoder(self, x: Tensor) -> Tensor:
@@ -67,30 +74,53 @@ class ImportanceSampler:
         if self.is_single:  # only the encoder needs a larger block
             x, h = x[:1], h[:1]
         q = self.module.posterior(h)
-        z, log_q = rsample_with_log_prob(q, self._noise(x))
-        found = self._average(z, self.module.decode(z).log_prob(x) - log_q)
+        noise = self._noise(x, self.module.n_components)
+        z, log_q = rsample_with_log_prob(q, noise)
+        log_ratio = self.module.decode(z).log_prob(x) - log_q
+        log_w = self._log_weights(z, log_ratio, self.density)
+        scores, sizes = _averages(log_w)
+        excess = log_w.max(0).values - log_w.median(0).values
+        missed = excess.isfinite() & (excess > _WIDE)
+        # Draws of even weights are those of a q(z|x) that is right, also for far rows.
+        is_even = sizes > len(log_w) / 2
+        far = is_far(self.module, x, q.mean).cpu() & ~is_even | missed
         # A single draw is the evidence lower bound, whatever q is.
-        far = is_far(self.module, x, q.mean) & (self.n_samples > 1)
-        return torch.cat([found, far.cpu().double()[:, None]], 1)
+        far = far & (self.n_samples > 1)
+        return torch.stack([scores, sizes, far.double()], 1)
 
     def _from_mode(self, x: Tensor) -> Tensor:
-        """Return scores and sample sizes of far rows: (n, n_features) -> (n, 2)."""
-        code = self.module.encode(x).mean
-        return self._average(*draws_around_mode(self.module, x, code, self._noise(x)))
+        """Return scores and sample sizes of rows that q(z|x) has missed, (n, 2)."""
+        joint = Joint(self._levels, x)
+        z, log_q = draws_around_mode(joint, self._noise(x, sum(self._levels.sizes)))
+        log_ratio = joint.log_likelihood(z) - log_q
+        log_w = self._log_weights(joint.last(z), log_ratio, self._levels.density)
+        return torch.stack(_averages(log_w), 1)
 
-    def _noise(self, x: Tensor) -> Tensor:
-        shape = self.n_samples, self.module.n_components
-        return row_normal(x, *shape, self.seed).to(x.device)
+    @cached_property
+    def _levels(self) -> Levels:
+        return levels_of(self.module, self.density, self.seed)
 
-    def _average(self, z: Tensor, log_ratio: Tensor) -> Tensor:
-        """Return log of the mean weight and (sum w)^2 / sum w^2 of every row."""
-        k = self.n_samples
-        Z = z.reshape(-1, self.module.n_components).cpu().double().numpy()
-        log_prior = torch.from_numpy(score_density(self.density, Z)).reshape(k, -1)
-        log_w = log_ratio.cpu().double() + log_prior
-        total = log_w.logsumexp(0)
-        size = (2 * total - (2 * log_w).logsumexp(0)).exp()
-        return torch.stack([total - math.log(k), size], 1)
+    def _noise(self, x: Tensor, n_components: int) -> Tensor:
+        return row_normal(x, self.n_samples, n_components, self.seed).to(x.device)
+
+    def _log_weights(self, z: Tensor, log_ratio: Tensor, density: Any) -> Tensor:
+        """Return the log ratio with the log density of codes, on the CPU: (k, n)."""
+        Z = z.reshape(-1, z.shape[-1]).cpu().double().numpy()
+        log_prior = torch.from_numpy(score_density(density, Z))
+        return log_ratio.cpu().double() + log_prior.reshape(len(z), -1)
+
+
+def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return scores with the digits of float32, without those that blocks decide."""
+    mantissa, exponent = np.frexp(scores)
+    return np.ldexp(mantissa.astype(np.float32).astype(np.float64), exponent)
+
+
+def _averages(log_w: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log of the mean weight and (sum w)^2 / sum w^2, of every row."""
+    total = log_w.logsumexp(0)
+    size = (2 * total - (2 * log_w).logsumexp(0)).exp()
+    return total - math.log(len(log_w)), size
 
 
 def in_units(scores: NDArray[Any], module: AutoencoderModule) -> NDArray[np.float64]:

@@ -59,7 +59,10 @@ class ScaledLikelihood(Likelihood):
     @property
     def scale_(self) -> float | np.ndarray:
         """Scale of the observation noise, in the units of X."""
-        scale = self.log_scale.detach().exp().cpu().double().numpy() * self.unit
+        scale = (
+            self._bounded(self.log_scale.detach()).exp().cpu().double().numpy()
+            * self.unit
+        )
         return scale if scale.ndim else float(scale)
 
     def frame(self, summary: DataSummary) -> Frame:
@@ -76,11 +79,11 @@ class ScaledLikelihood(Likelihood):
         lowest = _LOWEST_FEATURE_LOG_SCALE if self._by_feature else _LOWEST_LOG_SCALE
         self.register_buffer("lowest", self.spread.log() + float(lowest))
         start = self.spread.log() + _INITIAL_LOG_SCALE
+        self.register_buffer("highest", start - float(lowest))
         if self._is("global") or self._is("feature"):
             self.log_scale = nn.Parameter(start)
         elif self._is("predicted"):
             self.register_buffer("initial_log_scale", start)
-            self.register_buffer("highest", start - float(lowest))
         else:
             scale = np.log(self.scale) - np.log(self.unit)
             self._check_fixed(scale - np.log(self._spread(summary)))
@@ -92,7 +95,7 @@ class ScaledLikelihood(Likelihood):
         if not self._is("predicted"):
             return self.distribution(self._location(h), self._log_scale_by_row(h))
         h, r = h.chunk(2, -1)
-        log_scale = (self.initial_log_scale + r).clamp(self.lowest, self.highest)
+        log_scale = self._bounded(self.initial_log_scale + r)
         return self.distribution(self._location(h), log_scale)
 
     def optimizers(self) -> list[Any]:
@@ -147,7 +150,7 @@ class ScaledLikelihood(Likelihood):
         """
         scale = self.log_scale
         if self.update == "gradient":
-            return scale
+            return self._bounded(scale)
         count = h.shape[-1] if scale.ndim == 0 else 1
         lowest = -_LARGEST_ROW * count / (h.shape[-2] if h.ndim > 1 else 1)
         rows = scale.expand(*h.shape[:-1], scale.numel())
@@ -156,6 +159,12 @@ class ScaledLikelihood(Likelihood):
         # There is no gradient where none is asked for by the scale.
         rows.register_hook(lambda g: g if g is None else g.clamp(min=lowest))
         return rows
+
+    def _bounded(self, log_scale: Tensor) -> Tensor:
+        """Return a log scale within bounds; one that is fixed stays as it is."""
+        if isinstance(self.scale, Real):
+            return log_scale
+        return log_scale.clamp(self.lowest, self.highest)
 
     @property
     def _by_feature(self) -> bool:

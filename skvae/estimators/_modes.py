@@ -1,0 +1,203 @@
+"""The density p(x, z) of a row as a function of codes, and the way to its mode."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skvae._distributions.normal import standard_normal_log_prob
+from skvae.densities import StandardNormal, sample_density
+from skvae.module import AutoencoderModule
+
+_LARGEST, _RIDGE = 1e100, 1e-12  # of a slope; of information, as a share of it
+_N_DRAWS, _LEAST_VARIANCE = 2000, 1e-6  # of a latent density
+_DIFFERENCE = 1e-2  # of a code, or of 1 if it is smaller
+# Lengths of a step in units of the natural one.
+_LENGTHS = 4.0 ** torch.arange(-6, 5, device="cpu")
+
+
+class Prior:
+    """Normal density of codes.
+
+    Parameters
+    ----------
+    mean : Tensor of shape (d,)
+    covariance : Tensor of shape (d, d)
+        Both in float64.
+    """
+
+    def __init__(self, mean: Tensor, covariance: Tensor) -> None:
+        self.mean, self.precision = mean, torch.linalg.inv(covariance)
+        self.root = torch.linalg.cholesky(self.precision)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density in nats, (..., d) -> (...,)."""
+        log_det = self.root.diagonal().log().sum()
+        return standard_normal_log_prob((z - self.mean) @ self.root) + log_det
+
+
+class Levels(NamedTuple):
+    """The model of rows, that of its codes if there is one, and so on.
+
+    Attributes
+    ----------
+    modules : list of AutoencoderModule
+    density : estimator with ``score_samples``
+        The density of the last codes.
+    prior : Prior
+        A normal density that is like it.
+    """
+
+    modules: list[AutoencoderModule]
+    density: Any
+    prior: Prior
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of components of every level."""
+        return [module.n_components for module in self.modules]
+
+
+def levels_of(module: AutoencoderModule, density: Any, seed: int) -> Levels:
+    """Return the levels of a model whose latent density may be a model of codes."""
+    modules = [module]
+    while _is_level(density):
+        modules.append(density.module_)
+        density = density.latent_density_
+    d = modules[-1].n_components
+    mean, covariance = np.zeros(d), np.eye(d)
+    if not isinstance(density, StandardNormal):
+        # One that cannot draw is taken for the prior.
+        with contextlib.suppress(NotImplementedError):
+            Z = sample_density(density, _N_DRAWS, seed % 2**31, d)
+            mean, covariance = Z.mean(0), np.cov(Z.T).reshape(d, d)
+    covariance = covariance + _LEAST_VARIANCE * np.eye(d)
+    moments = (torch.from_numpy(m).to(module.device) for m in (mean, covariance))
+    return Levels(modules, density, Prior(*moments))
+
+
+def _is_level(density: Any) -> bool:
+    module = getattr(density, "module_", None)
+    is_model = module is not None and not module.posterior.deterministic
+    return is_model and module.frame.is_plain
+
+
+class Joint:
+    """The density p(x, z) of given rows; or p(x, z, u) where codes have a model, too.
+
+    Codes of shape (..., d) hold z, or z and u one after the other.
+
+    Parameters
+    ----------
+    levels : Levels
+    x : Tensor of shape (n, n_features)
+    """
+
+    def __init__(self, levels: Levels, x: Tensor) -> None:
+        self.modules, self.sizes = levels.modules, levels.sizes
+        self.prior, self.x = levels.prior, x
+
+    def repeated(self, m: int) -> Joint:
+        """Return the density of the rows, m times one after the other."""
+        twin = copy.copy(self)
+        twin.x = self.x.repeat(m, 1)
+        return twin
+
+    def code(self) -> Tensor:
+        """Return what the encoders say, shape (n, d)."""
+        codes, x = [], self.x
+        for module in self.modules:
+            x = module.encode(x).mean.nan_to_num(0.0, 0.0, 0.0)
+            codes.append(x)
+        return torch.cat(codes, -1)
+
+    def log_likelihood(self, z: Tensor) -> Tensor:
+        """Log density of rows, and of codes that have a model, given codes."""
+        pairs = self._pairs(z)
+        return torch.stack([p.log_prob(x).double() for p, x in pairs]).sum(0)
+
+    def last(self, z: Tensor) -> Tensor:
+        """Return the codes that have no model."""
+        return z[..., -self.sizes[-1] :]
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Log density in float64, (..., n, d) -> (..., n)."""
+        return self.log_likelihood(z) + self.prior.log_prob(self.last(z).double())
+
+    def best(self, z: Tensor) -> Tensor:
+        """Return the code of highest density for every row: (m, n, d) -> (n, d)."""
+        index = self(z).nan_to_num(nan=-math.inf).argmax(0)
+        return z[index, torch.arange(len(index), device=z.device)]
+
+    def climb(self, z: Tensor, n_steps: int) -> Tensor:
+        """Return codes of higher density, after steps of the best of some lengths."""
+        for _ in range(n_steps):
+            gradient, precision = self.slopes(z)
+            step = torch.linalg.solve(precision, gradient.unsqueeze(-1)).squeeze(-1)
+            lengths = _LENGTHS.to(z).reshape(-1, 1, 1)
+            z = self.best(torch.cat([z[None], z + lengths * step.to(z.dtype)]))
+        return z
+
+    def slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient and information at codes of shape (n, d), in float64.
+
+        By differences, since networks of a user's own may have no derivative here.
+        """
+        d = z.shape[-1]
+        h = _DIFFERENCE * z.abs().clamp(min=1)
+        moves = torch.diag_embed(h).transpose(0, 1)  # (d, n, d)
+        both = torch.cat([z + moves, z - moves])
+        ahead, behind = self(both).reshape(2, d, -1)
+        h = h.T.double()  # (d, n)
+        gradient = ((ahead - behind) / (2 * h)).T
+        information = torch.zeros(len(z), d, d, device=z.device, dtype=torch.float64)
+        information[:, -self.sizes[-1] :, -self.sizes[-1] :] = self.prior.precision
+        here = self._pairs(z)
+        for (p, x), (centre, target) in zip(self._pairs(both), here, strict=True):
+            for values in _standardised(p, x, centre, target):
+                ahead, behind = values.reshape(2, d, *target.shape)
+                slope = _finite((ahead - behind) / (2 * h.unsqueeze(-1)))
+                information += torch.einsum("inf,jnf->nij", slope, slope)
+        ridge = _RIDGE * information.diagonal(dim1=-2, dim2=-1).sum(-1)
+        information.diagonal(dim1=-2, dim2=-1).add_(ridge.unsqueeze(-1))
+        return _finite(gradient), information
+
+    def _pairs(self, z: Tensor) -> list[tuple[Any, Tensor]]:
+        """Return every distribution with what it is a distribution of."""
+        x, pairs = self.x.double(), []  # squares overflow in float32
+        for module, code in zip(self.modules, z.split(self.sizes, -1), strict=True):
+            pairs.append((module.decode(code), x))
+            x = code.double()
+        return pairs
+
+
+def _standardised(
+    p: Any, x: Tensor, centre: Any, target: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return numbers whose squared slopes sum to the information about codes.
+
+    That of Fisher, but for log scales that observed at the residuals of the row: the
+    expected one, of which these are far too large, would give steps far too long.
+    """
+    log_scale, log_centre = _log_scale(p, x), _log_scale(centre, target)
+    residual = (target - centre.mean) / log_centre.exp()
+    weight = math.sqrt(2) * residual.abs().clamp(min=1)
+    return (p.mean.double() - x) / log_centre.exp(), weight * log_scale
+
+
+def _finite(slope: Tensor) -> Tensor:
+    return slope.nan_to_num(0.0, _LARGEST, -_LARGEST)
+
+
+def _log_scale(p: Any, x: Tensor) -> Tensor:
+    """Return log deviations of p(x|z), or the size of residuals if it has none."""
+    if hasattr(p, "variance"):
+        return 0.5 * p.variance.double().log()
+    error = (x - p.mean).square().mean(-1, keepdim=True)
+    return (0.5 * error.log()).expand_as(p.mean)
