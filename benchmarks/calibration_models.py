@@ -1,4 +1,4 @@
-"""Densities that are known, and models that are such a density or have a known fault."""
+"""Densities that are known, and models that are one of them or have a known fault."""
 
 import numpy as np
 from scipy.special import logsumexp

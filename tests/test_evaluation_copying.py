@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skvae import VAE, evaluate, metrics
+from skvae.evaluation._copying import _near_copies
 from skvae.evaluation._latents import _decode
 from skvae.likelihoods import GaussianLikelihood
 
@@ -76,6 +77,14 @@ def kinds(model, train, test, **options):
     return [text.partition(":")[0] for text in findings]
 
 
+def p_of_order(held_out, draws):
+    """Probability of as many draws below the lowest held-out row, by simulation."""
+    n, m = len(held_out), len(draws)
+    is_test = np.random.default_rng(0).random((20000, n + m)).argsort(axis=1) < n
+    n_first = is_test.argmax(axis=1)  # draws before the first held-out row
+    return np.mean(n_first >= np.count_nonzero(draws <= held_out.min()))
+
+
 def normal_sets(seed, d, *sizes):
     rng = np.random.default_rng(seed)
     return [rng.normal(size=(n, d)) for n in sizes]
@@ -136,6 +145,44 @@ class TestFindings:
         for seed in range(5):
             X = Table().sample(500, seed + 100)
             assert kinds(Table(), X[:300], X[300:], random_state=seed) == []
+
+    def test_name_copiers_of_tables_with_nine_kinds_of_rows(self):
+        def table(n, rng):
+            return rng.integers(0, 3, size=(n, 2)).astype(float)
+
+        class Nine(Model):
+            def sample(self, n_samples=1, random_state=None):
+                return table(n_samples, np.random.default_rng(random_state))
+
+        found = {Copier: 0, Nine: 0}
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            train, test = table(200, rng), table(200, rng)
+            for model in found:
+                report = evaluate(
+                    model().fit(train), train, test, n_bootstrap=0, random_state=seed
+                )
+                found[model] += any(f.startswith("Copying") for f in report.findings)
+        assert found[Copier] >= 18
+        assert found[Nine] <= 1
+        assert report.not_judged == (
+            "Not judged: copies of a part of the rows; 100% of held-out rows equal a "
+            "training row, as new rows do where so few kinds are possible.",
+        )
+
+    def test_do_not_name_close_draws_beside_few_held_out_rows(self):
+        n_found = 0
+        for seed in range(100):
+            held_out, draws = np.random.default_rng(seed).random((2, 200))
+            near = _near_copies(held_out[:20], draws)
+            n_found += near.row.low > near.row.floor + 0.05 and near.p_value <= 0.002
+            if seed == 0:
+                assert near.p_value == pytest.approx(
+                    p_of_order(held_out[:20], draws), abs=0.02
+                )
+        assert n_found == 0
+        copies = np.where(np.arange(200) < 80, 0.0, draws)
+        assert _near_copies(held_out[:20], copies).p_value <= 0.002
 
     @pytest.mark.parametrize("n_test", [20, 1000])
     def test_name_three_percent_of_copies(self, n_test):

@@ -91,8 +91,8 @@ def _missing_modes(modes: Modes) -> Iterator[str]:
     if modes.missing > 0:
         example = "" if modes.example is None else f", such as X_test[{modes.example}]"
         yield (
-            f"Missing modes: {modes.missing:.0%} of the rows of the data{example}, are "
-            f"of kinds that only {modes.share_of_samples:.1%} of the samples are of. "
+            f"Missing modes: {modes.missing:.0%} of the data are rows of kinds that "
+            f"only {modes.share_of_samples:.1%} of the samples belong to{example}. "
             "Fit the latent density to the codes (latent_density=GaussianMixture(10)), "
             "use more components or a larger network, or give a mixture more "
             "components."

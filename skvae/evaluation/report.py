@@ -41,7 +41,7 @@ class Evaluation:
     rows : tuple of EvaluationRow
         Named tuples (figure, value, low, high, floor, better, meaning).
     findings : tuple of str
-        What is wrong, each with its remedy; empty if nothing is.
+        What is wrong, each with its remedy; empty if no finding passed its threshold.
     n_train : int
         Training rows.
     n_test : int
@@ -160,6 +160,12 @@ def evaluate(
     they hold it, in 95 % of cases, if samples are new rows of the same density.
     ``benchmarks/calibration.py`` measures how often all of them hold.
 
+    A finding needs an effect of some size and, where it compares samples, a p-value or
+    an interval that rules out chance. Some compare parts of the data, and are corrected
+    for the number of parts. One half of the training rows then chooses what is looked
+    at, while the other half and the held-out rows are compared with draws (up to 2,000
+    of them if there is no `features` map), which have the observation noise.
+
     The findings and their thresholds:
 
     - *Posterior collapse*: at most a quarter of the components is active, or the error
@@ -172,30 +178,50 @@ def evaluate(
     - *Shared rows*: more held-out rows equal a training row than other training rows do
       (p <= 0.001); also a warning.
     - *Copying*: samples equal training rows more often than held-out ones (p <= 0.01,
-      `skvae.metrics.exact_copies`; up to 2,000 draws are made for this). Or near copies
-      are too many: samples whose distance to their nearest training row, over that to
-      its second nearest, is as small as that of 5 % of held-out rows. Reported where
-      the interval of their share lies above the floor by more than 5 %.
+      `skvae.metrics.exact_copies`; up to 2,000 draws are made for this). Where rows
+      repeat, as in tables of categories, also if the frequencies of rows are nearer to
+      those of the training rows than two independent sets are to each other (up to 20
+      times as many draws; p <= 0.005 for both). Or near copies are too many: samples
+      whose distance to their nearest training row, over that to its second nearest, is
+      as small as that of 5 % of held-out rows. Reported where the interval of their
+      share lies above the floor by more than 5 % (and p <= 0.002).
     - *Overfit*: the interval of the share of pairs in which a training row is more
       likely than a held-out row lies above 0.85 (0.5 if the two do not differ; on the
       digits of scikit-learn, models that were stopped early score 0.7 and those that
       were not 0.99); or held-out rows are so much less likely than under a Gaussian
-      with one variance, fitted to the training rows, as rows that follow the model are
-      with a probability of 0.005, and training rows are not.
+      that is fitted to the training rows, with one variance or with a full covariance
+      (up to 1,000 features), as rows that follow the model are with a probability of
+      0.005, and training rows are not.
     - *Low recall*, *low coverage*, *low precision*: the interval lies below half of the
       floor; not where draws with the observation noise reach half of all floors, so
       that the noise alone is missing.
+    - *Missing modes*: of a bin of k-means on training rows (at most 50), samples have
+      less than a third of the share that real rows have (Fisher's test, p <= 0.001).
+    - *Wrong columns*: values of a column are off by more than 0.6 standard deviations
+      on average, or spread less than half as much (Kolmogorov-Smirnov tests of the
+      values and of their distances from the median, p <= 0.001). Columns of which 85 %
+      or so of the values are one are measured in the usual standard deviation.
+    - *Lost correlations*: of the correlation of a column with the one that it depends
+      on most, above 0.5 in ranks, samples have less than half (Fisher's z,
+      p <= 0.001).
+    - *Samples differ*: if no other of samples is found, and a nearest-neighbour
+      classifier of samples and held-out rows is right more often by 0.25 than one of
+      training and held-out rows, or than 0.5.
 
     Findings that too few or shared rows would hide are in `not_judged`.
 
     A density with a kernel at every training row, such as `KernelDensity`, always
     overfits in this sense.
 
+    A model that has learned the frequencies of a table with few kinds of rows by heart
+    is a good model and a copier at once; it is called a copier.
+
     References
     ----------
     Meehan, Chaudhuri and Dasgupta 2020, arXiv:2004.05675, for the comparison of samples
     with held-out rows. Yeom et al. 2018, Privacy risk in machine learning,
-    arXiv:1709.01604, for likelihoods that reveal training rows.
+    arXiv:1709.01604, for likelihoods that reveal training rows. Richardson and Weiss
+    2018, On GANs and GMMs, arXiv:1805.12462, for bins that samples leave out.
 
     Examples
     --------
