@@ -121,7 +121,7 @@ def test_discrete_and_constant_columns_are_judged():
     # A little noise on columns that vary in few rows only is no matter.
     for j in (4, 5):
         jitter = np.random.default_rng(0).normal(size=200)
-        model = Discrete(6, lambda x, jitter=jitter: x + 0.1 * jitter, (j,))
+        model = Discrete(6, lambda x, jitter=jitter: x + 0.3 * jitter, (j,))
         assert not wrong(report(model, n_samples=200))
 
 
@@ -133,6 +133,25 @@ def test_columns_of_any_unit_are_judged():
     with pytest.warns(UserWarning, match="total variance"):
         (text,) = wrong(report(Income(6, lambda x: 3 * x, (4,))))
     assert ": column 4 has mean" in text
+
+
+def test_the_worst_column_comes_first():
+    class Two(Changed):
+        def sample(self, n_samples=1, random_state=None):
+            return super().sample(n_samples, random_state) + np.array([0, 1, 0, 9])
+
+    (text,) = wrong(report(Two(4)))
+    assert text.index("column 3") < text.index("column 1")
+
+
+def test_a_column_is_no_finding_that_is_right_in_the_samples_shown():
+    class Noise(Changed):
+        def sample(self, n_samples=1, *, mean=True, random_state=None):
+            X = super().sample(n_samples, random_state)
+            return X if mean else 3 * X
+
+    assert not wrong(report(Noise(3)))
+    assert wrong(report(Noise(3), mean=False))
 
 
 def test_a_column_is_wrong_with_and_without_noise():

@@ -96,6 +96,24 @@ def test_correlations_of_either_sign_are_found():
     assert lost(report(Turned(2)))
 
 
+def test_weak_correlations_do_not_count():
+    assert not lost(report(Factor(3, (0,), noise=1.5), 2000, 2000))
+
+
+def test_noise_among_tied_values_loses_nothing():
+    class Ties(Factor):
+        def draw(self, n, rng):
+            return np.maximum(super().draw(n, rng) - 0.9, 0)
+
+        def sample(self, n_samples=1, random_state=None):
+            X = super().sample(n_samples, random_state)
+            return X + 0.01 * np.random.default_rng(0).normal(size=X.shape)
+
+    found = report(Ties(4, noise=0.3), 1000, 1000)
+    assert found["lost_correlation"].value > 0.4
+    assert not lost(found)
+
+
 def test_most_of_a_correlation_is_enough():
     assert not lost(report(Factor(3, (0,), keep=0.8), 2000, 2000))
     assert lost(report(Factor(3, (0,), keep=0.2), 2000, 2000))

@@ -123,6 +123,16 @@ def test_p_values_are_those_of_fisher_and_corrected():
     np.testing.assert_allclose(_modes._p_values(real, generated), expected)
 
 
+def test_bins_are_missing_beyond_chance_for_their_number_and_in_samples_too():
+    real, samples = np.array([11, 14, 85]), np.array([0, 0, 100])
+    draws = np.array([0, 0, 100])
+    p_values = _modes._p_values(real, draws)
+    assert p_values[1] < 0.001 / 3 < p_values[0] < 0.001
+    assert _modes._are_missing(real, draws, samples).tolist() == [False, True, False]
+    samples = np.array([10, 10, 80])
+    assert not _modes._are_missing(real, draws, samples).any()
+
+
 def test_the_largest_number_of_bins_is_used_of_which_an_empty_one_is_found():
     rng = np.random.default_rng(0)
     for sizes in [(200, 200, 200), (2000, 100, 60), (5000, 5000, 2000)]:

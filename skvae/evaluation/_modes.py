@@ -63,9 +63,7 @@ def measure_modes(
         count, (rows.test, rows.rest, rows.draws, rows.samples)
     )
     real = test + rest
-    missing = _p_values(real, draws) * n_bins <= P_VALUE
-    for counts in (draws, samples):
-        missing &= _are_left_out(real, counts)
+    missing = _are_missing(real, draws, samples)
     row = make_row(
         "left_out",
         _share(test, _are_left_out(test, draws)),
@@ -95,6 +93,14 @@ def _can_be_found(n_bins: int, rows: Comparison) -> bool:
     n, m = len(rows.real), len(rows.draws)
     p_value = hypergeom.cdf(0, n + m, n // n_bins, m)
     return bool(n_bins * p_value <= P_VALUE)
+
+
+def _are_missing(real: IntArray, draws: IntArray, samples: IntArray) -> np.ndarray:
+    """Tell which bins draws leave out beyond chance, and samples leave out, too."""
+    missing = _p_values(real, draws) * len(real) <= P_VALUE
+    for counts in (draws, samples):
+        missing &= _are_left_out(real, counts)
+    return missing
 
 
 def _are_left_out(real: IntArray, generated: IntArray) -> np.ndarray:
