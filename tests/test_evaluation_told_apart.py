@@ -1,4 +1,4 @@
-"""Samples that a nearest-neighbour classifier tells apart, where nothing else is wrong."""
+"""Samples that a nearest-neighbour classifier tells apart, and no more is known."""
 
 from types import SimpleNamespace
 
