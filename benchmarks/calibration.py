@@ -1,7 +1,7 @@
 """How often the intervals of `evaluate` hold, and how often it finds what is wrong.
 
 Rows are drawn from densities that are known, and models are the density itself or have
-one of eight known faults, so that every verdict can be checked by simulation:
+one of nine known faults, so that every verdict can be checked by simulation:
 
 - coverage of an interval: how often it holds what it is of. This is the figure's mean
   over the runs of a cell or, for figures of copying, the floor beside it, which the
@@ -12,11 +12,12 @@ one of eight known faults, so that every verdict can be checked by simulation:
 A cell is one population, model and size. Every run has its own seed and is appended to
 a file, and a later call goes on from there.
 
-    python benchmarks/calibration.py [--quick] [--runs 300] [--file calibration.jsonl]
-                                     [--only TEXT] [--table]
+    python benchmarks/calibration.py [--quick] [--runs 300] [--fault-runs 50] [--jobs 1]
+                                     [--file calibration.jsonl] [--only TEXT] [--table]
 
 `--quick` makes a few runs of small cells in seconds, `--only` those of cells whose name
-has this text, and `--table` none: it prints the table of those in the file.
+has this text, and `--table` none: it prints the tables of those in the file. All takes
+about 100 minutes of one core; set OMP_NUM_THREADS=1.
 """
 
 import argparse
@@ -28,13 +29,12 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
-from sklearn.base import BaseEstimator
-from sklearn.neighbors import KernelDensity
+from calibration_models import MODELS, Modes, Normal, Table
+from joblib import Parallel, delayed
 
 from skvae import evaluate
 from skvae._utils import intervals
+from skvae.evaluation._latents import _Codes, _measure_mismatch
 
 # (features, training rows, held-out rows, samples)
 SIZES = [
@@ -45,8 +45,8 @@ SIZES = [
     (3, 200, 20, 2000),
     (50, 2000, 200, 200),
     (10, 500, 500, 2000),
-    (50, 2000, 2000, 2000),
 ]
+LARGE = (50, 2000, 2000, 2000)  # 3 s a run
 QUICK_SIZES = [(2, 40, 30, 30)]
 AGAINST_FLOOR = (
     *("closer_to_train", "exact_copies", "near_copies", "authenticity"),
@@ -59,168 +59,34 @@ MEANS = {
 }
 
 
-# ------------------------------------------------------------------------- populations
-
-
-class Modes:
-    """Three normal modes in a row, along one direction that all features share."""
-
-    def __init__(self, d):
-        self.d = d
-        direction = np.ones(d) / np.sqrt(d)
-        self.centres = np.array([-5.0, 0.0, 5.0])[:, None] * direction
-        self.covariance = 0.2 * np.eye(d) + 0.8 * np.outer(direction, direction)
-
-    def draw(self, n, rng):
-        factor = np.linalg.cholesky(self.covariance)
-        return self.centres[rng.integers(3, size=n)] + rng.normal(size=(n, self.d)) @ (
-            factor.T
-        )
-
-    def score(self, X):
-        parts = [
-            multivariate_normal(c, self.covariance).logpdf(X) for c in self.centres
-        ]
-        return logsumexp(np.atleast_2d(parts), axis=0) - np.log(3)
-
-
-class Normal(Modes):
-    """One normal density with one variance, the one that "Overfit" compares with."""
-
-    def draw(self, n, rng):
-        return rng.normal(size=(n, self.d))
-
-    def score(self, X):
-        return -0.5 * (np.square(X) + np.log(2 * np.pi)).sum(axis=1)
-
-
-class Table(Modes):
-    """Independent columns of three levels: rows repeat."""
-
-    def draw(self, n, rng):
-        return rng.integers(0, 3, size=(n, min(self.d, 4))).astype(float)
-
-    def score(self, X):
-        return np.full(len(X), -X.shape[1] * np.log(3))
-
-
-# ------------------------------------------------------------------------------ models
-
-
-class Truth(BaseEstimator):
-    """The population itself, which has learned nothing."""
-
-    def __init__(self, population):
-        self.population = population
-
-    def fit(self, X, y=None):
-        self.X_ = X
-        return self
-
-    def sample(self, n_samples=1, random_state=None):
-        return self.new_rows(n_samples, np.random.default_rng(random_state))
-
-    def new_rows(self, n, rng):
-        return self.population.draw(n, rng)
-
-    def score_samples(self, X):
-        return self.population.score(X)
-
-
-class Copier(Truth):
-    share = 1.0
-
-    def new_rows(self, n, rng):
-        X = self.population.draw(n, rng)
-        copied = rng.random(n) < self.share
-        X[copied] = self.X_[rng.integers(len(self.X_), size=copied.sum())]
-        return X
-
-
-class PartialCopier(Copier):
-    share = 0.1
-
-
-class OnePoint(Truth):
-    def new_rows(self, n, rng):
-        return np.repeat(self.X_.mean(axis=0)[None], n, axis=0)
-
-
-class MissingMode(Truth):
-    def new_rows(self, n, rng):
-        X = self.population.draw(4 * n + 40, rng)
-        return X[X.mean(axis=1) < np.quantile(self.X_.mean(axis=1), 2 / 3)][:n]
-
-
-class WrongScale(Truth):
-    def new_rows(self, n, rng):
-        X = self.population.draw(n, rng)
-        X[:, 0] *= 3
-        return X
-
-
-class Overfit(Truth):
-    """A kernel density that is far too narrow."""
-
-    def fit(self, X, y=None):
-        self.density_ = KernelDensity(bandwidth=0.1).fit(X)
-        return self
-
-    def sample(self, n_samples=1, random_state=None):
-        return self.density_.sample(n_samples, random_state)
-
-    def score_samples(self, X):
-        return self.density_.score_samples(X)
-
-
-class Collapsed(Truth):
-    """The mean row with the noise of all features, as of a collapsed posterior."""
-
-    def sample(self, n_samples=1, *, mean=True, random_state=None):
-        rng = np.random.default_rng(random_state)
-        noise = 0 if mean else rng.normal(size=(n_samples, self.X_.shape[1]))
-        return self.X_.mean(axis=0) + self.X_.std() * noise + np.zeros((n_samples, 1))
-
-
-class ShuffledColumns(Truth):
-    def new_rows(self, n, rng):
-        return rng.permuted(self.population.draw(n, rng), axis=0)
-
-
-MODELS = {
-    "truth": Truth,
-    "copier": Copier,
-    "partial copier": PartialCopier,
-    "one point": OnePoint,
-    "missing mode": MissingMode,
-    "wrong scale": WrongScale,
-    "overfit": Overfit,
-    "collapsed": Collapsed,
-    "shuffled columns": ShuffledColumns,
-}
-
-
 # ------------------------------------------------------------------------------- cells
 
 
 def cells(quick):
     """Return the arguments of every cell, by name: populations, models, sizes."""
-    sizes = QUICK_SIZES if quick else SIZES
+    faults = [model for model in MODELS if model != "truth"]
     models = {
-        "modes": ["truth", "copier"] if quick else list(MODELS),
+        "modes": ["truth", *(faults[:1] if quick else faults)],
         "normal": ["truth"],
-        "table": ["truth", "copier"]
-        if quick
-        else ["truth", "copier", "partial copier"],
+        "table": ["truth", "copier"],
     }
     populations = {"modes": Modes, "normal": Normal, "table": Table}
     return {
         f"{name}, {model}, {'/'.join(map(str, size))}": (populations[name], model, size)
-        for size in sizes
+        for size in (QUICK_SIZES if quick else [*SIZES, LARGE])
         for name in models
         for model in models[name]
-        if name != "table" or size[0] in (2, 10)
+        if name == "modes" or size != LARGE
+        if name != "table" or size[0] in (2, 3, 10)
     }
+
+
+def n_runs_of(name, options):
+    """Return how many runs a cell gets."""
+    if ", truth, " in name:
+        return options.runs
+    large = "/".join(map(str, LARGE))
+    return min(options.fault_runs, 20) if large in name else options.fault_runs
 
 
 def run(name, run, population, model, size, n_bootstrap):
@@ -229,33 +95,31 @@ def run(name, run, population, model, size, n_bootstrap):
     rng = np.random.default_rng([zlib.crc32(name.encode()), run])
     density = population(d)
     train, test = density.draw(n_train, rng), density.draw(n_test, rng)
-    report = evaluate(
-        MODELS[model](density).fit(train),
-        train,
-        test,
-        n_samples=n_samples,
-        n_bootstrap=n_bootstrap,
-        random_state=int(rng.integers(2**31)),
-    )
+    options = {"n_samples": n_samples, "n_bootstrap": n_bootstrap}
+    seed = int(rng.integers(2**31))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = MODELS[model](density).fit(train)
+        report = evaluate(fitted, train, test, random_state=seed, **options)
     rows = {row.figure: [float(f"{x:.6g}") for x in row[1:5]] for row in report.rows}
     found = sorted({text.partition(":")[0] for text in report.findings})
     return {"cell": name, "run": run, "rows": rows, "findings": found}
 
 
-def summary(runs):
-    """Return the rate of every finding and the coverage of every interval of a cell."""
+def rates(runs):
+    """Return how often each kind of finding was made, the most frequent first."""
     kinds = Counter(kind for run in runs for kind in run["findings"])
-    kinds["any"] = sum(bool(run["findings"]) for run in runs)
-    found = {kind: count / len(runs) for kind, count in sorted(kinds.items())}
+    return {kind: n / len(runs) for kind, n in kinds.most_common()}
+
+
+def coverages(runs):
+    """Return the coverage of every interval of a cell of the truth."""
     figures = defaultdict(list)
     for run in runs:
         for figure, row in run["rows"].items():
             figures[figure].append(row)
-    truth = ", truth, " in runs[0]["cell"]
-    return found, {
-        figure: coverage(figure, np.array(rows))
-        for figure, rows in figures.items()
-        if truth or figure not in AGAINST_FLOOR
+    return {
+        figure: coverage(figure, np.array(rows)) for figure, rows in figures.items()
     }
 
 
@@ -268,20 +132,26 @@ def coverage(figure, rows):
     return np.mean(inside) if len(value) else np.nan
 
 
-def means(n_runs):
-    """Return the coverage of the interval of a mean, for values of known mean."""
-    lines = []
+def others(n_runs):
+    """Yield the coverage of intervals that the truth above has no need of."""
     for name, (draw, mean) in MEANS.items():
-        held = []
         for n in (2, 5, 10, 30, 100):
             rng = np.random.default_rng(n)
             ends = [
                 intervals.of_mean(draw(rng, n), np.random.RandomState(run))
                 for run in range(n_runs)
             ]
-            held.append(f"{n} {np.mean([a <= mean <= b for a, b in ends]):.2f}")
-        lines.append(f"| mean of n {name} values | {n_runs} | | {', '.join(held)} |")
-    return lines
+            held = np.mean([low <= mean <= high for low, high in ends])
+            yield f"mean of {n} {name} values", held
+    for shift in (0.0, 0.5):
+        rows = []
+        for k in range(min(n_runs, 300)):
+            Z = np.random.default_rng(k).normal(size=(3, 200, 4))
+            codes = _Codes(Z[0] + shift, Z[1] + shift, Z[2])
+            found = _measure_mismatch(codes, 40, np.random.RandomState(k))
+            rows.append(found.discrepancy[1:5])
+        kind = "that differ" if shift else "alike"
+        yield f"latent discrepancy of codes {kind}", coverage("", np.array(rows))
 
 
 # ------------------------------------------------------------------------------ output
@@ -295,15 +165,47 @@ def read(path):
     return done
 
 
-def table(done, n_runs_of_means):
-    """Return the rates of all findings and the coverage of all intervals, as lines."""
-    lines = ["| cell | runs | findings | coverage |", "| --- | --- | --- | --- |"]
-    for name, runs in done.items():
-        found, held = summary(runs)
-        rates = ", ".join(f"{kind} {rate:.1%}" for kind, rate in found.items())
-        ends = ", ".join(f"{k} {v:.2f}" for k, v in held.items() if not np.isnan(v))
-        lines.append(f"| {name} | {len(runs)} | {rates} | {ends} |")
-    return [*lines, *means(n_runs_of_means)]
+def table_of_coverage(truth, n_runs_of_others):
+    """Return, by figure, the least, mean and greatest coverage over the cells."""
+    found = defaultdict(dict)
+    for cell, runs in truth.items():
+        for figure, held in coverages(runs).items():
+            if not np.isnan(held):
+                found[figure][cell.replace(", truth", "")] = held
+    yield "| interval of | least (cell) | mean | greatest |"
+    yield "| --- | --- | --- | --- |"
+    for figure, held in found.items():
+        least = min(held, key=held.get)
+        mean, most = np.mean([*held.values()]), max(held.values())
+        yield f"| {figure} | {held[least]:.2f} ({least}) | {mean:.2f} | {most:.2f} |"
+    for name, held in others(n_runs_of_others):
+        yield f"| {name} | | {held:.2f} | |"
+
+
+def table_of_findings(truth, faults):
+    """Return the largest rates under the truth, and the most frequent by fault."""
+    found = defaultdict(dict)
+    for cell, runs in truth.items():
+        for kind, rate in rates(runs).items():
+            found[kind][cell.replace(", truth", "")] = rate
+    n_runs = sum(map(len, truth.values()))
+    yield f"| finding, of the truth ({n_runs} runs of {len(truth)} cells) | largest |"
+    yield "| --- | --- |"
+    for kind, by_cell in found.items():
+        cell = max(by_cell, key=by_cell.get)
+        yield f"| {kind} | {by_cell[cell]:.1%} ({cell}) |"
+    yield f"| any other | {0:.1%} |"
+    by_size = defaultdict(dict)
+    for cell, runs in faults.items():
+        population, model, size = cell.split(", ")
+        first = next(iter(rates(runs).items()), ("none", 0))
+        by_size[f"{model}, {population}"][size] = f"{first[0]} {first[1]:.0%}"
+    sizes = list(dict.fromkeys(size for row in by_size.values() for size in row))
+    yield ""
+    yield f"| fault | {' | '.join(sizes)} |"
+    yield f"| --- |{' --- |' * len(sizes)}"
+    for fault, row in by_size.items():
+        yield f"| {fault} | {' | '.join(row.get(size, '') for size in sizes)} |"
 
 
 def main(arguments=None):
@@ -312,22 +214,34 @@ def main(arguments=None):
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--runs", type=int)
+    parser.add_argument("--fault-runs", type=int)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="")
     parser.add_argument("--file", type=Path, default=Path("calibration.jsonl"))
     options = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")
-    n_runs = options.runs or (3 if options.quick else 300)
+    options.runs = options.runs or (3 if options.quick else 300)
+    options.fault_runs = options.fault_runs or min(options.runs, 50)
     done = read(options.file)
     todo = {k: v for k, v in cells(options.quick).items() if options.only in k}
-    todo = {} if options.table else todo
-    for i, (name, cell) in enumerate(todo.items(), 1):
-        start = time.time()
-        for k in range(len(done[name]), n_runs):
-            found = run(name, k, *cell, 4 if options.quick else 40)
-            with options.file.open("a") as file:
-                file.write(json.dumps(found) + "\n")
-        print(f"{i} of {len(todo)}: {name}, {time.time() - start:.0f} s", flush=True)
-    print("\n".join(table(read(options.file), 20 if options.quick else 500)))
+    for i, (name, cell) in enumerate({} if options.table else todo.items(), 1):
+        make_runs(name, cell, len(done[name]), options)
+        print(f"{i} of {len(todo)}: {name}", flush=True)
+    done = read(options.file)
+    truth = {name: runs for name, runs in done.items() if ", truth, " in name}
+    faults = {name: runs for name, runs in done.items() if name not in truth}
+    print("\n".join(table_of_coverage(truth, 20 if options.quick else 500)))
+    print("\n".join(["", *table_of_findings(truth, faults)]))
+
+
+def make_runs(name, cell, n_done, options):
+    """Append the missing runs of a cell to the file."""
+    start, n_bootstrap = time.time(), 4 if options.quick else 40
+    parallel = Parallel(n_jobs=options.jobs, return_as="generator")
+    missing = range(n_done, n_runs_of(name, options))
+    for found in parallel(delayed(run)(name, k, *cell, n_bootstrap) for k in missing):
+        with options.file.open("a") as file:
+            file.write(json.dumps(found) + "\n")
+    print(f"{len(missing)} runs, {time.time() - start:.0f} s", end=", ", flush=True)
 
 
 if __name__ == "__main__":

@@ -236,7 +236,7 @@ class TestShow:
         start = head.index("meaning")
         assert {line[start - 2 : start] for line in body} == {"  "}
         assert all(line[start] != " " for line in body)
-        assert lines[-1] == "Nothing is wrong by these figures."
+        assert lines[-1] == "No finding passed its threshold."
 
     def test_a_frame(self, evaluation):
         pytest.importorskip("pandas")

@@ -6,27 +6,30 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import beta, fisher_exact
+from scipy.stats import beta, fisher_exact, hypergeom
 from sklearn.neighbors import NearestNeighbors
 
 from skvae import metrics
 from skvae._utils import intervals
-from skvae._utils.arrays import FloatArray
+from skvae._utils.arrays import FloatArray, as_rows
+from skvae._utils.random import draw_seed
 from skvae.evaluation._reading import as_numbers
 from skvae.evaluation._rows import EvaluationRow, FeatureSets, Sets, make_row
+from skvae.metrics.exact_copies import count_values
 
 # Held-out rows with such a ratio of distances to the two nearest training rows, or a
 # smaller one, are as many as this.
 NEAR_COPY_QUANTILE = 0.05
+_N_RELABELLINGS = 1999
 _LEVELS = (0.025, 0.975)
 
 
-class ExactCopies(NamedTuple):
-    """Samples that equal a training row."""
+class Copies(NamedTuple):
+    """Samples that equal a training row, or nearly do."""
 
     row: EvaluationRow
     p_value: float
-    """Of held-out rows being equal to samples as often."""
+    """Of rows that are new following the training rows so closely."""
 
 
 class SharedRows(NamedTuple):
@@ -44,8 +47,8 @@ class Copying(NamedTuple):
     """How near samples are to training rows."""
 
     closer_to_train: EvaluationRow
-    exact_copies: ExactCopies
-    near_copies: EvaluationRow
+    exact_copies: Copies
+    near_copies: Copies
     authenticity: EvaluationRow
     distances: tuple[EvaluationRow, ...]
     data_copying: EvaluationRow | None
@@ -55,7 +58,7 @@ class Copying(NamedTuple):
     @property
     def rows(self) -> tuple[EvaluationRow, ...]:
         """Those of the table."""
-        near = self.exact_copies.row, self.near_copies, self.authenticity
+        near = self.exact_copies.row, self.near_copies.row, self.authenticity
         last = (self.data_copying,) if self.data_copying else ()
         return (self.closer_to_train, *near, *self.distances, *last)
 
@@ -95,7 +98,7 @@ def _closer_to_train(sets: FeatureSets, rng: np.random.RandomState) -> Evaluatio
     )
 
 
-def _exact_copies(sets: Sets, rng: np.random.RandomState) -> ExactCopies:
+def _exact_copies(sets: Sets, rng: np.random.RandomState) -> Copies:
     def measure(samples: np.ndarray) -> metrics.ExactCopies:
         rows = as_numbers(sets.train, sets.test, samples)
         return metrics.exact_copies(*rows, random_state=rng)
@@ -112,21 +115,54 @@ def _exact_copies(sets: Sets, rng: np.random.RandomState) -> ExactCopies:
         intervals.of_share(copies.floor, copies.n_test),
         "samples that equal a training row",
     )
-    return ExactCopies(row, copies.p_value)
+    p_value = copies.p_value
+    if copies.floor > 0:
+        p_value = min(1.0, 2 * min(p_value, _p_value_of_frequencies(sets, rng)))
+    return Copies(row, p_value)
 
 
-def _near_copies(held_out: FloatArray, samples: FloatArray) -> EvaluationRow:
+def _p_value_of_frequencies(sets: Sets, rng: np.random.RandomState) -> float:
+    """Of two independent sets having frequencies of rows so much alike.
+
+    Draws of a model that knows how often each kind of row was in its training data
+    repeat these frequencies, those of a good model have an error of their own. Rows
+    are labelled anew as training rows or draws to see how large that is.
+    """
+    real, draws = as_numbers(sets.train, sets.more_draws)
+    rows = [as_rows(X, "X") for X in (real, draws)]
+    counts = count_values(rows)
+    together = counts.sum(axis=0)
+    single = together == 1
+    if single.any():  # as one kind
+        counts = np.c_[counts[:, ~single], counts[:, single].sum(axis=1)]
+        together = counts.sum(axis=0)
+    n, m = counts.sum(axis=1)
+    expected = together * n / (n + m)
+    labels = np.random.default_rng(draw_seed(rng)).multivariate_hypergeometric(
+        together, n, size=_N_RELABELLINGS, method="marginals"
+    )
+    squared = np.sum((labels - expected) ** 2 / together, axis=1)
+    own = np.sum((counts[0] - expected) ** 2 / together)
+    n_beyond = np.count_nonzero(squared <= own * (1 + 1e-9))
+    return (1 + n_beyond) / (1 + _N_RELABELLINGS)
+
+
+def _near_copies(held_out: FloatArray, samples: FloatArray) -> Copies:
     limit = np.quantile(held_out, NEAR_COPY_QUANTILE, method="inverted_cdf")
     n, n_below = len(held_out), np.count_nonzero(held_out <= limit)
-    return _share_row(
+    m, n_near = len(samples), np.count_nonzero(samples <= limit)
+    row = _share_row(
         "near_copies",
-        np.mean(samples <= limit),
-        len(samples),
+        n_near / m,
+        m,
         n_below / n,
         # Of the share below the limit, which is an order statistic, among all new rows.
         tuple(beta.ppf(_LEVELS, n_below, n + 1 - n_below)),
         "samples far nearer to one training row than to the next",
     )
+    # Of so many samples lying below the limit, if all rows are in random order.
+    p_value = hypergeom.cdf(n_below - 1, n + m, n, n_near + n_below - 1)
+    return Copies(row, float(p_value))
 
 
 def _authenticity(sets: FeatureSets) -> EvaluationRow:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from skvae._utils import intervals
 from skvae.evaluation._copying import Copying, SharedRows
-from skvae.evaluation._held_out import Likelihood, Reconstruction
+from skvae.evaluation._held_out import (
+    GaussianComparison,
+    Likelihood,
+    Reconstruction,
+)
 from skvae.evaluation._latents import Latents
 from skvae.evaluation._measurements import Measurements
 from skvae.evaluation._rows import EvaluationRow
-from skvae.metrics import PrecisionRecallDensityCoverage
+from skvae.evaluation._sample_findings import sample_findings, unseen
 
 # `fit` warns at the same share of active components; here the reconstructions must
 # suffer too, since unused components do no harm to a model that has enough.
@@ -24,10 +28,12 @@ MISMATCH_P_VALUE = 0.01
 # Near copies beyond those of held-out rows, which are 5 % by construction, that are too
 # many: the interval of independent samples does not lie above.
 NEAR_COPIES = 0.05
+NEAR_P_VALUE = 0.002
 COPY_P_VALUE = 0.01
+COPY_P_VALUE_OF_TABLES = 0.005
+# Beyond this share of held-out rows that equal a training row, copies are no news.
+REPEATED = 0.5
 SHARED_P_VALUE = 0.001
-# Half of what training rows score in place of samples.
-MANIFOLD_RATIO = 0.5
 # At 0.5 likelihoods do not tell training from held-out rows, at 1 they always do. On
 # digits, models stopped early score 0.7 and models trained longer 0.99.
 OVERFIT_SHARE = 0.85
@@ -36,16 +42,15 @@ OVERFIT_P_VALUE = 0.005
 
 def findings(measured: Measurements) -> Iterator[str]:
     """Yield a sentence with a remedy for everything that is wrong."""
-    reconstruction, likelihood, samples, copying, latents, of_draws, _ = measured
-    collapsed = list(_collapse(reconstruction, latents))
+    latents, copying = measured.latents, measured.copying
+    collapsed = list(_collapse(measured.reconstruction, latents))
     yield from collapsed
     if not collapsed:
-        yield from _mismatch(latents, samples["frechet_distance"])
+        yield from _mismatch(latents, measured.samples["frechet_distance"])
     yield from _shared_rows(copying.shared)
     yield from _copying(copying)
-    yield from _overfit(likelihood)
-    if not _are_like_data(of_draws, samples):
-        yield from _manifold(samples)
+    yield from _overfit(measured.likelihood)
+    yield from sample_findings(measured)
 
 
 def are_shared(shared: SharedRows) -> bool:
@@ -55,19 +60,21 @@ def are_shared(shared: SharedRows) -> bool:
 
 def not_judged(measured: Measurements) -> Iterator[str]:
     """Yield a sentence for every finding that could not have been made."""
-    n_test, samples = measured.n_test, measured.samples
-    nothing, everything = intervals.of_share(0.0, n_test), intervals.of_share(1, n_test)
-    floors = {name: samples[name].floor for name in ("recall", "precision", "coverage")}
-    blind = [
-        f"Low {name}"
-        for name, floor in floors.items()
-        if nothing[1] >= MANIFOLD_RATIO * floor
-    ]
+    n_test = measured.n_test
+    blind = list(unseen(measured))
+    everything = intervals.of_share(1, n_test)
     if measured.likelihood and everything[0] <= OVERFIT_SHARE:
         blind.append("Overfit")
     if blind:
         few = f"{n_test} held-out rows are too few"
         yield f"Not judged: {', '.join(blind)}; {few}. Hold out more rows."
+    repeated = measured.copying.exact_copies.row.floor
+    if repeated > REPEATED:
+        yield (
+            "Not judged: copies of a part of the rows; "
+            f"{repeated:.0%} of held-out rows equal a training row, as new rows do "
+            "where so few kinds are possible."
+        )
     if are_shared(measured.copying.shared):
         same = "training rows are among the held-out rows"
         yield f"Not judged: Copying, Overfit; {same}. Hold out other rows."
@@ -121,19 +128,21 @@ def _shared_rows(shared: SharedRows) -> Iterator[str]:
 
 
 def _copying(copying: Copying) -> Iterator[str]:
-    (exact, p_value), near = copying.exact_copies, copying.near_copies
+    exact, p_value = copying.exact_copies
+    near, near_p_value = copying.near_copies
     remedy = (
         "Do not publish them as new data. Use a smoother latent density (fewer "
         "components, a larger bandwidth), a smaller network, early_stopping=True or "
         "more rows."
     )
-    if p_value <= COPY_P_VALUE:
+    repeats = exact.floor > 0  # of rows that are new
+    if p_value <= (COPY_P_VALUE_OF_TABLES if repeats else COPY_P_VALUE):
         yield (
             f"Copying: {_percent(exact.value)} of the samples equal a training row, "
-            f"{_percent(exact.floor)} of held-out rows, and they repeat training rows "
-            f"more often than held-out ones (p = {p_value:.2g}). {remedy}"
+            f"{_percent(exact.floor)} of held-out rows, and they follow the training "
+            f"rows more closely than new rows do (p = {p_value:.2g}). {remedy}"
         )
-    elif near.low > near.floor + NEAR_COPIES:
+    elif near.low > near.floor + NEAR_COPIES and near_p_value <= NEAR_P_VALUE:
         yield (
             f"Copying: {near.value:.0%} of the samples are near copies of a training "
             f"row, as only {near.floor:.0%} of held-out rows are. {remedy}"
@@ -147,62 +156,31 @@ def _percent(share: float) -> str:
 def _overfit(likelihood: Likelihood | None) -> Iterator[str]:
     if likelihood is None:
         return
-    score, likely, gaussian_score, p_value, _ = likelihood
+    score, likely, gaussians, _ = likelihood
     told = likely.low > OVERFIT_SHARE
-    lost = p_value <= OVERFIT_P_VALUE and gaussian_score < score.floor
-    if told or lost:
-        reason = (
+    worse_than = [
+        gaussian
+        for gaussian in gaussians
+        if gaussian.p_value <= OVERFIT_P_VALUE and gaussian.train < score.floor
+    ]
+    if told or worse_than:
+        yield (
+            f"Overfit: {_reason(likely, [] if told else worse_than)} (mean "
+            f"log-likelihood {score.floor:.1f} on training, {score.value:.1f} on "
+            "held-out rows). Use early_stopping=True, a smaller network, more "
+            "regularisation (reg_covar in a GaussianMixture) or more rows."
+        )
+
+
+def _reason(likely: EvaluationRow, worse_than: list[GaussianComparison]) -> str:
+    if not worse_than:
+        return (
             f"a training row is more likely than a held-out one in {likely.value:.0%} "
             "of pairs"
-            if told
-            else "held-out rows are less likely than under one Gaussian with one "
-            f"variance ({gaussian_score:.1f} nats, p = {p_value:.2g})"
         )
-        yield (
-            f"Overfit: {reason} (mean log-likelihood {score.floor:.1f} on training, "
-            f"{score.value:.1f} on held-out rows). Use early_stopping=True, a smaller "
-            "network, more regularisation (reg_covar in a GaussianMixture) or more "
-            "rows."
-        )
-
-
-def _manifold(samples: Mapping[str, EvaluationRow]) -> Iterator[str]:
-    precision, recall = samples["precision"], samples["recall"]
-    coverage = samples["coverage"]
-    if _is_low(recall):
-        yield (
-            f"Low recall: samples reach {recall.value:.0%} of held-out rows, training "
-            f"rows reach {recall.floor:.0%}: the samples are blurred, or kinds of rows "
-            "are missing. Train longer, use more components or a larger network, and "
-            "a learned scale; where the noise belongs to the data, "
-            "sample(mean=False)."
-        )
-    elif _is_low(coverage):
-        yield (
-            f"Low coverage: {coverage.value:.0%} of held-out rows have a sample in "
-            f"their neighbourhood, {coverage.floor:.0%} a training row: the samples "
-            "leave out what is frequent. Train longer, use more components or a larger "
-            "network; where the noise belongs to the data, sample(mean=False)."
-        )
-    if _is_low(precision):
-        yield (
-            f"Low precision: {precision.value:.0%} of the samples lie where held-out "
-            f"rows do, {precision.floor:.0%} of training rows: samples fall outside "
-            "the data. Fit the latent density to the codes "
-            "(latent_density=GaussianMixture(10)), or give a mixture more components."
-        )
-
-
-def _are_like_data(
-    of_draws: PrecisionRecallDensityCoverage | None,
-    samples: Mapping[str, EvaluationRow],
-) -> bool:
-    """Tell whether samples lack only the noise that belongs to the data."""
-    return of_draws is not None and all(
-        getattr(of_draws, name) >= MANIFOLD_RATIO * samples[name].floor
-        for name in ("precision", "recall", "coverage")
+    best = max(worse_than, key=lambda gaussian: gaussian.test)
+    return (
+        f"held-out rows are less likely than under {best.name} fitted to the training "
+        f"rows ({best.test:.1f} nats, p = {best.p_value:.2g}), and training rows are "
+        "not"
     )
-
-
-def _is_low(row: EvaluationRow) -> bool:
-    return row.high < MANIFOLD_RATIO * row.floor

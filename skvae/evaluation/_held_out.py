@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.covariance import LedoitWolf
 
 from skvae._utils import intervals
 from skvae._utils.arrays import FloatArray, as_rows
@@ -23,6 +26,10 @@ from skvae.pipeline._abilities import (
     to_last_step,
 )
 
+LogDensity = Callable[[FloatArray], FloatArray]
+# A full covariance of more is too large to invert in passing.
+_MOST_FEATURES = 1000
+
 
 class Reconstruction(NamedTuple):
     """The error of reconstructions."""
@@ -32,15 +39,28 @@ class Reconstruction(NamedTuple):
     """Root mean squared error of the mean training row in their place."""
 
 
+class GaussianComparison(NamedTuple):
+    """The log-likelihood against that of a Gaussian fitted to the training rows."""
+
+    name: str
+    train: float
+    """Mean log density of training rows."""
+    test: float
+    """Mean log density of held-out rows."""
+    p_value: float
+    """Of held-out rows that follow the model being as much likelier under it.
+
+    It is corrected for the number of Gaussians.
+    """
+
+
 class Likelihood(NamedTuple):
     """The likelihood, and how well it tells training from held-out rows."""
 
     score: EvaluationRow
     train_more_likely: EvaluationRow
-    gaussian_score: float
-    """Mean log density under a Gaussian with one variance; nan for discrete data."""
-    gaussian_p_value: float
-    """Of held-out rows that follow the model being as much likelier under it."""
+    gaussians: tuple[GaussianComparison, ...]
+    """Comparisons with Gaussians; none for discrete data."""
     effective_sample_size: EvaluationRow | None
     """Of importance samples; None for an exact density."""
 
@@ -76,11 +96,11 @@ def measure_likelihood(
     """Measure the likelihood; None if there is none."""
     if not can_score(estimator):
         return None
-    units, rows = "in units of X", (sets.train_part, sets.test)
+    units, rows = "in units of X", (sets.train_part, sets.test, sets.train)
     if not (only_rescales(estimator) or is_discrete(estimator)):
         rows = tuple(to_last_step(estimator, X) for X in rows)
         estimator, units = last_step(estimator), "in the last step's units"
-    of_train, of_test = (log_likelihoods(estimator, X) for X in rows)
+    of_train, of_test = (log_likelihoods(estimator, X) for X in rows[:2])
     train, test = of_train.values, of_test.values
     sizes = sample_size_row(of_test, standard_error(test))
     score = make_row(
@@ -91,13 +111,8 @@ def measure_likelihood(
         "higher",
         f"mean over held-out rows, nats, {units}",
     )
-    if is_discrete(estimator):
-        return Likelihood(score, _train_more_likely(train, test), np.nan, np.nan, sizes)
-    gaussian = _gaussian_log_density(*rows)
-    # Under the model, a likelihood ratio above 1 / p has a probability of at most p.
-    p_value = np.exp(min(0.0, np.sum(test - gaussian)))
-    more_likely = _train_more_likely(train, test)
-    return Likelihood(score, more_likely, gaussian.mean(), float(p_value), sizes)
+    gaussians = () if is_discrete(estimator) else _compare_gaussians(*rows, test)
+    return Likelihood(score, _train_more_likely(train, test), gaussians, sizes)
 
 
 def root_mean_square(X: FloatArray) -> float:
@@ -127,11 +142,50 @@ def _train_more_likely(train: FloatArray, test: FloatArray) -> EvaluationRow:
     )
 
 
-def _gaussian_log_density(train: Any, test: Any) -> FloatArray:
-    """Log density of `test` under the one-variance Gaussian of `train`, row by row."""
-    train, test = as_rows(train, "X_train"), as_rows(test, "X_test")
-    variance = train.var(axis=0).mean()
+def _compare_gaussians(
+    train_part: Any, test: Any, train: Any, scores: FloatArray
+) -> tuple[GaussianComparison, ...]:
+    """Compare the scores of held-out rows with those of Gaussians of training rows.
+
+    Under the model, the ratio of another density's likelihood to its own is above 1 / p
+    with a probability of at most p (Markov's inequality), whatever the number of rows.
+    """
+    part, test = as_rows(train_part, "X_train"), as_rows(test, "X_test")
+    gaussians = dict(_gaussians(as_rows(train, "X_train")))
+    found = []
+    for name, gaussian in gaussians.items():
+        of_test = gaussian(test)
+        ratio = np.sum(of_test - scores) - np.log(len(gaussians))
+        p_value = float(np.exp(-max(ratio, 0.0)))
+        means = float(gaussian(part).mean()), float(of_test.mean())
+        found.append(GaussianComparison(name, *means, p_value))
+    return tuple(found)
+
+
+def _gaussians(train: FloatArray) -> Iterator[tuple[str, LogDensity]]:
+    """Yield Gaussians of the training rows: one variance, and a full covariance.
+
+    The latter is shrunk as by Ledoit and Wolf 2004, J. Multivariate Analysis 88.
+    """
+    mean, variance = train.mean(axis=0), train.var(axis=0).mean()
     if variance <= 0:
-        return np.full(len(test), np.nan)
-    squared = np.square(test - train.mean(axis=0)) / variance
-    return -0.5 * (squared + np.log(2 * np.pi * variance)).sum(axis=1)
+        return
+    yield (
+        "one Gaussian with one variance",
+        partial(_log_density, mean, np.full(len(mean), np.sqrt(variance))),
+    )
+    if not 1 < len(mean) <= _MOST_FEATURES:
+        return
+    covariance = LedoitWolf().fit(train).covariance_
+    variances, axes = np.linalg.eigh(covariance)
+    if variances[0] > 0:
+        yield (
+            "one Gaussian with a full covariance",
+            lambda X: _log_density(mean @ axes, np.sqrt(variances), X @ axes),
+        )
+
+
+def _log_density(mean: FloatArray, scale: FloatArray, X: FloatArray) -> FloatArray:
+    """Log density of independent normal columns, row by row."""
+    squared = np.square((X - mean) / scale)
+    return -0.5 * (squared + np.log(2 * np.pi)).sum(axis=1) - np.log(scale).sum()

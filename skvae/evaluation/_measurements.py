@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skvae._utils.arrays import column_names
+from skvae.evaluation._columns import Columns, measure_columns
 from skvae.evaluation._copying import Copying, measure_copying
+from skvae.evaluation._correlations import Correlations, measure_correlations
 from skvae.evaluation._held_out import (
     Likelihood,
     Reconstruction,
@@ -14,11 +17,14 @@ from skvae.evaluation._held_out import (
     measure_reconstruction,
 )
 from skvae.evaluation._latents import Latents, measure_latents
+from skvae.evaluation._modes import Modes, measure_modes
+from skvae.evaluation._real import compare
 from skvae.evaluation._rows import EvaluationRow, Sets, map_sets
 from skvae.evaluation._samples import measure_samples
 from skvae.metrics import (
     FeatureMap,
     PrecisionRecallDensityCoverage,
+    one_nearest_neighbour_accuracy,
     precision_recall_density_coverage,
 )
 
@@ -33,6 +39,13 @@ class Measurements(NamedTuple):
     latents: Latents | None
     of_draws: PrecisionRecallDensityCoverage | None
     """Of samples with observation noise; None if the samples have it."""
+    accuracy_of_draws: float
+    """Nearest-neighbour accuracy of samples with observation noise."""
+    modes: Modes
+    columns: Columns
+    correlations: Correlations
+    column_names: list[str] | None
+    """Of the features, where these are the columns of a data frame."""
     n_test: int
 
     @property
@@ -42,9 +55,12 @@ class Measurements(NamedTuple):
         if self.reconstruction:
             rows.append(self.reconstruction.error)
         if self.likelihood:
-            score, likely, *_, sizes = self.likelihood
+            score, likely, _, sizes = self.likelihood
             rows += (score, sizes, likely) if sizes else (score, likely)
-        rows += *self.samples.values(), *self.copying.rows
+        rows += *self.samples.values(), self.modes.left_out, self.columns.distance
+        if self.correlations.loss:
+            rows.append(self.correlations.loss)
+        rows += self.copying.rows
         if self.latents:
             rows.append(self.latents.active_components)
             if self.latents.mismatch:
@@ -72,9 +88,13 @@ def measure(
     latents = measure_latents(
         estimator, sets, features, mapped.test, floor, mean, n_bootstrap, rng
     )
-    of_draws = None
+    of_draws, accuracy = None, samples["nearest_neighbour_accuracy"].value
     if sets.draws is not sets.samples:
         of_draws = precision_recall_density_coverage(mapped.test, mapped.draws)
+        accuracy = one_nearest_neighbour_accuracy(
+            mapped.test, mapped.draws, random_state=rng
+        ).value
+    rows = compare(mapped, rng)
     return Measurements(
         reconstruction,
         likelihood,
@@ -82,5 +102,10 @@ def measure(
         copying,
         latents,
         of_draws,
+        accuracy,
+        measure_modes(rows, sets.test_index, rng),
+        measure_columns(rows),
+        measure_correlations(rows),
+        column_names(sets.train) if features is None else None,
         len(mapped.test),
     )

@@ -53,6 +53,12 @@ def _codes(column: np.ndarray) -> np.ndarray:
         return np.unique(column.astype(str), return_inverse=True)[1].astype(np.float64)
 
 
+def repeat(X: np.ndarray) -> bool:
+    """Tell whether rows, such as those of categories, are half repetitions or more."""
+    (numbers,) = as_numbers(X)
+    return 2 * len({row.tobytes() for row in numbers}) <= len(numbers)
+
+
 def is_numeric(X: Any) -> bool:
     """Tell whether rows hold numbers only."""
     return to_array(X).dtype != object

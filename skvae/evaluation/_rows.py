@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skvae._utils.arrays import FloatArray, column_names
+from skvae._utils.arrays import FloatArray, IntArray, column_names
 from skvae.metrics import FeatureMap
 from skvae.scorers._reference import feature_rows, to_array
 from skvae.scorers._units import warn_of_units
@@ -31,6 +31,7 @@ class EvaluationRow(NamedTuple):
     """In words."""
 
 
+_MOST_DRAWS = 2000
 NO_INTERVAL = (np.nan, np.nan)
 
 
@@ -62,6 +63,8 @@ class Sets(NamedTuple):
     """Generated rows with observation noise, as held-out rows have it."""
     more_draws: np.ndarray
     """More of them, to find rare copies and those among rows that repeat."""
+    test_index: IntArray
+    """Numbers of the held-out rows among those that were given."""
 
 
 class FeatureSets(NamedTuple):
@@ -72,6 +75,8 @@ class FeatureSets(NamedTuple):
     train_part: FloatArray
     samples: FloatArray
     draws: FloatArray
+    more_draws: FloatArray
+    """At most 2,000; no more than `draws` where mapping them may take long."""
 
 
 def map_sets(sets: Sets, features: FeatureMap | None) -> FeatureSets:
@@ -84,7 +89,10 @@ def map_sets(sets: Sets, features: FeatureMap | None) -> FeatureSets:
     ]
     if features is None and to_array(sets.train).ndim == 2:
         warn_of_units(mapped[0], columns, "X_train")
-    if sets.draws is sets.samples:
-        return FeatureSets(*mapped, draws=mapped[-1])
-    draws = feature_rows(sets.draws, features, "the samples", columns)
-    return FeatureSets(*mapped, draws)
+    draws = mapped[-1]
+    if sets.draws is not sets.samples:
+        draws = feature_rows(sets.draws, features, "the samples", columns)
+    more = draws
+    if features is None:
+        more = feature_rows(sets.more_draws[:_MOST_DRAWS], None, "the samples")
+    return FeatureSets(*mapped, draws, more)

@@ -17,7 +17,7 @@ from skvae._utils.validation import check_boolean, check_integer, plain
 from skvae._utils.warn import warn
 from skvae.evaluation._findings import are_shared, findings, not_judged
 from skvae.evaluation._measurements import measure
-from skvae.evaluation._reading import read_rows
+from skvae.evaluation._reading import read_rows, repeat
 from skvae.evaluation._rows import EvaluationRow, Sets
 from skvae.pipeline._abilities import can_sample, last_step
 from skvae.pipeline.sampling import chosen_model
@@ -27,6 +27,7 @@ from skvae.scorers._samples import draw_samples
 _OWNER = "evaluate"
 _MAX_SAMPLES = 2000
 _MAX_CALLS = 10
+_MAX_CALLS_OF_TABLES = 20
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Evaluation:
     rows : tuple of EvaluationRow
         Named tuples (figure, value, low, high, floor, better, meaning).
     findings : tuple of str
-        What is wrong, each with its remedy; empty if nothing is.
+        What is wrong, each with its remedy; empty if no finding passed its threshold.
     n_train : int
         Training rows.
     n_test : int
@@ -92,7 +93,7 @@ class Evaluation:
             f"{self.model}: {self.n_train} training rows, {self.n_test} held-out rows, "
             f"{self.n_samples} samples"
         )
-        said = self.findings or ("Nothing is wrong by these figures.",)
+        said = self.findings or ("No finding passed its threshold.",)
         return "\n".join([title, "", *_table(self.rows), "", *said, *self.not_judged])
 
 
@@ -169,6 +170,12 @@ def evaluate(
     leaves out what a small number of samples adds; what few held-out rows add is in its
     floor, too.
 
+    A finding needs an effect of some size and, where it compares samples, a p-value or
+    an interval that rules out chance. Some compare parts of the data, and are corrected
+    for the number of parts. One half of the training rows then chooses what is looked
+    at, while the other half and the held-out rows are compared with draws (up to 2,000
+    of them if there is no `features` map), which have the observation noise.
+
     The findings and their thresholds:
 
     - *Posterior collapse*: at most a quarter of the components is active, or the error
@@ -181,30 +188,50 @@ def evaluate(
     - *Shared rows*: more held-out rows equal a training row than other training rows do
       (p <= 0.001); also a warning.
     - *Copying*: samples equal training rows more often than held-out ones (p <= 0.01,
-      `skvae.metrics.exact_copies`; up to 2,000 draws are made for this). Or near copies
-      are too many: samples whose distance to their nearest training row, over that to
-      its second nearest, is as small as that of 5 % of held-out rows. Reported where
-      the interval of their share lies above the floor by more than 5 %.
+      `skvae.metrics.exact_copies`; up to 2,000 draws are made for this). Where rows
+      repeat, as in tables of categories, also if the frequencies of rows are nearer to
+      those of the training rows than two independent sets are to each other (up to 20
+      times as many draws; p <= 0.005 for both). Or near copies are too many: samples
+      whose distance to their nearest training row, over that to its second nearest, is
+      as small as that of 5 % of held-out rows. Reported where the interval of their
+      share lies above the floor by more than 5 % (and p <= 0.002).
     - *Overfit*: the interval of the share of pairs in which a training row is more
       likely than a held-out row lies above 0.85 (0.5 if the two do not differ; on the
       digits of scikit-learn, models that were stopped early score 0.7 and those that
       were not 0.99); or held-out rows are so much less likely than under a Gaussian
-      with one variance, fitted to the training rows, as rows that follow the model are
-      with a probability of 0.005, and training rows are not.
+      that is fitted to the training rows, with one variance or with a full covariance
+      (up to 1,000 features), as rows that follow the model are with a probability of
+      0.005, and training rows are not.
     - *Low recall*, *low coverage*, *low precision*: the interval lies below half of the
       floor; not where draws with the observation noise reach half of all floors, so
       that the noise alone is missing.
+    - *Missing modes*: of a bin of k-means on training rows (at most 50), samples have
+      less than a third of the share that real rows have (Fisher's test, p <= 0.001).
+    - *Wrong columns*: values of a column are off by more than 0.6 standard deviations
+      on average, or spread less than half as much (Kolmogorov-Smirnov tests of the
+      values and of their distances from the median, p <= 0.001). Columns of which 85 %
+      or so of the values are one are measured in the usual standard deviation.
+    - *Lost correlations*: of the correlation of a column with the one that it depends
+      on most, above 0.5 in ranks, samples have less than half (Fisher's z,
+      p <= 0.001).
+    - *Samples differ*: if no other of samples is found, and a nearest-neighbour
+      classifier of samples and held-out rows is right more often by 0.25 than one of
+      training and held-out rows, or than 0.5.
 
     Findings that too few or shared rows would hide are in `not_judged`.
 
     A density with a kernel at every training row, such as `KernelDensity`, always
     overfits in this sense.
 
+    A model that has learned the frequencies of a table with few kinds of rows by heart
+    is a good model and a copier at once; it is called a copier.
+
     References
     ----------
     Meehan, Chaudhuri and Dasgupta 2020, arXiv:2004.05675, for the comparison of samples
     with held-out rows. Yeom et al. 2018, Privacy risk in machine learning,
-    arXiv:1709.01604, for likelihoods that reveal training rows.
+    arXiv:1709.01604, for likelihoods that reveal training rows. Richardson and Weiss
+    2018, On GANs and GMMs, arXiv:1805.12462, for bins that samples leave out.
 
     Examples
     --------
@@ -230,8 +257,9 @@ def evaluate(
     rng = np.random.RandomState(seed)
     sample_seed = int(rng.randint(2**31 - 1))
     drawn = _sample(to_array(train), estimator, n, mean, sample_seed, rng)
-    test, train_part = _at_most(test, max(n, 2), rng), _at_most(train, n, rng)
-    sets = Sets(train, test, train_part, *drawn)
+    test, index = _at_most(max(n, 2), rng, test, np.arange(len(test)))
+    (train_part,) = _at_most(n, rng, train)
+    sets = Sets(train, test, train_part, *drawn, index)
     measured = measure(estimator, sets, features, mean, n_bootstrap, rng, seed)
     sizes = len(train), len(sets.test), n
     if are_shared(measured.copying.shared):
@@ -277,17 +305,26 @@ def _sample(
     samples = draws = draw(mean, seed)
     if mean and "mean" in signature(last_step(estimator).sample).parameters:
         draws = draw(False, seed)
-    wanted = min(2 * len(train), _MAX_SAMPLES)
-    n_calls = min(_MAX_CALLS, wanted // len(draws))
+    n_calls = _n_more_calls(train, n)
     more = [draw(False, int(s)) for s in rng.randint(2**31 - 1, size=n_calls)]
-    return _at_most(samples, len(train), rng), draws, np.concatenate([draws, *more])
+    (samples,) = _at_most(len(train), rng, samples)
+    return samples, draws, np.concatenate([draws, *more])
 
 
-def _at_most(X: Any, n: int, rng: np.random.RandomState) -> Any:
-    """Draw n rows of an array or frame where there are more."""
-    if len(X) <= n:
-        return X
-    return resample(X, replace=False, n_samples=n, random_state=rng)
+def _n_more_calls(train: np.ndarray, n: int) -> int:
+    """Return how often to sample more rows, which only copies need."""
+    if repeat(train[:_MAX_SAMPLES]):
+        # Frequencies of kinds of rows show what a model has learned by heart.
+        return min(_MAX_CALLS_OF_TABLES, _MAX_CALLS_OF_TABLES * len(train) // n)
+    return min(_MAX_CALLS, _MAX_SAMPLES // n)
+
+
+def _at_most(n: int, rng: np.random.RandomState, *sets: Any) -> tuple[Any, ...]:
+    """Draw n rows, the same ones of all arrays and frames, where there are more."""
+    if len(sets[0]) <= n:
+        return sets
+    found = resample(*sets, replace=False, n_samples=n, random_state=rng)
+    return tuple(found) if len(sets) > 1 else (found,)
 
 
 def _name(estimator: Any) -> str:

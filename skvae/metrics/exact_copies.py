@@ -111,7 +111,7 @@ def exact_copies(
     generated = as_rows(X_generated, "X_generated")
     check_same_width(train.shape[1], generated.shape[1], ("X_train", "X_generated"))
     dtype = _narrowest(X_train, X_test, X_generated)
-    counts = _count_values([X.astype(dtype) for X in (train, test, generated)])
+    counts = count_values([X.astype(dtype) for X in (train, test, generated)])
     in_train, in_test, in_generated = counts
     n, n_test, m = counts.sum(axis=1)
     seen = in_train > 0
@@ -139,7 +139,7 @@ def _narrowest(*sets: ArrayLike | Tensor) -> np.dtype:
     return min(floating, key=lambda dtype: dtype.itemsize, default=np.dtype(float))
 
 
-def _count_values(sets: list[FloatArray]) -> IntArray:
+def count_values(sets: list[FloatArray]) -> IntArray:
     """Count every row that occurs, by set; shape (3, n_values)."""
     tolerance = _RESOLUTION * sets[0].std(axis=0, dtype=np.float64)
     pooled = np.vstack(sets)
