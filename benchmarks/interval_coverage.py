@@ -57,7 +57,7 @@ def run(name, k, real, model, d, n_test, n_samples):
     rng = np.random.default_rng([zlib.crc32(name.encode()), k])
     test, train = real(rng, n_test, d), real(rng, n_samples, d)
     samples = model(rng, n_samples, d)
-    sets = FeatureSets(train, test, train, samples, samples)
+    sets = FeatureSets(train, test, train, *[samples] * 3)
     rows = measure_samples(sets, 40, np.random.RandomState(k), k)
     return {
         figure: [float(f"{x:.6g}") for x in row[1:4]] for figure, row in rows.items()

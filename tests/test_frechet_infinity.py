@@ -49,7 +49,9 @@ class TestRow:
         assert row.better == "lower"
 
     def test_of_sets_is_that_of_the_function(self):
-        sets = FeatureSets(*np.split(self.X, [60, 120, 180]), self.X[180:])
+        sets = FeatureSets(
+            *np.split(self.X, [60, 120, 180]), self.X[180:], self.X[180:]
+        )
         near = make_row("frechet_distance", 2.0, (1.0, 4.0), 1.0, "lower", "")
         row = _infinity(near, sets, 5)
         options = {
@@ -88,7 +90,7 @@ def test_interval_covers_the_mean_over_runs(d, n, m):
             frechet, value, (X, Y), 40, np.random.RandomState(seed)
         )
         near = make_row("frechet_distance", value[0], (low[0], high[0]), 0, "", "")
-        rows.append(_infinity(near, FeatureSets(X, X, Y, Y, Y), seed)[1:4])
+        rows.append(_infinity(near, FeatureSets(X, X, Y, Y, Y, Y), seed)[1:4])
     value, low, high = np.transpose(rows)
     covered = int(np.sum((low <= value.mean()) & (value.mean() <= high)))
     assert binomtest(covered, 200, 0.92, "less").pvalue > 0.05

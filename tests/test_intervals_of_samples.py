@@ -22,7 +22,7 @@ def test_of_all_figures_of_samples(d, n):
     for seed in range(N_RUNS):
         rng = np.random.default_rng(seed)
         test, train, samples = rng.normal(size=(3, n, d))
-        sets = FeatureSets(train, test, train, samples, samples)
+        sets = FeatureSets(train, test, train, *[samples] * 3)
         runs.append(measure_samples(sets, 40, np.random.RandomState(seed), seed))
     for figure in runs[0]:
         rows = [run[figure] for run in runs]
@@ -36,7 +36,7 @@ def test_of_all_figures_of_samples(d, n):
 
 def test_of_a_discrepancy_are_moved_to_the_unbiased_value():
     test, train, samples = np.random.default_rng(0).normal(size=(3, 40, 10))
-    sets = FeatureSets(train, test, train, samples, samples)
+    sets = FeatureSets(train, test, train, *[samples] * 3)
     rows = measure_samples(sets, 40, np.random.RandomState(0), 0)
     row = rows["maximum_mean_discrepancy"]
     assert row.value == maximum_mean_discrepancy(test, samples).value

@@ -28,6 +28,17 @@ MODELS = [
 ]
 
 
+def exact_score(model, rows):
+    """Return the score, where few importance samples are too noisy that of many.
+
+    Noise depends on the content of rows, and a few rows of a hardly trained model with
+    predicted scales are 50 nats apart from one set of samples to the next.
+    """
+    if getattr(model.likelihood, "scale", None) != "predicted":
+        return model.score(rows)
+    return np.mean(model.score_samples(rows, n_importance_samples=2000))
+
+
 def rms(rows):
     return np.sqrt(np.mean(np.square(rows)))
 
@@ -41,20 +52,20 @@ def test_units_change_nothing(model, unit):
         back = scaled.reconstruct(unit * X) / unit
     model.fit(X)
     assert rms(back - X) == pytest.approx(rms(plain - X), rel=0.01)
-    before = model.score(X)
-    after = model.fit(unit * X).score(unit * X) + X.shape[1] * np.log(unit)
+    before = exact_score(model, X)
+    after = exact_score(model.fit(unit * X), unit * X) + X.shape[1] * np.log(unit)
     assert after == pytest.approx(before, abs=0.5)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=str)
 @pytest.mark.parametrize("offset", [1e5, -1e8])
 def test_offsets_change_nothing(model, offset):
-    plain, before = rms(model.fit(X).reconstruct(X) - X), model.score(X)
+    plain, before = rms(model.fit(X).reconstruct(X) - X), exact_score(model, X)
     Y = X + offset
     moved = model.fit(Y)
     assert moved.reconstruct(Y).dtype == np.float64
     assert rms(moved.reconstruct(Y) - Y) == pytest.approx(plain, rel=0.1)
-    assert moved.score(Y) == pytest.approx(before, abs=0.3)
+    assert exact_score(moved, Y) == pytest.approx(before, abs=0.3)
     samples = moved.sample(500, random_state=0)
     np.testing.assert_allclose(samples.mean(0) - offset, X.mean(0), atol=2.0)
     assert len(np.unique(samples[:, 0])) == 500

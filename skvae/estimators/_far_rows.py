@@ -82,8 +82,8 @@ def _guesses(joint: Joint, noise: Tensor) -> list[Tensor]:
     shares = _SHARES.to(code).reshape(-1, 1, 1)
     sphere = noise / noise.square().mean(-1, keepdim=True).sqrt()
     distance = _distance(joint.modules[0], joint.x).clamp(_LEAST_RADIUS, 1e6)
-    powers = torch.linspace(0, 1, _N_RADII, device=code.device).reshape(-1, 1, 1)
-    radii = _LEAST_RADIUS * distance.to(code).unsqueeze(-1) ** powers
+    powers = torch.linspace(0, 1, _N_RADII, dtype=code.dtype, device=code.device)
+    radii = _LEAST_RADIUS * distance.to(code).unsqueeze(-1) ** powers.reshape(-1, 1, 1)
     return [shares * code, noise, *(radius * sphere for radius in radii)]
 
 

@@ -17,6 +17,7 @@ from skvae._utils.validation import check_boolean, check_integer, plain
 from skvae._utils.warn import warn
 from skvae.evaluation._findings import are_shared, findings, not_judged
 from skvae.evaluation._measurements import measure
+from skvae.evaluation._printing import as_frame, as_lines, number
 from skvae.evaluation._reading import read_rows, repeat
 from skvae.evaluation._rows import EvaluationRow, Sets
 from skvae.pipeline._abilities import can_sample, last_step
@@ -79,14 +80,7 @@ class Evaluation:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise ImportError(
-                "to_frame needs pandas, which is not installed. Install it with "
-                "`pip install pandas`, or read the rows."
-            ) from None
-        return pandas.DataFrame(list(self.rows)).set_index("figure")
+        return as_frame(self.rows)
 
     def __str__(self) -> str:
         title = (
@@ -333,28 +327,10 @@ def _name(estimator: Any) -> str:
 
 
 def _table(rows: Iterable[EvaluationRow]) -> list[str]:
-    head = ("figure", "value", "95% interval", "floor", "better", "meaning")
-    cells = [head]
+    cells = [("figure", "value", "95% interval", "floor", "better", "meaning")]
     for row in rows:
-        interval = f"{_number(row.low)} to {_number(row.high)}"
+        interval = f"{number(row.low)} to {number(row.high)}"
         interval = "" if math.isnan(row.low) else interval
-        numbers = _number(row.value), interval, _number(row.floor)
+        numbers = number(row.value), interval, number(row.floor)
         cells.append((row.figure, *numbers, row.better, row.meaning))
-    widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
-    numeric = (1, 2, 3)
-    return [
-        "  ".join(
-            cell.rjust(width) if i in numeric else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return ""
-    if abs(value) >= 1e7:
-        return f"{value:.3g}"
-    whole = 1000 <= abs(value) < 1e6
-    return f"{value:.0f}" if whole else f"{value:#.3g}".rstrip(".")
+    return as_lines(cells, (1, 2, 3))
