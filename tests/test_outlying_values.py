@@ -1,5 +1,6 @@
 """Values far from all others are drawn in before training, and said."""
 
+import re
 import warnings
 
 import numpy as np
@@ -55,6 +56,54 @@ def test_rare_values_are_no_outliers():
     assert without_outliers(X, GAUSSIAN) is X
     with pytest.warns(UserWarning, match="Column 1 "):
         without_outliers(spoilt(X, -9999, column=1), GAUSSIAN)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.005, 0.009])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+def test_events_in_less_than_a_hundredth_of_the_rows_are_kept(share, dtype):
+    X = (200 * (np.random.default_rng(0).random((1000, 5)) < share)).astype(dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # also those of NumPy
+        assert without_outliers(X, GAUSSIAN) is X
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_rare_events_have_a_unit_of_their_own(unit):
+    X = np.random.default_rng(0).normal(size=(1000, 3))
+    X[:, 0] = 0
+    X[10:18, 0] = unit * np.arange(1, 9)
+    assert without_outliers(X, GAUSSIAN) is X
+    with pytest.warns(UserWarning, match="Column 0 .* in row 30, "):
+        drawn_in = without_outliers(spoilt(X, 1200 * max(unit, 1), 30, 0), GAUSSIAN)
+    assert drawn_in[30, 0] <= 7 * max(unit, 1)  # two are left out
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.4])
+@pytest.mark.parametrize("value", [-9999.0, 1e10])
+def test_codes_of_missing_values_in_many_rows_are_said(share, value):
+    X = rows(n=500)
+    X[: int(500 * share), 2] = value
+    message = re.escape(f"the value {value:.6g} in {share:.0%} of the rows")
+    with pytest.warns(UserWarning, match=f"Column 2 of X has {message}.*impute"):
+        assert without_outliers(X, GAUSSIAN) is X
+    frame = pd.DataFrame(X, columns=[*"abcde"])
+    with pytest.warns(UserWarning, match="Column 'c' of X"):
+        VAE(2, network=MLP((8,)), max_epochs=1).fit(frame)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_repeated_values_are_no_codes(seed):
+    rng = np.random.default_rng(seed)
+    shape = (1000, 4)
+    is_zero = rng.random(shape) < rng.choice([0.02, 0.05, 0.3, 0.6])
+    inflated = np.where(is_zero, 0, rng.lognormal(5, 0.5, shape))
+    events = np.where(is_zero, 1.0, 0.0)
+    clipped = np.clip(rng.normal(size=shape), -1, 1)
+    counts = rng.poisson(3, shape), rng.poisson(0.1, shape)
+    for X in (inflated, events, clipped, *counts):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert without_outliers(X, GAUSSIAN) is X
 
 
 def test_outliers_are_found_among_many_rows():

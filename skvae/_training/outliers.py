@@ -13,6 +13,7 @@ from skvae.likelihoods import ScaledLikelihood, resolve_likelihood
 
 _FEWEST_ROWS = 20
 _LOOKED_AT = 4096  # rows
+_LEFT_OUT = 2  # values beside the farthest hundredth
 # Values this many times as far from the median as 99 % of the others (26 deviations of
 # a normal distribution) are drawn in to where these end.
 _FARTHEST = 10.0
@@ -43,14 +44,17 @@ def without_outliers(
     Warns
     -----
     UserWarning
-        If values are drawn in, with the farthest of them.
+        If values are drawn in, with the farthest of them; and if a column has one
+        value, far from all its others, in so many rows that it is none of these.
     """
     likelihood = resolve_likelihood(likelihood)
     if not isinstance(likelihood, ScaledLikelihood) or likelihood.discrete:
         return X
     if len(X) < _FEWEST_ROWS or X.dtype == bool:
         return X
-    median, reach = _robust_moments(X)
+    rows = X[:: -(-len(X) // _LOOKED_AT)].astype(np.float64)
+    median, reach = _robust_moments(rows)
+    _warn_of_codes(rows, median, names)
     with np.errstate(invalid="ignore", over="ignore"):
         distance = np.abs(np.stack(extremes(X)) - median).max(0)
         outlying = distance > _FARTHEST * reach
@@ -89,19 +93,29 @@ class DrawnIn:
         return X
 
 
-def _robust_moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _robust_moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the median of every feature, and the reach of 99 % of the values.
 
     Where half of the values are equal, other values are rare events, which may have any
-    size: at least the largest reach of all features then stands for it.
+    size: at least the largest reach of all features then stands for it. Events in less
+    than 1 % of the rows have the reach that 99 % of them have. Where nothing has a
+    reach, there is nothing to measure by, and it is infinite.
     """
-    rows = X[:: -(-len(X) // _LOOKED_AT)].astype(np.float64)
     median = np.median(rows, axis=0)
-    place = len(rows) - len(rows) // 100 - 3
     with np.errstate(invalid="ignore"):  # infinite values are refused elsewhere
-        distance = np.partition(np.abs(rows - median), [len(rows) // 2, place], axis=0)
-    middle, reach = distance[len(rows) // 2], distance[place]
-    return median, np.where(middle > 0, reach, reach.max())
+        distance = np.sort(np.abs(rows - median), axis=0)
+    columns = np.arange(len(median))
+    middle, reach = distance[len(rows) // 2], distance[_place(len(rows))]
+    n_events = np.count_nonzero(distance, axis=0)
+    place = len(rows) - n_events + _place(n_events)
+    of_events = distance[np.minimum(place, len(rows) - 1), columns]
+    reach = np.where((reach > 0) | (n_events <= _LEFT_OUT), reach, of_events)
+    return median, np.where(middle > 0, reach, reach.max() or np.inf)
+
+
+def _place(n: Any) -> Any:
+    """Return the place, in order of size, of the last of 99 % of n distances."""
+    return n - n // 100 - 1 - _LEFT_OUT
 
 
 def _warn(
@@ -113,7 +127,7 @@ def _warn(
 ) -> None:
     values = X[:, column].astype(np.float64)
     row = int(np.argmax(np.abs(values - median)))
-    name = f"{names[column]!r}" if names is not None else str(column)
+    name = _name(column, names)
     ratio = abs(values[row] - median) / reach
     shown = median + np.sign(values[row] - median) * reach
     warn(
@@ -123,3 +137,32 @@ def _warn(
         f"{_FARTHEST:g} times as far are drawn in likewise. If it stands for a missing "
         "value, impute it or leave the row out."
     )
+
+
+def _warn_of_codes(
+    rows: np.ndarray, median: np.ndarray, names: Sequence[str] | None
+) -> None:
+    """Warn of the first column that seems to have a code for missing values."""
+    for values in (rows.min(0), rows.max(0)):
+        counts = (rows == values).sum(0)
+        repeated = (counts > max(_LEFT_OUT, len(rows) // 100)) & (median != values)
+        for column in np.flatnonzero(repeated & (counts < len(rows) / 2)):
+            others = rows[rows[:, column] != values[column]][:, column]
+            distance = np.abs(others - np.median(others))
+            reach = np.quantile(distance, 0.99)
+            ratio = abs(values[column] - np.median(others)) / (reach or np.inf)
+            if ratio > _FARTHEST:
+                warn(
+                    f"Column {_name(column, names)} of X has the value "
+                    f"{values[column]:.6g} in {counts[column] / len(rows):.0%} of the "
+                    f"rows, {ratio:,.0f} times as far from the median of all others as "
+                    "99% of these. It decides the mean and the spread by which the "
+                    "column is centred and scaled. If it stands for a missing value, "
+                    "impute it, for example with sklearn.impute.SimpleImputer("
+                    f"missing_values={values[column]:.6g}), or leave these rows out."
+                )
+                return
+
+
+def _name(column: int, names: Sequence[str] | None) -> str:
+    return repr(names[column]) if names is not None else str(column)
