@@ -232,6 +232,24 @@ def test_chunk_far_from_the_first_ones_is_told_by_the_name_of_its_feature(cls):
 
 
 @pytest.mark.filterwarnings("error:In feature:UserWarning")
+@pytest.mark.parametrize("unit", [1e-6, 1e-3])
+def test_chunk_in_a_larger_unit_is_told(unit):
+    rows = LEFT - LEFT.mean(0)
+    model = small(warm_start=True).fit(rows)
+    for train in (model.partial_fit, model.fit):
+        with pytest.warns(UserWarning, match=r"less than 0\.01 of the spread of"):
+            train(unit * rows)
+
+
+def test_chunks_of_equal_rows_or_columns_do_not_warn():
+    model = small().partial_fit(LEFT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Posterior collapse")
+        model.partial_fit(LEFT * [0.05, 1e-9, 0, 0])
+        model.partial_fit(np.repeat(LEFT[:1], 40, 0))
+
+
 def test_chunks_that_are_not_far_do_not_warn():
     model = small().partial_fit(LEFT)
     for chunk in (RIGHT, far_chunk(spreads=6.0), far_chunk(n_rows=31), 3 * LEFT):

@@ -19,6 +19,7 @@ _REMEMBERED = 10_000
 _LOOKED_AT = 4096  # rows of a chunk, by which it is known again
 _COPIED = 512  # rows at a time, so that those of a file need no second copy
 _FAR = 10.0  # spreads from the mean that rows are centred at
+_NARROW = 0.01  # of that spread
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class RowSample:
 
 
 def warn_if_far(module: Any, X: NDArray[Any], names: Sequence[str] | None) -> None:
-    """Warn if rows lie far from those by which a trained module centres and scales.
+    """Warn if rows are unlike those by which a trained module centres and scales.
 
     Parameters
     ----------
@@ -118,13 +119,20 @@ def warn_if_far(module: Any, X: NDArray[Any], names: Sequence[str] | None) -> No
     rows = module.frame.to_frame(X[:: -(-len(X) // _LOOKED_AT)])
     factor, shift = (t.cpu().double().numpy() for t in (module.factor, module.shift))
     with np.errstate(over="ignore"):
-        distances = np.median(np.abs(factor * rows + shift), axis=0)
+        scaled = factor * rows + shift
+        distances, spreads = np.median(np.abs(scaled), axis=0), scaled.std(0)
     feature = int(np.argmax(distances))
+    name = feature if names is None else repr(names[feature])
     if distances[feature] > _FAR:
-        name = feature if names is None else repr(names[feature])
-        warn(
+        found = (
             f"In feature {name}, half of these rows lie more than "
-            f"{distances[feature]:.3g} spreads from the mean of the rows that training "
-            "began with, by which all are centred and scaled. Begin anew, with rows "
-            "that are like the stream as a whole."
+            f"{distances[feature]:.3g} spreads from the mean"
         )
+    elif spreads.max() < _NARROW and (rows != rows[0]).any():
+        found = f"All features of these rows have less than {_NARROW:g} of the spread"
+    else:
+        return
+    warn(
+        f"{found} of the rows that training began with, by which all are centred and "
+        "scaled. Begin anew, with rows that are like the stream as a whole."
+    )
