@@ -190,6 +190,16 @@ def test_unsigned_pixels_are_outside_the_unit_interval():
         small(likelihood="bernoulli").fit(pixels)
 
 
+@pytest.mark.parametrize("unit", [1e-155, 1e-200, 1e-300, 5e-324])
+def test_values_whose_squares_vanish_are_refused_not_taken_for_constant(unit):
+    X = BASIC.astype(np.float64)
+    with pytest.raises(ValueError, match=r"vary by at least 1e-150.*Multiply X"):
+        small().fit(unit * np.round(10 * X))
+    X[:, 1] *= unit  # beside others, a feature may be as good as constant
+    model = small().fit(X)
+    assert np.isfinite(model.score_samples(X)).all()
+
+
 def test_methods_of_an_unfitted_model_say_that_it_is_not_fitted():
     for method in ("transform", "inverse_transform", "reconstruct", "score_samples"):
         with pytest.raises(ValueError, match="not fitted yet"):

@@ -99,6 +99,8 @@ def summarise(X: np.ndarray) -> DataSummary:
         mean += delta * len(rows) / total
         count = total
     std = np.sqrt(m2 / count)
+    if X.dtype == np.float64 and std.max() < 1 / _LARGEST_SQUARED:
+        _check_spread(X)
     rounding = _ROUNDING[4 if X.dtype == np.float32 else 8]
     std[std <= rounding * np.abs(mean)] = 0.0  # constant
     return DataSummary(mean, std, X.dtype)
@@ -136,6 +138,17 @@ def _check_squares(rows: np.ndarray) -> None:
             f"X must stay below {_LARGEST_SQUARED:.0e}, whose square float64 can hold, "
             f"but feature {feature} has the value {largest[feature]:.3g}. Divide X "
             "by a constant: StandardScaler would overflow, too."
+        )
+
+
+def _check_spread(X: np.ndarray) -> None:
+    """Raise ValueError if values vary by what has no square in float64."""
+    low, high = extremes(X)
+    spread = (high - low).max()
+    if 0 < spread < 1 / _LARGEST_SQUARED:
+        raise ValueError(
+            f"X must vary by at least {1 / _LARGEST_SQUARED:.0e}, whose square float64 "
+            f"can hold, but varies by {spread:.3g} at most. Multiply X by a constant."
         )
 
 
