@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from linear_gaussian import draw, estimator_around, exact_log_density, linear_gaussian
 from scipy.special import logsumexp
 from sklearn.mixture import GaussianMixture
@@ -11,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skvae import RAE, evaluate
+from skvae.estimators._scoring import _averages
 from skvae.evaluation import evaluate_likelihood
 from skvae.evaluation._importance import too_low
 from skvae.metrics.likelihood import importance_sampling_bias
@@ -133,3 +135,11 @@ class TestReport:
             report = evaluate(model.fit(X[:40]), X[:40], X[40:], n_bootstrap=0)
             assert "log_likelihood" in [row.figure for row in report.rows]
             assert "effective_sample_size" not in [row.figure for row in report.rows]
+
+
+@pytest.mark.parametrize("size", [1.0, 1e8, 1e14, 1e30])
+def test_is_at_most_the_number_of_draws_however_large_the_logarithms(size):
+    log_w = torch.full((64, 3), -size, dtype=torch.float64)
+    assert (_averages(log_w)[1] == 64).all()
+    log_w[0] += 3 * size  # only one of them counts
+    assert (_averages(log_w)[1] >= 1).all()

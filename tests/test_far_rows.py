@@ -71,6 +71,24 @@ def test_scores_of_far_rows_are_near_quadrature(parts):
         assert (error < 1 + share * np.abs(truth)).all()
 
 
+@pytest.mark.parametrize("k", [2, 3, 16, 64])
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 0.1])
+def test_even_weights_of_a_narrow_posterior_are_not_trusted(scale, k):
+    model = estimator_around(linear_gaussian(scale, shift=6.0))
+    rows = 40 * draw(30)
+    scores = model.score_samples(rows, n_importance_samples=k)
+    np.testing.assert_allclose(scores, exact_log_density(rows), rtol=1e-6, atol=3)
+
+
+@pytest.mark.slow
+def test_few_draws_are_near_quadrature():
+    model = VAE(2, **SMALL).fit(X)
+    rows = 100 * X[:4]
+    truth = [log_likelihood(model, x, 4096.0) for x in rows]
+    scores = model.score_samples(rows, n_importance_samples=2)
+    np.testing.assert_allclose(scores, truth, atol=3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n_epochs", [5, 30])
 def test_iwae_is_near_quadrature(n_epochs):

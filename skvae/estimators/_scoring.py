@@ -81,9 +81,8 @@ class ImportanceSampler:
         scores, sizes = _averages(log_w)
         excess = log_w.max(0).values - log_w.median(0).values
         missed = excess.isfinite() & (excess > _WIDE)
-        # Draws of even weights are those of a q(z|x) that is right, also for far rows.
-        is_even = sizes > len(log_w) / 2
-        far = is_far(self.module, x, q.mean).cpu() & ~is_even | missed
+        # Even weights are no reason to stay: a narrow q(z|x) has them anywhere.
+        far = is_far(self.module, x, q.mean).cpu() | missed
         # A single draw is the evidence lower bound, whatever q is.
         far = far & (self.n_samples > 1)
         return torch.stack([scores, sizes, far.double()], 1)
@@ -119,7 +118,9 @@ def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def _averages(log_w: Tensor) -> tuple[Tensor, Tensor]:
     """Return log of the mean weight and (sum w)^2 / sum w^2, of every row."""
     total = log_w.logsumexp(0)
-    size = (2 * total - (2 * log_w).logsumexp(0)).exp()
+    # Shares of the largest weight: logarithms of 1e14 leave sums no digits.
+    share = (log_w - log_w.max(0).values).exp()
+    size = share.sum(0).square() / share.square().sum(0)
     return total - math.log(len(log_w)), size
 
 
