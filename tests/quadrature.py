@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 
-_N_FIRST, _N_KEPT = 20_000, {2: 2000, 4: 20_000}  # cells, by dimensions
+_N_FIRST, _N_KEPT = 20_000, {2: 2000, 4: 8000}  # cells, by dimensions
 
 
 def log_integral(f, radius, d=2):

@@ -77,7 +77,9 @@ def test_even_weights_of_a_narrow_posterior_are_not_trusted(scale, k):
     model = estimator_around(linear_gaussian(scale, shift=6.0))
     rows = 40 * draw(30)
     scores = model.score_samples(rows, n_importance_samples=k)
-    np.testing.assert_allclose(scores, exact_log_density(rows), rtol=1e-6, atol=3)
+    error = np.abs(scores - exact_log_density(rows))
+    assert np.median(error) < 0.5
+    assert error.max() < 6  # both of two draws may be off
 
 
 @pytest.mark.slow
