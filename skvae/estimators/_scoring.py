@@ -22,6 +22,7 @@ from skvae.module import AutoencoderModule, block_size, blockwise, power_of_two
 _DECODED_BLOCKS = 4
 # An estimate around the mode takes the place of that from q(z|x), unless this is higher
 # by so many nats, as chance has it in less than one row of e^5 (Markov's inequality).
+# Where draws from q(z|x) have even weights, it must itself be higher by as many.
 _CLEARLY_BETTER = 5.0
 # Where the best log weight is so far above their median, q(z|x) has missed p(z|x).
 _WIDE = 100.0
@@ -62,7 +63,10 @@ class ImportanceSampler:
             found = blockwise(self._from_mode, X[far], module.device, n_rows, read)
             of_mode, sizes_of_mode = found.T
             of_mode = _rounded(of_mode)
-            is_worse = of_mode < scores[far] - _CLEARLY_BETTER
+            # Weights are even if q(z|x) is right, but also if it is narrow.
+            is_even = sizes[far] > self.n_samples / 2
+            lead = np.where(is_even, _CLEARLY_BETTER, -_CLEARLY_BETTER)
+            is_worse = of_mode < scores[far] + lead
             is_kept = (is_worse | np.isnan(of_mode)) & ~np.isnan(scores[far])
             scores[far] = np.where(is_kept, scores[far], of_mode)
             sizes[far] = np.where(is_kept, sizes[far], sizes_of_mode)
@@ -81,7 +85,6 @@ class ImportanceSampler:
         scores, sizes = _averages(log_w)
         excess = log_w.max(0).values - log_w.median(0).values
         missed = excess.isfinite() & (excess > _WIDE)
-        # Even weights are no reason to stay: a narrow q(z|x) has them anywhere.
         far = is_far(self.module, x, q.mean).cpu() | missed
         # A single draw is the evidence lower bound, whatever q is.
         far = far & (self.n_samples > 1)
