@@ -33,6 +33,7 @@ from skvae.pipeline._abilities import (
     only_rescales,
     reconstruct,
 )
+from skvae.pipeline._scores import infinite_scores
 from skvae.scorers._metric import Metric
 from skvae.scorers._reference import feature_rows, to_array
 from skvae.scorers._results import Results
@@ -70,8 +71,9 @@ def compare_likelihoods(fits: Fits, X: Any) -> Compared | NotCompared:
     if reason := _incomparable_likelihoods(fits.all):
         return NotCompared(name, reason)
     rows = [log_likelihood(fit, _own(fit, X)) for fit in fits.all]
-    if not np.isfinite(rows).all():
-        return NotCompared(name, "some held-out rows have an infinite one")
+    for fit, values in zip(fits.all, rows, strict=True):
+        if reason := infinite_scores(_class(fit), values, "X_test"):
+            return NotCompared(name, reason)
     meaning = "mean over held-out rows, nats, in units of X"
     return _compare_rows(fits, rows, (name, "higher", meaning, "nats"))
 

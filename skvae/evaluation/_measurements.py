@@ -55,7 +55,7 @@ class Measurements(NamedTuple):
         if self.reconstruction:
             rows.append(self.reconstruction.error)
         if self.likelihood:
-            score, likely, _, sizes = self.likelihood
+            score, likely, _, sizes, *_ = self.likelihood
             rows += (score, sizes, likely) if sizes else (score, likely)
         rows += *self.samples.values(), self.modes.left_out, self.columns.distance
         if self.correlations.loss:

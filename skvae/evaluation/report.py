@@ -189,6 +189,7 @@ def evaluate(
       whose distance to their nearest training row, over that to its second nearest, is
       as small as that of 5 % of held-out rows. Reported where the interval of their
       share lies above the floor by more than 5 % (and p <= 0.002).
+    - *Impossible rows*: held-out rows have a log-likelihood of -inf.
     - *Overfit*: the interval of the share of pairs in which a training row is more
       likely than a held-out row lies above 0.85 (0.5 if the two do not differ; on the
       digits of scikit-learn, models that were stopped early score 0.7 and those that
@@ -212,7 +213,8 @@ def evaluate(
       classifier of samples and held-out rows is right more often by 0.25 than one of
       training and held-out rows, or than 0.5.
 
-    Findings that too few or shared rows would hide are in `not_judged`.
+    Findings that too few or shared rows, or scores of NaN, would hide are in
+    `not_judged`.
 
     A density with a kernel at every training row, such as `KernelDensity`, always
     overfits in this sense.

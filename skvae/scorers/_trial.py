@@ -13,9 +13,11 @@ from skvae._utils.random import draw_seed, purpose_seed
 from skvae.pipeline._abilities import (
     as_fitted,
     check_divisor,
+    last_step,
     log_likelihood,
     reconstruct,
 )
+from skvae.pipeline._scores import check_scores
 from skvae.scorers._reference import Reference, ReferenceCache, feature_rows, to_array
 from skvae.scorers._samples import draw_samples
 from skvae.scorers._train_rows import rows_of_fit, training_rows
@@ -99,13 +101,17 @@ class Trial:
     @cached_property
     def log_likelihoods(self) -> FloatArray:
         """Log-likelihood of each held-out row, in nats."""
-        return log_likelihood(self.estimator, self.X, **self._likelihood_options)
+        return self._log_likelihoods(**self._likelihood_options)
 
     @cached_property
     def evidence_lower_bounds(self) -> FloatArray:
         """The same with one importance sample."""
         options = {**self._likelihood_options, "n_importance_samples": 1}
-        return log_likelihood(self.estimator, self.X, **options)
+        return self._log_likelihoods(**options)
+
+    def _log_likelihoods(self, **options: Any) -> FloatArray:
+        values = log_likelihood(self.estimator, self.X, **options)
+        return check_scores(type(last_step(self.estimator)).__name__, values)
 
     @property
     def _likelihood_options(self) -> Mapping[str, Any]:
