@@ -252,7 +252,7 @@ def _root_mean_square_rows(fit: Any, X: Any) -> FloatArray:
 def _sample(fit: Any, X: Any, n: int, mean: bool, seed: int) -> np.ndarray:
     """Sample, with columns in the order of X."""
     own, wanted = column_names(_own(fit, X)), column_names(X)
-    samples = draw_samples(to_array(X), fit, n, mean, seed)
+    samples = draw_samples(to_array(X), fit, n, mean, seed, own)
     if own == wanted:
         return samples
     return samples[:, [own.index(name) for name in wanted]]

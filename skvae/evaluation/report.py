@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._utils.arrays import column_names
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_integer, plain
 from skvae._utils.warn import warn
@@ -252,7 +253,7 @@ def evaluate(
     seed = draw_seed(random_state)
     rng = np.random.RandomState(seed)
     sample_seed = int(rng.randint(2**31 - 1))
-    drawn = _sample(to_array(train), estimator, n, mean, sample_seed, rng)
+    drawn = _sample(train, estimator, n, mean, sample_seed, rng)
     test, index = _at_most(max(n, 2), rng, test, np.arange(len(test)))
     (train_part,) = _at_most(n, rng, train)
     sets = Sets(train, test, train_part, *drawn, index)
@@ -286,7 +287,7 @@ def _check(
 
 
 def _sample(
-    train: np.ndarray,
+    train: Any,
     estimator: Any,
     n: int,
     mean: bool,
@@ -294,9 +295,10 @@ def _sample(
     rng: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw samples, at most as many as training rows, and draws with noise."""
+    columns, train = column_names(train), to_array(train)
 
     def draw(mean: bool, seed: int) -> np.ndarray:
-        return draw_samples(train, estimator, n, mean, seed)
+        return draw_samples(train, estimator, n, mean, seed, columns)
 
     samples = draws = draw(mean, seed)
     if mean and "mean" in signature(last_step(estimator).sample).parameters:

@@ -10,10 +10,18 @@ from skvae.pipeline.sampling import sample_like
 
 
 def draw_samples(
-    X: np.ndarray, estimator: Any, n_samples: int, mean: bool, seed: int
+    X: np.ndarray,
+    estimator: Any,
+    n_samples: int,
+    mean: bool,
+    seed: int,
+    columns: list[str] | None = None,
 ) -> np.ndarray:
-    """Sample like the rows of X; raise ValueError for samples that are not finite."""
-    samples = sample_like(X, estimator, n_samples, mean, seed)
+    """Sample like the rows of X, whose columns may have names.
+
+    Raises ValueError for samples that are not finite.
+    """
+    samples = sample_like(X, estimator, n_samples, mean, seed, columns)
     rows = samples.reshape(len(samples), -1)
     missing = rows != rows if rows.dtype == object else ~np.isfinite(rows)
     if missing.any():

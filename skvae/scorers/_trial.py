@@ -66,9 +66,9 @@ class Trial:
         n, mean = self._parameters["n_samples"], self._parameters["mean"]
         n = len(self._rows) if n == "same" else n
         seed = self.seed_for("sample")
-        samples = draw_samples(self._rows, self.estimator, n, mean, seed)
-        features = self._references.features
-        return feature_rows(samples, features, "the samples", self._columns)
+        columns, features = self._columns, self._references.features
+        samples = draw_samples(self._rows, self.estimator, n, mean, seed, columns)
+        return feature_rows(samples, features, "the samples", columns)
 
     @cached_property
     def train(self) -> FloatArray:
