@@ -46,7 +46,7 @@ def said(text, kind, n=40, name="X_test"):
     return re.search(AT_7.format(kind, n, name, name), text)
 
 
-@pytest.mark.parametrize("model, kind", [(NAN, "NaN"), (SURE, "inf")])
+@pytest.mark.parametrize(("model", "kind"), [(NAN, "NaN"), (SURE, "inf")])
 def test_unknown_ones_are_not_judged(model, kind):
     found = evaluate(model, TRAIN, TEST, n_bootstrap=2)
     assert np.isnan(found["log_likelihood"].value)
@@ -93,7 +93,7 @@ def test_finite_scores_are_judged():
     assert "score_samples" not in str(found)
 
 
-@pytest.mark.parametrize("model, kind", [(NAN, "NaN"), (EXCLUDES, "-inf")])
+@pytest.mark.parametrize(("model", "kind"), [(NAN, "NaN"), (EXCLUDES, "-inf")])
 def test_are_not_compared(model, kind):
     for models in ([model, Normal().fit()], [Normal().fit(), model]):
         found = compare(models, TEST, n_bootstrap=2)
@@ -101,7 +101,7 @@ def test_are_not_compared(model, kind):
 
 
 @pytest.mark.parametrize(
-    "model, kind", [(NAN, "NaN"), (EXCLUDES, "-inf"), (SURE, "inf")]
+    ("model", "kind"), [(NAN, "NaN"), (EXCLUDES, "-inf"), (SURE, "inf")]
 )
 def test_have_no_mean(model, kind):
     words = AT_7.format(kind, 40, "X", "X")

@@ -33,7 +33,6 @@ class WithMean(Own):
         return super().sample(n_samples, random_state)
 
 
-
 def judge(model, train, test):
     yield lambda: evaluate(model, train, test, n_bootstrap=2)
     yield lambda: compare([model, model], test, n_bootstrap=2)

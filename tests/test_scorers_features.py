@@ -5,6 +5,7 @@ import pytest
 import torch
 from scored_models import MIXTURE, VAE_FITTED, X_TEST, X_TRAIN, CountingFeatures
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import FunctionTransformer
 
 from skvae import make_sample_scorer, metrics
 from skvae.scorers import get_scorer
@@ -20,6 +21,63 @@ class TestFeatures:
         scorer(VAE_FITTED, X_TEST.copy())
         assert features.shapes.count((80, 4)) == 1
         assert features.shapes.count((40, 4)) == 2
+
+    @pytest.mark.parametrize("max_cached", [0, 8])
+    @pytest.mark.parametrize("wrap", [lambda f: f, FunctionTransformer])
+    @pytest.mark.parametrize("changed", [100.0, 1.001, -1.0])
+    def test_that_change_between_calls_map_the_reference_again(
+        self, wrap, changed, max_cached
+    ):
+        weights = np.ones(4)
+        scorer, fresh = (
+            make_sample_scorer(
+                "neg_frechet_distance",
+                features=wrap(lambda X: X * weights),
+                max_cached=m,
+            )
+            for m in (max_cached, 0)
+        )
+        scorer(MIXTURE, X_TEST)
+        weights[0] = changed
+        assert scorer(MIXTURE, X_TEST) == fresh(MIXTURE, X_TEST)
+        weights[0] = 1
+        assert scorer(MIXTURE, X_TEST) == fresh(MIXTURE, X_TEST)
+
+    @pytest.mark.parametrize(
+        "features",
+        [
+            lambda X: X - X.mean(axis=0),
+            lambda X: X + np.random.default_rng().normal(size=X.shape),
+            lambda X: X if len(X) > 30 else 1 / 0,
+            lambda X: X if len(X) > 30 else X[:, :2],
+        ],
+        ids=["of the batch", "noise", "fails for few rows", "narrow for few rows"],
+    )
+    def test_that_map_rows_together_are_not_kept(self, features):
+        n_rows = []
+
+        def counted(X):
+            n_rows.append(len(X))
+            return features(X)
+
+        scorer = make_sample_scorer("coverage", features=counted, n_samples=40)
+        assert scorer(MIXTURE, X_TEST) > 0.3
+        assert scorer(MIXTURE, X_TEST) > 0.3
+        assert n_rows.count(80) == 2
+
+    def test_of_a_network_hold_for_batches_of_any_size(self):
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Linear(4, 300), torch.nn.Linear(300, 3))
+        n_rows = []
+
+        def features(X):
+            n_rows.append(len(X))
+            with torch.no_grad():
+                return network(torch.as_tensor(X, dtype=torch.float32)).numpy()
+
+        scorer = make_sample_scorer("coverage", features=features, n_samples=40)
+        assert scorer(MIXTURE, X_TEST) == scorer(MIXTURE, X_TEST)
+        assert n_rows.count(80) == 1
 
     def test_may_be_a_fitted_transformer(self):
         pca = PCA(2).fit(X_TRAIN)
