@@ -23,6 +23,7 @@ from skvae.evaluation._differences import (
 )
 from skvae.evaluation._fits import Fits
 from skvae.evaluation._reading import is_numeric
+from skvae.evaluation._rows import check_spread
 from skvae.pipeline._abilities import (
     as_fitted,
     can_reconstruct,
@@ -159,6 +160,7 @@ def _draw(
     X = _own(fits.first[0], X)
     columns = column_names(X)
     real = feature_rows(X, features, "X_test", columns)
+    check_spread(real, features)
     if features is None and to_array(X).ndim == 2:
         warn_of_units(real, columns, "X_test")
     sets = [at_most(real, n, rng)]

@@ -67,8 +67,10 @@ def not_judged(measured: Measurements) -> Iterator[str]:
     if measured.likelihood and everything[0] <= OVERFIT_SHARE:
         blind.append("Overfit")
     if blind:
-        few = f"{n_test} held-out rows are too few"
-        yield f"Not judged: {', '.join(blind)}; {few}. Hold out more rows."
+        few, remedy = f"{n_test} held-out rows are too few", "Hold out more rows."
+        if n_test < measured.n_test_given:
+            remedy = f"Raise n_samples, to use more of the {measured.n_test_given}."
+        yield f"Not judged: {', '.join(blind)}; {few}. {remedy}"
     if measured.likelihood and (unknown := measured.likelihood.unknown):
         yield (
             f"Not judged: the log-likelihood, Overfit; {unknown}. Mend its "

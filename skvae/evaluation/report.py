@@ -118,7 +118,8 @@ def evaluate(
         Map applied to rows and samples before they are compared, as in
         `make_sample_scorer`.
     n_samples : int, default=None
-        Rows to draw. None is the number of held-out rows, but at most 2,000.
+        Rows to draw; of more held-out rows, so many are used, chosen at random. None is
+        the number of held-out rows, but at most 2,000.
     mean : bool, default=True
         Compare decoder means with held-out rows; False adds the observation noise.
         Copying is measured on draws with the noise, as held-out rows have it.
@@ -249,6 +250,7 @@ def evaluate(
     n_samples, n_bootstrap = plain(n_samples), plain(n_bootstrap)
     features = resolve_features(features)
     train, test = read_rows(estimator, X_train, X_test)
+    n_given = len(test)
     n = min(len(test), _MAX_SAMPLES) if n_samples is None else n_samples
     seed = draw_seed(random_state)
     rng = np.random.RandomState(seed)
@@ -256,7 +258,7 @@ def evaluate(
     drawn = _sample(train, estimator, n, mean, sample_seed, rng)
     test, index = _at_most(max(n, 2), rng, test, np.arange(len(test)))
     (train_part,) = _at_most(n, rng, train)
-    sets = Sets(train, test, train_part, *drawn, index)
+    sets = Sets(train, test, train_part, *drawn, index, n_given)
     measured = measure(estimator, sets, features, mean, n_bootstrap, rng, seed)
     sizes = len(train), len(sets.test), n
     if are_shared(measured.copying.shared):
