@@ -308,7 +308,7 @@ def test_parameters_are_checked(options, error, match):
 
 
 def test_samples_of_another_width_are_refused():
-    with pytest.raises(ValueError, match="same number of features"):
+    with pytest.raises(ValueError, match="features as samples of Normal, got 2 and 3"):
         compare((TRUTH, Normal(d=3).fit()), make_rows())
 
 

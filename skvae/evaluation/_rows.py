@@ -88,8 +88,8 @@ def check_spread(test: FloatArray, features: FeatureMap | None) -> None:
         if features is not None:
             mapped, remedy = " after features", "Pass a map that tells rows apart."
         raise ValueError(
-            f"X_test must have rows that differ, but all {len(test)} are equal{mapped}. "
-            f"{remedy}"
+            f"X_test must have rows that differ, but all {len(test)} are "
+            f"equal{mapped}. {remedy}"
         )
 
 
