@@ -20,10 +20,10 @@ def judge(test, **options):
 
 def test_that_are_all_equal_are_refused():
     for function in judge(np.ones((30, 2))):
-        with pytest.raises(ValueError, match=r"X_test must .* but all 30 are equal. Ho"):
+        with pytest.raises(ValueError, match=r"all 30 are equal\. Hold"):
             function()
     for function in judge(TEST, features=lambda X: np.zeros((len(X), 1))):
-        with pytest.raises(ValueError, match=r"all 40 are equal after features\. Pass a"):
+        with pytest.raises(ValueError, match=r"40 are equal after features\. Pass"):
             function()
 
 
