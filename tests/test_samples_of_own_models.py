@@ -6,6 +6,7 @@ from compared_models import Normal, make_rows
 
 from skvae import evaluate
 from skvae.evaluation import compare
+from skvae.pipeline.sampling import sample_rows
 from skvae.scorers import make_sample_scorer
 
 pd = pytest.importorskip("pandas")
@@ -97,3 +98,10 @@ def test_of_categories_are_read_with_a_map():
     model = Own(to_table).fit()
     scorer = make_sample_scorer("coverage", features=numbers, on_error="raise")
     assert scorer(model, to_table(TEST)) > 0.8
+
+
+def test_columns_are_in_the_order_of_the_fit_where_no_rows_tell_it():
+    model = Own(lambda rows: pd.DataFrame(rows, columns=["b", "a"])).fit()
+    rows = sample_rows(model, 5, True, 0)
+    model.feature_names_in_ = np.array(["a", "b"])
+    np.testing.assert_array_equal(sample_rows(model, 5, True, 0), rows[:, ::-1])

@@ -65,15 +65,12 @@ class TestFeatures:
         assert scorer(MIXTURE, X_TEST) > 0.3
         assert n_rows.count(80) == 2
 
-    def test_of_a_network_hold_for_batches_of_any_size(self):
-        torch.manual_seed(0)
-        network = torch.nn.Sequential(torch.nn.Linear(4, 300), torch.nn.Linear(300, 3))
+    def test_that_round_by_the_size_of_the_batch_are_kept(self):
         n_rows = []
 
-        def features(X):
+        def features(X):  # as networks in float32 do
             n_rows.append(len(X))
-            with torch.no_grad():
-                return network(torch.as_tensor(X, dtype=torch.float32)).numpy()
+            return X * (1 + 1e-9 * len(X))
 
         scorer = make_sample_scorer("coverage", features=features, n_samples=40)
         assert scorer(MIXTURE, X_TEST) == scorer(MIXTURE, X_TEST)
