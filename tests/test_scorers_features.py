@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from scored_models import MIXTURE, VAE_FITTED, X_TEST, X_TRAIN, CountingFeatures
+from scored_models import (
+    MIXTURE,
+    VAE_FITTED,
+    X_TEST,
+    X_TRAIN,
+    Counting,
+    CountingFeatures,
+)
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import FunctionTransformer
 
@@ -64,6 +71,13 @@ class TestFeatures:
         assert scorer(MIXTURE, X_TEST) > 0.3
         assert scorer(MIXTURE, X_TEST) > 0.3
         assert n_rows.count(80) == 2
+
+    def test_of_the_rows_used_last_are_kept(self):
+        features = CountingFeatures()
+        scorer = make_sample_scorer("coverage", features=features, max_cached=2)
+        for n in (80, 70, 80, 60, 80):
+            scorer(Counting().fit(X_TRAIN), X_TEST[:n])
+        assert features.shapes.count((80, 4)) == 1 + 3  # rows, and samples
 
     def test_that_round_by_the_size_of_the_batch_are_kept(self):
         n_rows = []
