@@ -167,15 +167,27 @@ def sample_density(
 ) -> np.ndarray:
     """Draw latents in float64 from any fitted density, with a seed of one's own.
 
-    Densities differ in how they sample: some return a tuple of rows and labels, some
-    take ``random_state`` in the call and others in the constructor, and a VAE must be
-    asked for its observation noise.
-
     Raises
     ------
     ValueError
         If there are not `n_samples` rows, or, where `n_components` is given, not of so
         many finite numbers.
+    """
+    Z = np.asarray(draw(density, n_samples, seed), dtype=np.float64)
+    width = n_components or (Z.shape[1] if Z.ndim == 2 else "n_components")
+    if Z.shape != (n_samples, width):
+        raise _misbehaved(density, "sample", (n_samples, width), f"shape {Z.shape}")
+    if n_components and not np.isfinite(Z).all():
+        raise _misbehaved(density, "sample", Z.shape, "NaN or infinity")
+    return shuffled(Z, seed)
+
+
+def draw(density: Any, n_samples: int, seed: int) -> Any:
+    """Return what a fitted density samples, with a seed of one's own.
+
+    Densities differ in how they sample: some return a tuple of rows and labels, some
+    take ``random_state`` in the call and others in the constructor, and a VAE must be
+    asked for its observation noise.
     """
     arguments = inspect.signature(density.sample).parameters
     options: dict[str, Any] = {"mean": False} if "mean" in arguments else {}
@@ -191,14 +203,15 @@ def sample_density(
                 f"{density!r} cannot draw samples. Take a density that can; a "
                 "KernelDensity needs kernel='gaussian' or 'tophat'."
             ) from error
-    Z = np.asarray(Z[0] if isinstance(Z, tuple) else Z, dtype=np.float64)
-    width = n_components or (Z.shape[1] if Z.ndim == 2 else "n_components")
-    if Z.shape != (n_samples, width):
-        raise _misbehaved(density, "sample", (n_samples, width), f"shape {Z.shape}")
-    if n_components and not np.isfinite(Z).all():
-        raise _misbehaved(density, "sample", Z.shape, "NaN or infinity")
-    # Mixtures sort their draws by component; the first rows must be like any others.
-    return Z[np.random.default_rng(seed).permutation(len(Z))]
+    return Z[0] if isinstance(Z, tuple) else Z
+
+
+def shuffled(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Put rows into a random order.
+
+    Mixtures sort their draws by component; the first rows must be like any others.
+    """
+    return rows[np.random.default_rng(seed).permutation(len(rows))]
 
 
 def score_density(density: Any, Z: np.ndarray) -> np.ndarray:

@@ -170,7 +170,7 @@ def test_infinite_likelihoods_are_left_out():
     X = make_rows(60)
     tophat = KernelDensity(kernel="tophat", bandwidth=0.01).fit(X[:30])
     comparison = compare((tophat, TRUTH), X, n_bootstrap=0)
-    assert "held-out rows have an infinite one" in comparison.not_compared[0]
+    assert "gives -inf for 30 of 60 rows of X_test" in comparison.not_compared[0]
 
 
 def test_scaling_is_no_obstacle():
@@ -308,7 +308,7 @@ def test_parameters_are_checked(options, error, match):
 
 
 def test_samples_of_another_width_are_refused():
-    with pytest.raises(ValueError, match="same number of features"):
+    with pytest.raises(ValueError, match="features as samples of Normal, got 2 and 3"):
         compare((TRUTH, Normal(d=3).fit()), make_rows())
 
 

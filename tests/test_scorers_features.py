@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from scored_models import MIXTURE, VAE_FITTED, X_TEST, X_TRAIN, CountingFeatures
+from scored_models import (
+    MIXTURE,
+    VAE_FITTED,
+    X_TEST,
+    X_TRAIN,
+    Counting,
+    CountingFeatures,
+)
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import FunctionTransformer
 
 from skvae import make_sample_scorer, metrics
 from skvae.scorers import get_scorer
@@ -20,6 +28,67 @@ class TestFeatures:
         scorer(VAE_FITTED, X_TEST.copy())
         assert features.shapes.count((80, 4)) == 1
         assert features.shapes.count((40, 4)) == 2
+
+    @pytest.mark.parametrize("max_cached", [0, 8])
+    @pytest.mark.parametrize("wrap", [lambda f: f, FunctionTransformer])
+    @pytest.mark.parametrize("changed", [100.0, 1.001, -1.0])
+    def test_that_change_between_calls_map_the_reference_again(
+        self, wrap, changed, max_cached
+    ):
+        weights = np.ones(4)
+        scorer, fresh = (
+            make_sample_scorer(
+                "neg_frechet_distance",
+                features=wrap(lambda X: X * weights),
+                max_cached=m,
+            )
+            for m in (max_cached, 0)
+        )
+        scorer(MIXTURE, X_TEST)
+        weights[0] = changed
+        assert scorer(MIXTURE, X_TEST) == fresh(MIXTURE, X_TEST)
+        weights[0] = 1
+        assert scorer(MIXTURE, X_TEST) == fresh(MIXTURE, X_TEST)
+
+    @pytest.mark.parametrize(
+        "features",
+        [
+            lambda X: X - X.mean(axis=0),
+            lambda X: X + np.random.default_rng().normal(size=X.shape),
+            lambda X: X if len(X) > 30 else 1 / 0,
+            lambda X: X if len(X) > 30 else X[:, :2],
+        ],
+        ids=["of the batch", "noise", "fails for few rows", "narrow for few rows"],
+    )
+    def test_that_map_rows_together_are_not_kept(self, features):
+        n_rows = []
+
+        def counted(X):
+            n_rows.append(len(X))
+            return features(X)
+
+        scorer = make_sample_scorer("coverage", features=counted, n_samples=40)
+        assert scorer(MIXTURE, X_TEST) > 0.3
+        assert scorer(MIXTURE, X_TEST) > 0.3
+        assert n_rows.count(80) == 2
+
+    def test_of_the_rows_used_last_are_kept(self):
+        features = CountingFeatures()
+        scorer = make_sample_scorer("coverage", features=features, max_cached=2)
+        for n in (80, 70, 80, 60, 80):
+            scorer(Counting().fit(X_TRAIN), X_TEST[:n])
+        assert features.shapes.count((80, 4)) == 1 + 3  # rows, and samples
+
+    def test_that_round_by_the_size_of_the_batch_are_kept(self):
+        n_rows = []
+
+        def features(X):  # as networks in float32 do
+            n_rows.append(len(X))
+            return X * (1 + 1e-9 * len(X))
+
+        scorer = make_sample_scorer("coverage", features=features, n_samples=40)
+        assert scorer(MIXTURE, X_TEST) == scorer(MIXTURE, X_TEST)
+        assert n_rows.count(80) == 1
 
     def test_may_be_a_fitted_transformer(self):
         pca = PCA(2).fit(X_TRAIN)

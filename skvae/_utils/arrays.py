@@ -146,9 +146,10 @@ def _casting(X: NDArray[Any]) -> str:
 def _flattened(X: NDArray[Any], name: str, min_rows: int) -> NDArray[Any]:
     """Reshape to one row per sample; raise ValueError if there are too few of them."""
     if X.ndim < 2:
+        array = f"{name}." if name.isidentifier() else ""
         raise ValueError(
             f"{name} must have shape (n_rows, n_features), got {X.shape}. "
-            f"Reshape one feature with {name}.reshape(-1, 1)."
+            f"Reshape one feature with {array}reshape(-1, 1)."
         )
     X = X.reshape(len(X), int(np.prod(X.shape[1:])))
     if len(X) < min_rows:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROWS_AT_ONCE = 1024
+_NOTHING = object()
 
 
 class ContentCache:
@@ -29,7 +30,11 @@ class ContentCache:
         self._lock = Lock()
 
     def get(
-        self, X: NDArray[Any], settings: Hashable, compute: Callable[[], Any]
+        self,
+        X: NDArray[Any],
+        settings: Hashable,
+        compute: Callable[[], Any],
+        holds: Callable[[Any], bool] = lambda value: True,
     ) -> Any:
         """Return the result for an array, computed unless it is cached.
 
@@ -41,6 +46,8 @@ class ContentCache:
             What else the result depends on.
         compute : callable
             Called without arguments if there is no result yet.
+        holds : callable
+            Tells whether a cached result still holds; if not, it is computed again.
 
         Returns
         -------
@@ -49,12 +56,11 @@ class ContentCache:
         """
         key = content_key(X), settings
         with self._lock:
-            if key in self._items:
-                self._items.move_to_end(key)
-                return self._items[key]
-        value = compute()
+            found = self._items.get(key, _NOTHING)
+        value = found if found is not _NOTHING and holds(found) else compute()
         with self._lock:
             self._items[key] = value
+            self._items.move_to_end(key)
             while len(self._items) > self.max_items:
                 self._items.popitem(last=False)
         return value

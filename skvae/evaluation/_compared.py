@@ -23,6 +23,7 @@ from skvae.evaluation._differences import (
 )
 from skvae.evaluation._fits import Fits
 from skvae.evaluation._reading import is_numeric
+from skvae.evaluation._rows import check_spread
 from skvae.pipeline._abilities import (
     as_fitted,
     can_reconstruct,
@@ -33,6 +34,7 @@ from skvae.pipeline._abilities import (
     only_rescales,
     reconstruct,
 )
+from skvae.pipeline._scores import infinite_scores
 from skvae.scorers._metric import Metric
 from skvae.scorers._reference import feature_rows, to_array
 from skvae.scorers._results import Results
@@ -70,8 +72,9 @@ def compare_likelihoods(fits: Fits, X: Any) -> Compared | NotCompared:
     if reason := _incomparable_likelihoods(fits.all):
         return NotCompared(name, reason)
     rows = [log_likelihood(fit, _own(fit, X)) for fit in fits.all]
-    if not np.isfinite(rows).all():
-        return NotCompared(name, "some held-out rows have an infinite one")
+    for fit, values in zip(fits.all, rows, strict=True):
+        if reason := infinite_scores(_class(fit), values, "X_test"):
+            return NotCompared(name, reason)
     meaning = "mean over held-out rows, nats, in units of X"
     return _compare_rows(fits, rows, (name, "higher", meaning, "nats"))
 
@@ -157,6 +160,7 @@ def _draw(
     X = _own(fits.first[0], X)
     columns = column_names(X)
     real = feature_rows(X, features, "X_test", columns)
+    check_spread(real, features)
     if features is None and to_array(X).ndim == 2:
         warn_of_units(real, columns, "X_test")
     sets = [at_most(real, n, rng)]
@@ -250,7 +254,7 @@ def _root_mean_square_rows(fit: Any, X: Any) -> FloatArray:
 def _sample(fit: Any, X: Any, n: int, mean: bool, seed: int) -> np.ndarray:
     """Sample, with columns in the order of X."""
     own, wanted = column_names(_own(fit, X)), column_names(X)
-    samples = draw_samples(to_array(X), fit, n, mean, seed)
+    samples = draw_samples(to_array(X), fit, n, mean, seed, own)
     if own == wanted:
         return samples
     return samples[:, [own.index(name) for name in wanted]]

@@ -49,6 +49,7 @@ def findings(measured: Measurements) -> Iterator[str]:
         yield from _mismatch(latents, measured.samples["frechet_distance"])
     yield from _shared_rows(copying.shared)
     yield from _copying(copying)
+    yield from _impossible(measured.likelihood)
     yield from _overfit(measured.likelihood)
     yield from sample_findings(measured)
 
@@ -66,8 +67,15 @@ def not_judged(measured: Measurements) -> Iterator[str]:
     if measured.likelihood and everything[0] <= OVERFIT_SHARE:
         blind.append("Overfit")
     if blind:
-        few = f"{n_test} held-out rows are too few"
-        yield f"Not judged: {', '.join(blind)}; {few}. Hold out more rows."
+        few, remedy = f"{n_test} held-out rows are too few", "Hold out more rows."
+        if n_test < measured.n_test_given:
+            remedy = f"Raise n_samples, to use more of the {measured.n_test_given}."
+        yield f"Not judged: {', '.join(blind)}; {few}. {remedy}"
+    if measured.likelihood and (unknown := measured.likelihood.unknown):
+        yield (
+            f"Not judged: the log-likelihood, Overfit; {unknown}. Mend its "
+            "score_samples, or leave such rows out."
+        )
     repeated = measured.copying.exact_copies.row.floor
     if repeated > REPEATED:
         yield (
@@ -153,10 +161,19 @@ def _percent(share: float) -> str:
     return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 
+def _impossible(likelihood: Likelihood | None) -> Iterator[str]:
+    if likelihood is not None and likelihood.excluded:
+        yield (
+            f"Impossible rows: {likelihood.excluded}: under the model they cannot be. "
+            "Use a density that reaches all rows, such as one with Gaussian tails, or "
+            "a larger bandwidth."
+        )
+
+
 def _overfit(likelihood: Likelihood | None) -> Iterator[str]:
     if likelihood is None:
         return
-    score, likely, gaussians, _ = likelihood
+    score, likely, gaussians, *_ = likelihood
     told = likely.low > OVERFIT_SHARE
     worse_than = [
         gaussian

@@ -25,6 +25,7 @@ from skvae.pipeline._abilities import (
     reconstruct,
     to_last_step,
 )
+from skvae.pipeline._scores import infinite_scores
 
 LogDensity = Callable[[FloatArray], FloatArray]
 # A full covariance of more is too large to invert in passing.
@@ -63,6 +64,10 @@ class Likelihood(NamedTuple):
     """Comparisons with Gaussians; none for discrete data."""
     effective_sample_size: EvaluationRow | None
     """Of importance samples; None for an exact density."""
+    excluded: str
+    """Which held-out rows are impossible under the model; "" if none is."""
+    unknown: str
+    """Which rows have a score that is no number, or inf; "" if none has."""
 
 
 def measure_reconstruction(
@@ -105,14 +110,32 @@ def measure_likelihood(
     sizes = sample_size_row(of_test, standard_error(test))
     score = make_row(
         "log_likelihood",
-        test.mean(),
+        _mean(test),
         intervals.of_mean(test, rng),
-        train.mean(),
+        _mean(train),
         "higher",
         f"mean over held-out rows, nats, {units}",
     )
-    gaussians = () if is_discrete(estimator) else _compare_gaussians(*rows, test)
-    return Likelihood(score, _train_more_likely(train, test), gaussians, sizes)
+    model = type(last_step(estimator)).__name__
+    said = infinite_scores(model, test, "X_test", sets.test_index)
+    unknown = said if _are_unknown(test) else ""
+    if not unknown and np.isnan(train).any():
+        unknown = f"score_samples of {model} gives NaN for training rows"
+    skipped = is_discrete(estimator) or bool(unknown)
+    gaussians = () if skipped else _compare_gaussians(*rows, test)
+    likely = _train_more_likely(train, test)
+    return Likelihood(
+        score, likely, gaussians, sizes, "" if _are_unknown(test) else said, unknown
+    )
+
+
+def _are_unknown(scores: FloatArray) -> bool:
+    """Tell whether scores are more than finite, and -inf of impossible rows."""
+    return bool(np.isnan(scores).any() or np.isposinf(scores).any())
+
+
+def _mean(scores: FloatArray) -> float:
+    return float(np.nan if _are_unknown(scores) else scores.mean())
 
 
 def root_mean_square(X: FloatArray) -> float:

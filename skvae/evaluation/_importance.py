@@ -65,6 +65,8 @@ def sample_size_row(found: LogLikelihoods, error: float) -> EvaluationRow | None
 
 
 def standard_error(values: FloatArray) -> float:
-    """Return the standard error of a mean over rows; nan for one row."""
+    """Return the standard error of a mean over rows; nan for one, or infinite ones."""
     n = len(values)
-    return float(np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else np.nan
+    if n < 2 or not np.isfinite(values).all():
+        return np.nan
+    return float(np.std(values, ddof=1) / np.sqrt(n))

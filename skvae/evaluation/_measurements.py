@@ -47,6 +47,8 @@ class Measurements(NamedTuple):
     column_names: list[str] | None
     """Of the features, where these are the columns of a data frame."""
     n_test: int
+    n_test_given: int
+    """Held-out rows before those beyond the number of samples were left out."""
 
     @property
     def rows(self) -> tuple[EvaluationRow, ...]:
@@ -55,7 +57,7 @@ class Measurements(NamedTuple):
         if self.reconstruction:
             rows.append(self.reconstruction.error)
         if self.likelihood:
-            score, likely, _, sizes = self.likelihood
+            score, likely, _, sizes, *_ = self.likelihood
             rows += (score, sizes, likely) if sizes else (score, likely)
         rows += *self.samples.values(), self.modes.left_out, self.columns.distance
         if self.correlations.loss:
@@ -79,9 +81,9 @@ def measure(
     seed: int,
 ) -> Measurements:
     """Measure everything, in an order that fixes who draws what from `rng`."""
+    mapped = map_sets(sets, features)  # first, since it checks the rows
     reconstruction = measure_reconstruction(estimator, sets, rng)
     likelihood = measure_likelihood(estimator, sets, rng)
-    mapped = map_sets(sets, features)
     samples = measure_samples(mapped, n_bootstrap, rng, seed)
     copying = measure_copying(sets, mapped, rng)
     floor = samples["frechet_distance"].floor
@@ -108,4 +110,5 @@ def measure(
         measure_correlations(rows),
         column_names(sets.train) if features is None else None,
         len(mapped.test),
+        sets.n_test_given,
     )

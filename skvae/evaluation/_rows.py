@@ -65,6 +65,8 @@ class Sets(NamedTuple):
     """More of them, to find rare copies and those among rows that repeat."""
     test_index: IntArray
     """Numbers of the held-out rows among those that were given."""
+    n_test_given: int
+    """How many these were."""
 
 
 class FeatureSets(NamedTuple):
@@ -79,6 +81,18 @@ class FeatureSets(NamedTuple):
     """At most 2,000; no more than `draws` where mapping them may take long."""
 
 
+def check_spread(test: FloatArray, features: FeatureMap | None) -> None:
+    """Raise ValueError if all held-out rows are equal: nothing can be told of them."""
+    if not (test != test[0]).any():
+        mapped, remedy = "", "Hold out other rows."
+        if features is not None:
+            mapped, remedy = " after features", "Pass a map that tells rows apart."
+        raise ValueError(
+            f"X_test must have rows that differ, but all {len(test)} are "
+            f"equal{mapped}. {remedy}"
+        )
+
+
 def map_sets(sets: Sets, features: FeatureMap | None) -> FeatureSets:
     """Apply the feature map to all sets."""
     names = ("X_train", "X_test", "X_train", "the samples")
@@ -87,6 +101,7 @@ def map_sets(sets: Sets, features: FeatureMap | None) -> FeatureSets:
         feature_rows(X, features, name, columns)
         for X, name in zip(sets[: len(names)], names, strict=True)
     ]
+    check_spread(mapped[1], features)
     if features is None and to_array(sets.train).ndim == 2:
         warn_of_units(mapped[0], columns, "X_train")
     draws = mapped[-1]

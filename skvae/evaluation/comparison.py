@@ -243,8 +243,11 @@ def compare(
         )
     n = min(len(X), _MAX_SAMPLES) if n_samples is None else int(n_samples)
     rng = np.random.RandomState(draw_seed(plain(random_state)))
+    # Samples first, since they check the rows.
+    options = features, n, bool(mean), int(n_bootstrap), rng
+    of_samples = list(compare_samples(fits, X, *options))
     found = [compare_likelihoods(fits, X), compare_reconstructions(fits, X)]
-    found += compare_samples(fits, X, features, n, bool(mean), int(n_bootstrap), rng)
+    found += of_samples
     rows = _judge(names, [figure for figure in found if isinstance(figure, Compared)])
     left_out = [f for f in found if isinstance(f, NotCompared)]
     return Comparison(

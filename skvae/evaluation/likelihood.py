@@ -23,6 +23,7 @@ from skvae.pipeline._abilities import (
     last_step,
     log_likelihoods,
 )
+from skvae.pipeline._scores import check_scores
 
 
 class LikelihoodEvaluation(NamedTuple):
@@ -85,8 +86,9 @@ def evaluate_likelihood(
         If the estimator has no likelihood, or a step of the pipeline does more than
         scale features.
     ValueError
-        If X or the parameters are not as above, or `divisor` is given for a model of
-        discrete data, whose probabilities have no unit.
+        If X or the parameters are not as above, a log-likelihood is not finite, or
+        `divisor` is given for a model of discrete data, whose probabilities have no
+        unit.
 
     Warns
     -----
@@ -138,6 +140,7 @@ def evaluate_likelihood(
     X = as_fitted(estimator, X)
     n, d = as_rows(X, "X").shape
     found = log_likelihoods(estimator, X, n_importance_samples)
+    check_scores(type(last_step(estimator)).__name__, found.values)
     nll, error = -found.values.mean(), standard_error(found.values)
     if words := too_low(found, error):
         warn(

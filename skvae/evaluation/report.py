@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._utils.arrays import column_names
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_integer, plain
 from skvae._utils.warn import warn
@@ -117,7 +118,8 @@ def evaluate(
         Map applied to rows and samples before they are compared, as in
         `make_sample_scorer`.
     n_samples : int, default=None
-        Rows to draw. None is the number of held-out rows, but at most 2,000.
+        Rows to draw; of more held-out rows, so many are used, chosen at random. None is
+        the number of held-out rows, but at most 2,000.
     mean : bool, default=True
         Compare decoder means with held-out rows; False adds the observation noise.
         Copying is measured on draws with the noise, as held-out rows have it.
@@ -189,6 +191,7 @@ def evaluate(
       whose distance to their nearest training row, over that to its second nearest, is
       as small as that of 5 % of held-out rows. Reported where the interval of their
       share lies above the floor by more than 5 % (and p <= 0.002).
+    - *Impossible rows*: held-out rows have a log-likelihood of -inf.
     - *Overfit*: the interval of the share of pairs in which a training row is more
       likely than a held-out row lies above 0.85 (0.5 if the two do not differ; on the
       digits of scikit-learn, models that were stopped early score 0.7 and those that
@@ -212,7 +215,8 @@ def evaluate(
       classifier of samples and held-out rows is right more often by 0.25 than one of
       training and held-out rows, or than 0.5.
 
-    Findings that too few or shared rows would hide are in `not_judged`.
+    Findings that too few or shared rows, or scores of NaN, would hide are in
+    `not_judged`.
 
     A density with a kernel at every training row, such as `KernelDensity`, always
     overfits in this sense.
@@ -246,14 +250,15 @@ def evaluate(
     n_samples, n_bootstrap = plain(n_samples), plain(n_bootstrap)
     features = resolve_features(features)
     train, test = read_rows(estimator, X_train, X_test)
+    n_given = len(test)
     n = min(len(test), _MAX_SAMPLES) if n_samples is None else n_samples
     seed = draw_seed(random_state)
     rng = np.random.RandomState(seed)
     sample_seed = int(rng.randint(2**31 - 1))
-    drawn = _sample(to_array(train), estimator, n, mean, sample_seed, rng)
+    drawn = _sample(train, estimator, n, mean, sample_seed, rng)
     test, index = _at_most(max(n, 2), rng, test, np.arange(len(test)))
     (train_part,) = _at_most(n, rng, train)
-    sets = Sets(train, test, train_part, *drawn, index)
+    sets = Sets(train, test, train_part, *drawn, index, n_given)
     measured = measure(estimator, sets, features, mean, n_bootstrap, rng, seed)
     sizes = len(train), len(sets.test), n
     if are_shared(measured.copying.shared):
@@ -284,7 +289,7 @@ def _check(
 
 
 def _sample(
-    train: np.ndarray,
+    train: Any,
     estimator: Any,
     n: int,
     mean: bool,
@@ -292,9 +297,10 @@ def _sample(
     rng: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw samples, at most as many as training rows, and draws with noise."""
+    columns, train = column_names(train), to_array(train)
 
     def draw(mean: bool, seed: int) -> np.ndarray:
-        return draw_samples(train, estimator, n, mean, seed)
+        return draw_samples(train, estimator, n, mean, seed, columns)
 
     samples = draws = draw(mean, seed)
     if mean and "mean" in signature(last_step(estimator).sample).parameters:

@@ -174,14 +174,25 @@ def log_likelihoods(
 def _of_last_step(estimator: Any, X: Any, k: int | None) -> LogLikelihoods:
     score_samples, X = last_step(estimator).score_samples, to_last_step(estimator, X)
     known = inspect.signature(score_samples).parameters
-    if "n_importance_samples" not in known:
-        return LogLikelihoods(np.asarray(score_samples(X), dtype=np.float64))
     options = {} if k is None else {"n_importance_samples": k}
-    if "return_effective_sample_size" not in known:
-        return LogLikelihoods(np.asarray(score_samples(X, **options), dtype=np.float64))
+    options = options if "n_importance_samples" in known else {}
+    if not {"n_importance_samples", "return_effective_sample_size"} <= set(known):
+        values = np.asarray(score_samples(X, **options), dtype=np.float64)
+        return LogLikelihoods(_one_for_each(values, X, estimator))
     values, sizes = score_samples(X, return_effective_sample_size=True, **options)
     k = known["n_importance_samples"].default if k is None else k
     return LogLikelihoods(values, sizes, k)
+
+
+def _one_for_each(values: FloatArray, X: Any, estimator: Any) -> FloatArray:
+    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    if values.shape != (n,):
+        name = type(last_step(estimator)).__name__
+        raise ValueError(
+            f"score_samples of {name} must return one number for each of the {n} rows, "
+            f"shape ({n},), got shape {values.shape}. Mend {name}."
+        )
+    return values
 
 
 def _log_determinant(estimator: Any) -> float:

@@ -10,9 +10,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._utils.arrays import column_names
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_integer
-from skvae.densities import sample_density
+from skvae.densities import draw, shuffled
 from skvae.pipeline._inversion import active_steps, check_invertible, invert
 
 __all__ = ["sample_pipeline"]
@@ -88,21 +89,66 @@ def sample_pipeline(
     return X
 
 
-def sample_rows(step: Any, n_samples: int, mean: bool, random_state: Any) -> np.ndarray:
-    """Sample a pipeline, an estimator of skvae, a density, or what a search chose."""
+def sample_rows(
+    step: Any,
+    n_samples: int,
+    mean: bool,
+    random_state: Any,
+    columns: list[str] | None = None,
+) -> np.ndarray:
+    """Sample a pipeline, an estimator of skvae, a density, or what a search chose.
+
+    Samples that are a data frame have their columns put into the order of `columns`,
+    or of those that the model was fitted on, if it knows them.
+    """
     step = chosen_model(step)
     if isinstance(step, Pipeline):
         return sample_pipeline(step, n_samples, mean=mean, random_state=random_state)
-    if "mean" not in inspect.signature(step.sample).parameters:
-        return sample_density(step, n_samples, draw_seed(random_state))
-    return step.sample(n_samples, mean=mean, random_state=random_state)
+    if "mean" in inspect.signature(step.sample).parameters:
+        rows = step.sample(n_samples, mean=mean, random_state=random_state)
+        return _as_rows(step, rows, n_samples, columns)
+    seed = draw_seed(random_state)
+    rows = _as_rows(step, draw(step, n_samples, seed), n_samples, columns)
+    return shuffled(rows, seed)
+
+
+def _as_rows(
+    model: Any, rows: Any, n_samples: int, columns: list[str] | None
+) -> np.ndarray:
+    """Return what a model has sampled as an array, of objects if it must be."""
+    name, own = type(model).__name__, column_names(rows)
+    wanted = list(getattr(model, "feature_names_in_", columns or []))
+    if own and wanted and own != wanted:
+        if sorted(own) != sorted(wanted):
+            raise ValueError(
+                f"`sample` of {name} must return the columns of the rows that it was "
+                f"fitted on, {wanted}, but has returned {own}. Mend {name}."
+            )
+        rows = rows[wanted]
+    try:
+        array = np.asarray(rows)
+        array = array.astype(np.float64) if array.dtype.kind in "biuO" else array
+    except (TypeError, ValueError):
+        array = np.asarray(rows, dtype=object)
+    if array.ndim < 2 or len(array) != n_samples:
+        raise ValueError(
+            f"`sample` of {name} must return {n_samples} rows, as it was asked to, in "
+            f"shape ({n_samples}, n_features), but has returned shape {array.shape}. "
+            f"Mend {name}."
+        )
+    return array
 
 
 def sample_like(
-    X: np.ndarray, estimator: Any, n_samples: int, mean: bool, random_state: Any
+    X: np.ndarray,
+    estimator: Any,
+    n_samples: int,
+    mean: bool,
+    random_state: Any,
+    columns: list[str] | None = None,
 ) -> np.ndarray:
     """Sample, in the shape of the rows of X if samples have as many features."""
-    samples = sample_rows(estimator, n_samples, mean, random_state)
+    samples = sample_rows(estimator, n_samples, mean, random_state, columns)
     shape = X.shape[1:]
     return samples.reshape(-1, *shape) if samples[0].size == np.prod(shape) else samples
 

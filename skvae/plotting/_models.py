@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._utils.arrays import column_names
 from skvae._utils.validation import check_integer
 from skvae.estimators.base import BaseAutoencoder
 from skvae.pipeline._abilities import (
+    as_fitted,
     can_reconstruct,
     can_sample,
     last_step,
@@ -20,15 +23,34 @@ from skvae.pipeline._abilities import (
 from skvae.pipeline.sampling import sample_rows
 
 
+def check_models(owner: str, models: Any, what: str) -> None:
+    """Raise an error for anything but a dict that is not empty."""
+    if not isinstance(models, Mapping):
+        raise TypeError(
+            f"{owner} needs {what}, in a dict by the names of the models, got a "
+            f"{type(models).__name__}."
+        )
+    if not models:
+        raise ValueError(f"{owner} needs {what}, got {{}}.")
+
+
 def name_of(estimator: Any) -> str:
     """Return the name of the class of an estimator, or of a pipeline's last step."""
     return type(last_step(estimator)).__name__
 
 
 def draw_samples(
-    owner: str, estimator: Any, n_samples: int, mean: bool, random_state: Any
+    owner: str,
+    estimator: Any,
+    n_samples: int,
+    mean: bool,
+    random_state: Any,
+    X: Any = None,
 ) -> np.ndarray:
-    """Sample an estimator or pipeline, in the units of its input."""
+    """Sample an estimator or pipeline, in the units of its input.
+
+    Rows like `X`, if it is given, tell the names of columns, in the order of the fit.
+    """
     if not can_sample(estimator):
         raise TypeError(
             f"{owner} needs an estimator that has `sample`, but {name_of(estimator)} "
@@ -36,7 +58,8 @@ def draw_samples(
         )
     check_is_fitted(last_step(estimator))
     n_samples = check_integer(owner, "n_samples", n_samples, 1)
-    return sample_rows(estimator, n_samples, mean, random_state)
+    columns = column_names(as_fitted(estimator, X))
+    return sample_rows(estimator, n_samples, mean, random_state, columns)
 
 
 def reconstruct_rows(owner: str, estimator: Any, X: Any) -> np.ndarray:

@@ -23,6 +23,7 @@ from skvae.plotting._axes import (
     styled,
     width_of,
 )
+from skvae.plotting._models import check_models
 
 __all__ = ["ModelComparisonDisplay"]
 
@@ -185,8 +186,7 @@ class ModelComparisonDisplay:
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_evaluations")
-        if not evaluations:
-            raise ValueError(f"{cls.__name__} needs at least one evaluation, got {{}}.")
+        check_models(cls.__name__, evaluations, "at least one evaluation")
         rows = [evaluation[figure] for evaluation in evaluations.values()]
         better = rows[0].better
         direction = f", {better} is better" if better in ("higher", "lower") else ""
@@ -290,7 +290,9 @@ class ModelComparisonDisplay:
         self.ax_.plot([*low, *high], [*places, *places], marker="|", **ends)
 
     def _draw_floor(self, places: Any) -> None:
-        floor, style = np.asarray(self.floor), {"color": "0.2", "linestyle": ":"}
+        style = {"color": "0.2", "linestyle": ":"}
+        floor = np.array(self.floor, dtype=float)
+        floor[~np.isfinite(floor)] = np.nan
         self.floor_ = None
         if np.isnan(floor).all():
             return
@@ -330,8 +332,7 @@ def _check_enough(sets: Mapping[str, Any]) -> None:
 
 
 def _check_scores(owner: str, scores: Mapping[str, Any]) -> dict[str, Any]:
-    if not scores:
-        raise ValueError(f"{owner} needs the scores of at least one model, got {{}}.")
+    check_models(owner, scores, "the scores of at least one model")
     sets = {str(k): np.atleast_1d(as_finite(v, str(k))) for k, v in scores.items()}
     for name, values in sets.items():
         if values.ndim != 1 or not len(values):

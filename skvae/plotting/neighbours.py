@@ -11,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from skvae._utils.arrays import as_pair
 from skvae._utils.validation import check_integer
+from skvae.pipeline._abilities import as_fitted
 from skvae.plotting._axes import (
     axes_for,
     check_matplotlib,
@@ -159,11 +160,13 @@ class NearestNeighbourDisplay:
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
-        X = draw_samples(cls.__name__, estimator, n_samples, mean, random_state)
+        X = draw_samples(
+            cls.__name__, estimator, n_samples, mean, random_state, X_train
+        )
         return cls.from_predictions(
             X,
-            X_train,
-            X_test=X_test,
+            as_fitted(estimator, X_train, "X_train"),
+            X_test=as_fitted(estimator, X_test, "X_test"),
             n_neighbours=n_neighbours,
             features=features,
             image_shape=image_shape,

@@ -9,6 +9,7 @@ import numpy as np
 from skvae._utils.arrays import at_most
 from skvae._utils.random import draw_seed
 from skvae.metrics import precision_recall_distribution
+from skvae.pipeline._abilities import as_fitted
 from skvae.plotting._axes import (
     add_legend,
     axes_for,
@@ -167,15 +168,21 @@ class PrecisionRecallDistributionDisplay:
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         rng = np.random.RandomState(draw_seed(random_state))
-        X, others = to_array(X), None if X_train is None else to_array(X_train)
+        frame, others = as_fitted(estimator, X), None
+        X = to_array(frame)
         real = at_most(X, _MAX_SAMPLES, rng)
         seeds = rng.randint(2**31 - 1, size=2).tolist()
-        if others is not None:
+        if X_train is not None:
+            others = to_array(as_fitted(estimator, X_train, "X_train"))
             others = _as_many(others, len(real), rng)
-        samples = draw_samples(cls.__name__, estimator, len(real), mean, seeds[0])
+        samples = draw_samples(
+            cls.__name__, estimator, len(real), mean, seeds[0], frame
+        )
+        if samples[0].size == real[0].size:
+            samples = samples.reshape(real.shape)
         name = name_of(estimator) if name is None else name
         display = cls._compare(
-            (real, samples.reshape(len(samples), *real.shape[1:]), others),
+            (real, samples, others),
             features,
             {"n_clusters": n_clusters, "n_runs": n_runs, "random_state": seeds[1]},
             name,

@@ -17,6 +17,9 @@ from skvae.metrics._gaussian import Gaussian, gaussian_of_rows
 from skvae.pipeline._abilities import as_fitted
 from skvae.scorers._units import warn_of_units
 
+_N_TRIED = 16
+_ROUNDING = 1e-5  # of networks in float32, for batches of other sizes
+
 
 class Reference:
     """One set of rows after the feature map.
@@ -43,6 +46,30 @@ class Reference:
         if features is None and X.ndim == 2:
             warn_of_units(self.rows, columns, name)
 
+    def holds(
+        self,
+        X: np.ndarray,
+        features: metrics.FeatureMap | None,
+        name: str,
+        columns: list[str] | None,
+    ) -> bool:
+        """Tell whether the map still gives some of the rows the features kept here.
+
+        A function may read what has changed since, as no copy of it can prevent. One
+        whose output depends on all rows together never holds, nor one of noise.
+        """
+        if features is None:
+            return True
+        some = np.unique(np.linspace(0, len(X) - 1, _N_TRIED).astype(int))
+        try:
+            again = feature_rows(X[some], features, name, columns)
+        except Exception:  # of few rows, or for good: mapping all of them will tell
+            return False
+        if again.shape[1:] != self.rows.shape[1:]:
+            return False
+        error = np.abs(again - self.rows[some])
+        return bool(np.all(error <= _ROUNDING * np.abs(self.rows).max(axis=0)))
+
     @cached_property
     def origin(self) -> FloatArray:
         """Mean row."""
@@ -62,6 +89,8 @@ class Reference:
 class ReferenceCache:
     """The most recently used references, keyed by the content of their rows.
 
+    Rows are mapped again if the map has changed.
+
     Parameters
     ----------
     features : FeatureMap or None
@@ -79,8 +108,13 @@ class ReferenceCache:
         self, X: np.ndarray, name: str, columns: list[str] | None = None
     ) -> Reference:
         """Return the reference of these rows, computed unless it is cached."""
-        make = partial(Reference, X, self.features, name, columns)
-        return self._references.get(X, tuple(columns or ()), make)
+        arguments = X, self.features, name, columns
+        return self._references.get(
+            X,
+            tuple(columns or ()),
+            partial(Reference, *arguments),
+            lambda reference: reference.holds(*arguments),
+        )
 
 
 def feature_rows(

@@ -6,15 +6,30 @@ from typing import Any
 
 import numpy as np
 
+from skvae.pipeline._abilities import last_step
 from skvae.pipeline.sampling import sample_like
 
 
 def draw_samples(
-    X: np.ndarray, estimator: Any, n_samples: int, mean: bool, seed: int
+    X: np.ndarray,
+    estimator: Any,
+    n_samples: int,
+    mean: bool,
+    seed: int,
+    columns: list[str] | None = None,
 ) -> np.ndarray:
-    """Sample like the rows of X; raise ValueError for samples that are not finite."""
-    samples = sample_like(X, estimator, n_samples, mean, seed)
+    """Sample like the rows of X, whose columns may have names.
+
+    Raises ValueError for samples that are not finite, or of another width.
+    """
+    samples = sample_like(X, estimator, n_samples, mean, seed, columns)
     rows = samples.reshape(len(samples), -1)
+    if rows.shape[1] != (width := int(np.prod(X.shape[1:]))):
+        name = type(last_step(estimator)).__name__
+        raise ValueError(
+            f"held-out rows must have as many features as samples of {name}, got "
+            f"{width} and {rows.shape[1]}. Pass rows like those that it was fitted on."
+        )
     missing = rows != rows if rows.dtype == object else ~np.isfinite(rows)
     if missing.any():
         row, column = np.argwhere(missing)[0]

@@ -13,9 +13,11 @@ from skvae._utils.random import draw_seed, purpose_seed
 from skvae.pipeline._abilities import (
     as_fitted,
     check_divisor,
+    last_step,
     log_likelihood,
     reconstruct,
 )
+from skvae.pipeline._scores import check_scores
 from skvae.scorers._reference import Reference, ReferenceCache, feature_rows, to_array
 from skvae.scorers._samples import draw_samples
 from skvae.scorers._train_rows import rows_of_fit, training_rows
@@ -64,9 +66,9 @@ class Trial:
         n, mean = self._parameters["n_samples"], self._parameters["mean"]
         n = len(self._rows) if n == "same" else n
         seed = self.seed_for("sample")
-        samples = draw_samples(self._rows, self.estimator, n, mean, seed)
-        features = self._references.features
-        return feature_rows(samples, features, "the samples", self._columns)
+        columns, features = self._columns, self._references.features
+        samples = draw_samples(self._rows, self.estimator, n, mean, seed, columns)
+        return feature_rows(samples, features, "the samples", columns)
 
     @cached_property
     def train(self) -> FloatArray:
@@ -99,13 +101,17 @@ class Trial:
     @cached_property
     def log_likelihoods(self) -> FloatArray:
         """Log-likelihood of each held-out row, in nats."""
-        return log_likelihood(self.estimator, self.X, **self._likelihood_options)
+        return self._log_likelihoods(**self._likelihood_options)
 
     @cached_property
     def evidence_lower_bounds(self) -> FloatArray:
         """The same with one importance sample."""
         options = {**self._likelihood_options, "n_importance_samples": 1}
-        return log_likelihood(self.estimator, self.X, **options)
+        return self._log_likelihoods(**options)
+
+    def _log_likelihoods(self, **options: Any) -> FloatArray:
+        values = log_likelihood(self.estimator, self.X, **options)
+        return check_scores(type(last_step(self.estimator)).__name__, values)
 
     @property
     def _likelihood_options(self) -> Mapping[str, Any]:

@@ -213,7 +213,9 @@ def make_sample_scorer(
         multi-metric scorer would end the whole search.
     max_cached : int, default=8
         Number of sets of held-out rows whose features and moments are kept, in memory
-        and not in pickles, identified by the content of X.
+        and not in pickles, identified by the content of X. A few of the rows are
+        mapped in every call, and all of them if `features` has changed or maps rows
+        together.
 
     Returns
     -------
