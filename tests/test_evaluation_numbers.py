@@ -2,7 +2,7 @@
 
 import pytest
 
-from skvae.evaluation.report import _number
+from skvae.evaluation._printing import number
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from skvae.evaluation.report import _number
     ],
 )
 def test_huge_values_are_written_short(value, text):
-    assert _number(value) == text
+    assert number(value) == text
