@@ -146,7 +146,7 @@ def test_constant_columns_are_no_obstacle():
         lambda: compare((constant, constant), equal),
     ):
         with pytest.raises(
-            ValueError, match="X_test must have rows that differ, but all"
+            ValueError, match="X_test must have rows that differ"
         ):
             judge()
 
