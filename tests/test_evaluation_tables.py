@@ -105,9 +105,7 @@ def test_rows_of_which_most_are_equal_are_judged():
 def test_rows_that_are_all_equal_are_refused_with_the_remedy():
     X = np.ones((60, 3))
     model = GaussianMixture(1).fit(X)
-    with pytest.raises(
-        ValueError, match="rows that differ, but all 30 are"
-    ):
+    with pytest.raises(ValueError, match="rows that differ, but all 30 are"):
         evaluate(model, X[:30], X[30:])
 
 

@@ -145,9 +145,7 @@ def test_constant_columns_are_no_obstacle():
         lambda: evaluate(constant, equal[:30], equal[30:]),
         lambda: compare((constant, constant), equal),
     ):
-        with pytest.raises(
-            ValueError, match="X_test must have rows that differ"
-        ):
+        with pytest.raises(ValueError, match="X_test must have rows that differ"):
             judge()
 
 
