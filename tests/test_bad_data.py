@@ -115,6 +115,13 @@ def test_inverse_transform_refuses_values_that_are_not_finite(value, model):
         model.inverse_transform([[0.0, value]])
 
 
+def test_codes_whose_rows_are_not_finite_are_refused_by_their_row(model):
+    with pytest.raises(ValueError, match="decodes row 1 to values that are not finite"):
+        model.inverse_transform([[0.0, 0.0], [3e38, -3e38]])
+    with np.errstate(over="raise", invalid="raise"):
+        assert np.isfinite(model.inverse_transform([[1e30, 0.0]])).all()
+
+
 @pytest.mark.parametrize("n_samples", [0, -1])
 def test_sample_refuses_numbers_below_one(n_samples, model):
     with pytest.raises(ValueError, match=rf"n_samples.*>= 1.*{n_samples}"):

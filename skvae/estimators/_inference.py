@@ -56,6 +56,11 @@ class InferenceMixin(InputMixin, TransformerMixin):
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
+
+        Raises
+        ------
+        ValueError
+            If a code is so far out that its row is not finite.
         """
         module = self._fitted_module()
         Z = self._validate_codes(X, module.n_components)

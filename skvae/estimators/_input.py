@@ -67,6 +67,16 @@ class InputMixin:
     def _as_fitted(self, rows: np.ndarray) -> np.ndarray:
         """Give rows the units, the type and the shape that they had in `fit`."""
         rows = self.module_.frame.restore(rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # A sum is cheaper than a look at each value; finite ones may overflow it.
+            is_finite = np.isfinite(rows.sum()) or np.isfinite(rows).all()
+        if not is_finite:
+            row = int(np.argmin(np.isfinite(rows).all(axis=1)))
+            raise ValueError(
+                f"{type(self).__name__} decodes row {row} to values that are not "
+                "finite: it, or its code, lies too far from what the model was trained "
+                "on. Leave it out, or rescale it as the training rows were."
+            )
         return rows.reshape(len(rows), *self._row_shape)
 
 
