@@ -4,6 +4,8 @@ import numpy as np
 from scipy import stats
 from sklearn.base import BaseEstimator
 
+from skvae import evaluate
+
 
 class Normal(BaseEstimator):
     """The density N(shift, scale^2 I), which nothing was learned for."""
@@ -30,3 +32,11 @@ TRUTH, SHIFTED, WIDE = (
 
 def make_rows(n=150, seed=0, d=2):
     return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def report(model, n=200, n_test=200, seed=0, **options):
+    """Evaluate a model that draws rows of the data, too, on such rows."""
+    rng = np.random.default_rng(seed + 1000)
+    train, test = (model.draw(size, rng) for size in (n, n_test))
+    options = {"n_bootstrap": 0, "random_state": seed, **options}
+    return evaluate(model.fit(train), train, test, **options)

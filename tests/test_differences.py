@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from skvae._utils.intervals import variances_by_parts
 from skvae.evaluation._differences import (
     Error,
     difference_of,
     error_of_mean,
     errors_of_fits,
     holm,
-    variances_by_parts,
 )
 
 

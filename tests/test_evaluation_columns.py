@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from compared_models import report
 from scipy.stats import ks_2samp, wasserstein_distance
 from sklearn.base import BaseEstimator
 
@@ -45,13 +46,6 @@ class Decoder(Changed):
         if not mean:
             return changed
         return self.draw(n_samples, np.random.default_rng(0)) * ([0.1] * self.d)
-
-
-def report(model, n=200, n_test=200, seed=0, **options):
-    rng = np.random.default_rng(seed + 1000)
-    train, test = (model.draw(size, rng) for size in (n, n_test))
-    options = {"n_bootstrap": 0, "random_state": seed, **options}
-    return evaluate(model.fit(train), train, test, **options)
 
 
 def wrong(found):

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+from compared_models import report
 from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator
 from sklearn.datasets import make_moons
-
-from skvae import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:Column .* total variance")
 
@@ -43,13 +42,6 @@ class HeavyTails(Factor):
 class Zeros(Factor):
     def draw(self, n, rng):
         return np.maximum(super().draw(n, rng), 0)
-
-
-def report(model, n=200, n_test=200, seed=0, **options):
-    rng = np.random.default_rng(seed + 1000)
-    train, test = (model.draw(size, rng) for size in (n, n_test))
-    options = {"n_bootstrap": 0, "random_state": seed, **options}
-    return evaluate(model.fit(train), train, test, **options)
 
 
 def lost(found):

@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans
 
 from skvae import evaluate
 from skvae.evaluation import _modes
-from skvae.evaluation._real import Comparison, compare
+from skvae.evaluation._real import ComparedRows, compared_rows
 from skvae.evaluation._rows import FeatureSets
 
 CENTRES = 4 * np.array([[np.cos(a), np.sin(a)] for a in np.arange(8) * np.pi / 4])
@@ -111,7 +111,7 @@ def test_too_few_rows_are_not_judged():
 def comparison(n, n_test, n_draws, draw):
     train, test, draws = (draw(size) for size in (n, n_test, n_draws))
     sets = FeatureSets(train, test, train, draws, draws, draws)
-    return compare(sets, np.random.RandomState(0))
+    return compared_rows(sets, np.random.RandomState(0))
 
 
 def test_p_values_are_those_of_fisher_and_corrected():
@@ -151,10 +151,10 @@ def test_the_largest_number_of_bins_is_used_of_which_an_empty_one_is_found():
 
 def test_rows_that_place_the_bins_are_not_compared(monkeypatch):
     train = np.arange(100.0)[:, None]
-    rows = compare(
+    rows = compared_rows(
         FeatureSets(train, train + 0.5, *[train] * 4), np.random.RandomState(0)
     )
-    assert isinstance(rows, Comparison)
+    assert isinstance(rows, ComparedRows)
     assert len(rows.chooser) == len(rows.rest) == 50
     assert not set(rows.chooser.ravel()) & set(rows.real.ravel())
     fitted = []

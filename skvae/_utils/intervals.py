@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -244,14 +244,8 @@ def by_half_samples(
         for i in np.flatnonzero(np.broadcast_to(shares, values.shape)):
             low[i], high[i] = of_share(values[i], n)
         return low, high
-    halves = figures_of_parts(function, sets, 2, n_resamples, rng)
-    variance = halves.var(axis=1, ddof=1).mean(axis=0) / 2
-    if n >= _MIN_ROWS_FOR_QUARTERS:
-        quarters = figures_of_parts(function, sets, 4, n_resamples, rng)
-        by_quarters = quarters.var(axis=1, ddof=1).mean(axis=0) / 4
-        varied = by_quarters > 0
-        variance[varied] *= np.clip(variance[varied] / by_quarters[varied], 1, 2)
-    upper = upper_quantile(len(halves), n)
+    variance = variances_by_parts(function, sets, n_resamples, rng)
+    upper = upper_quantile(-(-n_resamples // 2), n)
     low, high = values + np.multiply.outer((-upper, upper), np.sqrt(variance))
     for i in np.flatnonzero(np.broadcast_to(shares, values.shape)):
         rows = independent_rows(values[i], variance[i], n, 2 * n)
@@ -259,9 +253,30 @@ def by_half_samples(
     return low, high
 
 
+def variances_by_parts(
+    function: Callable[..., FloatArray],
+    sets: Sequence[FloatArray],
+    n_resamples: int,
+    rng: np.random.RandomState,
+) -> FloatArray:
+    """Variances of figures by random halves and quarters: see `by_half_samples`.
+
+    Each set is cut once for all figures, so that what they share cancels in a
+    difference of two.
+    """
+    halves = figures_of_parts(function, sets, 2, n_resamples, rng)
+    variance = halves.var(axis=1, ddof=1).mean(axis=0) / 2
+    if min(map(len, sets)) >= _MIN_ROWS_FOR_QUARTERS:
+        quarters = figures_of_parts(function, sets, 4, n_resamples, rng)
+        by_quarters = quarters.var(axis=1, ddof=1).mean(axis=0) / 4
+        varied = by_quarters > 0
+        variance[varied] *= np.clip(variance[varied] / by_quarters[varied], 1, 2)
+    return variance
+
+
 def figures_of_parts(
     function: Callable[..., FloatArray],
-    sets: tuple[FloatArray, ...],
+    sets: Sequence[FloatArray],
     n_parts: int,
     n_resamples: int,
     rng: np.random.RandomState,

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import kstwobign
 
 from skvae._utils.arrays import FloatArray
-from skvae.evaluation._real import P_VALUE, Comparison, are_rare
+from skvae.evaluation._real import P_VALUE, ComparedRows, are_rare
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, make_row
 
 # Samples are displaced if values lie so many standard deviations off, on average.
@@ -41,7 +41,7 @@ class Columns(NamedTuple):
     """Whether even a column without overlap could be chance."""
 
 
-def measure_columns(rows: Comparison) -> Columns:
+def measure_columns(rows: ComparedRows) -> Columns:
     """Compare every column by two Kolmogorov-Smirnov tests, of location and spread."""
     real, draws = rows.real, rows.draws
     unit = _unit(real)

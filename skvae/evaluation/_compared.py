@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from types import SimpleNamespace
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skvae import metrics
+from skvae._utils import intervals
 from skvae._utils.arrays import FloatArray, as_rows, at_most, column_names
-from skvae._utils.random import purpose_seed
 from skvae.evaluation._differences import (
     Difference,
     Error,
     difference_of,
     error_of_mean,
     errors_of_fits,
-    variances_by_parts,
 )
 from skvae.evaluation._fits import Fits
 from skvae.evaluation._reading import is_numeric
 from skvae.evaluation._rows import check_spread
+from skvae.evaluation._samples import Measure
 from skvae.pipeline._abilities import (
     as_fitted,
     can_reconstruct,
@@ -37,7 +35,6 @@ from skvae.pipeline._abilities import (
 from skvae.pipeline._scores import infinite_scores
 from skvae.scorers._metric import Metric
 from skvae.scorers._reference import feature_rows, to_array
-from skvae.scorers._results import Results
 from skvae.scorers._samples import draw_samples
 from skvae.scorers._table import METRICS
 from skvae.scorers._units import warn_of_units
@@ -119,7 +116,8 @@ def compare_samples(
     """
     shown = _metrics()
     sets = _draw(fits, X, features, n, mean, rng)
-    measure = _measure_of(shown, sets[0], int(rng.randint(2**31 - 1)))
+    bandwidth = metrics.median_bandwidth(sets[0])
+    measure = Measure(shown, bandwidth, int(rng.randint(2**31 - 1)))
 
     def figures_of(real: FloatArray, *generated: FloatArray) -> FloatArray:
         return np.array([measure(real, rows) for rows in generated])
@@ -136,7 +134,7 @@ def compare_samples(
     if n_resamples and n_rows >= _MIN_ROWS:
         with warnings.catch_warnings():  # of few rows: once is enough
             warnings.simplefilter("ignore", UserWarning)
-            variances = variances_by_parts(resampled, sets, n_resamples, rng)
+            variances = intervals.variances_by_parts(resampled, sets, n_resamples, rng)
     df = (n_resamples + 1) // 2  # two halves make a cut
     columns = zip(shown, figures.T, differences(figures), variances, strict=True)
     for metric, own, value, variance in columns:
@@ -168,22 +166,6 @@ def _draw(
         samples = _sample(fit, X, n, mean, int(rng.randint(2**31 - 1)))
         sets.append(feature_rows(samples, features, "the samples", columns))
     return sets
-
-
-def _measure_of(
-    shown: Sequence[Metric], real: FloatArray, seed: int
-) -> Callable[[FloatArray, FloatArray], list[float]]:
-    """Return a function of two sets to their figures, with one bandwidth for all."""
-    bandwidth = metrics.median_bandwidth(real)
-    options = {"maximum_mean_discrepancy": {"bandwidth": bandwidth}}
-    fixed = {"reference": None, "seed_for": partial(purpose_seed, seed)}
-
-    def measure(real: FloatArray, generated: FloatArray) -> list[float]:
-        pair = SimpleNamespace(real=real, generated=generated, **fixed)
-        results = Results(pair, shown, options)
-        return [metric.number(results.of(metric)) for metric in shown]
-
-    return measure
 
 
 def _metrics() -> list[Metric]:

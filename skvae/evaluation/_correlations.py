@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import norm, rankdata
 
 from skvae._utils.arrays import FloatArray, IntArray
-from skvae.evaluation._real import P_VALUE, Comparison, are_rare
+from skvae.evaluation._real import P_VALUE, ComparedRows, are_rare
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, make_row
 
 # Correlations of the data that count, and the share of them that samples must keep.
@@ -42,7 +42,7 @@ class Correlations(NamedTuple):
     """Whether even the loss of a correlation of 0.9 could be chance."""
 
 
-def measure_correlations(rows: Comparison) -> Correlations:
+def measure_correlations(rows: ComparedRows) -> Correlations:
     """Compare the correlation of every column with the one it depends on most.
 
     A correlation of ranks is lost if that of values is, too: noise among tied values
@@ -66,7 +66,7 @@ def measure_correlations(rows: Comparison) -> Correlations:
     return Correlations(_row(rows, pairs), tuple(described), n, bool(whole > P_VALUE))
 
 
-def _row(rows: Comparison, pairs: IntArray) -> EvaluationRow:
+def _row(rows: ComparedRows, pairs: IntArray) -> EvaluationRow:
     test, draws, rest = (
         _of_pairs(X, pairs, _ranks) for X in (rows.test, rows.draws, rows.rest)
     )
@@ -91,7 +91,7 @@ def _are_lost(
     return s * np.sign(r) < _KEPT * np.abs(r)
 
 
-def _p_values(r: FloatArray, s: FloatArray, rows: Comparison) -> FloatArray:
+def _p_values(r: FloatArray, s: FloatArray, rows: ComparedRows) -> FloatArray:
     """One-sided p-values of correlations of the data being s, by Fisher's z."""
     error = np.sqrt(sum(1 / max(len(X) - 3, 1) for X in (rows.real, rows.draws)))
     return norm.sf((np.arctanh(r) - np.arctanh(s)) / error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,6 @@ from skvae._utils.arrays import FloatArray
 
 _LEVELS = (0.025, 0.975)
 _SYMMETRIC = 1e-6
-_MIN_ROWS_FOR_QUARTERS = 80
 
 
 class Error(NamedTuple):
@@ -97,65 +96,6 @@ def error_of_mean(values: FloatArray) -> Error:
 def errors_of_fits(figures: Sequence[FloatArray]) -> list[Error]:
     """Errors of means over fits, one for each model; none for single fits."""
     return [error_of_mean(own)._replace(third=0.0) for own in figures if len(own) > 1]
-
-
-def variances_by_parts(
-    function: Callable[..., FloatArray],
-    sets: Sequence[FloatArray],
-    n_resamples: int,
-    rng: np.random.RandomState,
-) -> FloatArray:
-    """Variances of figures, by cutting all sets into random halves, again and again.
-
-    The variance of most figures falls as one over the rows, so that half that of halves
-    is the figure's own. That of neighbours in many features falls more slowly, since a
-    few rows are neighbours of very many, by a factor that quarters against halves show.
-    Each set is cut once for all figures and models, so that what they share cancels.
-
-    Parameters
-    ----------
-    function : callable
-        Maps sets of rows to figures, shape (n_figures,).
-    sets : sequence of ndarray
-    n_resamples : int
-        Number of halves, of which two make a cut, and of quarters.
-    rng : RandomState
-
-    Returns
-    -------
-    variances : ndarray of shape (n_figures,)
-
-    References
-    ----------
-    Shao and Wu 1989, A general theory for jackknife variance estimation, Annals of
-    Statistics 17. Radovanovic et al. 2010, Hubs in space, JMLR 11.
-    """
-    by_halves = _variances_over(2, function, sets, n_resamples, rng)
-    if min(map(len, sets)) < _MIN_ROWS_FOR_QUARTERS:
-        return by_halves
-    by_quarters = _variances_over(4, function, sets, n_resamples, rng)
-    ratio = np.ones(len(by_halves))
-    np.divide(by_halves, by_quarters, out=ratio, where=by_quarters > 0)
-    return by_halves * np.clip(ratio, 1, 2)
-
-
-def _variances_over(
-    n_parts: int,
-    function: Callable[..., FloatArray],
-    sets: Sequence[FloatArray],
-    n_resamples: int,
-    rng: np.random.RandomState,
-) -> FloatArray:
-    """Variances of figures if they fall as one over the rows."""
-    found = []
-    for _ in range(-(-n_resamples // n_parts)):
-        orders = [rng.permutation(len(A)) for A in sets]
-        figures = [
-            function(*(A[o[i::n_parts]] for A, o in zip(sets, orders, strict=True)))
-            for i in range(n_parts)
-        ]
-        found.append(np.var(figures, axis=0, ddof=1) / n_parts)
-    return np.mean(found, axis=0)
 
 
 def holm(p_values: FloatArray) -> FloatArray:

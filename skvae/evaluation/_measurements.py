@@ -18,7 +18,7 @@ from skvae.evaluation._held_out import (
 )
 from skvae.evaluation._latents import Latents, measure_latents
 from skvae.evaluation._modes import Modes, measure_modes
-from skvae.evaluation._real import compare
+from skvae.evaluation._real import compared_rows
 from skvae.evaluation._rows import EvaluationRow, Sets, map_sets
 from skvae.evaluation._samples import measure_samples
 from skvae.metrics import (
@@ -96,7 +96,7 @@ def measure(
         accuracy = one_nearest_neighbour_accuracy(
             mapped.test, mapped.draws, random_state=rng
         ).value
-    rows = compare(mapped, rng)
+    rows = compared_rows(mapped, rng)
     return Measurements(
         reconstruction,
         likelihood,

@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from skvae._utils.arrays import FloatArray, IntArray
-from skvae.evaluation._real import P_VALUE, Comparison
+from skvae.evaluation._real import P_VALUE, ComparedRows
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, make_row
 
 # Rows of a bin, on average, of those that place it, and the most bins.
@@ -36,13 +36,13 @@ class Modes(NamedTuple):
 
 
 def measure_modes(
-    rows: Comparison, test_index: IntArray, rng: np.random.RandomState
+    rows: ComparedRows, test_index: IntArray, rng: np.random.RandomState
 ) -> Modes:
     """Find bins that hold real rows and far too few samples.
 
     Parameters
     ----------
-    rows : Comparison
+    rows : ComparedRows
     test_index : ndarray of shape (n_test,)
         Numbers of the held-out rows.
     rng : RandomState
@@ -82,13 +82,13 @@ def measure_modes(
     )
 
 
-def _n_bins(rows: Comparison) -> int:
+def _n_bins(rows: ComparedRows) -> int:
     """Return the largest number of bins of which an empty one could be found."""
     most = min(_MOST_BINS, len(rows.chooser) // _ROWS_PER_BIN)
     return next((k for k in range(most, 2, -1) if _can_be_found(k, rows)), 2)
 
 
-def _can_be_found(n_bins: int, rows: Comparison) -> bool:
+def _can_be_found(n_bins: int, rows: ComparedRows) -> bool:
     """Tell whether a bin of average size without any sample is beyond chance."""
     n, m = len(rows.real), len(rows.draws)
     p_value = hypergeom.cdf(0, n + m, n // n_bins, m)

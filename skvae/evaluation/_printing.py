@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 
-def as_frame(rows: Iterable[Any]) -> Any:
-    """Return named tuples as a pandas DataFrame, figures as its index."""
-    try:
-        import pandas
-    except ImportError:
-        raise ImportError(
-            "to_frame needs pandas, which is not installed. Install it with "
-            "`pip install pandas`, or read the rows."
-        ) from None
-    return pandas.DataFrame(list(rows)).set_index("figure")
+class Table:
+    """A result that has ``rows``, named tuples that begin with the name of a figure."""
+
+    rows: tuple[Any, ...]
+
+    def __getitem__(self, figure: str) -> Any:
+        for row in self.rows:
+            if row.figure == figure:
+                return row
+        known = ", ".join(row.figure for row in self.rows)
+        raise KeyError(f"figure must be one of {known}, got {figure!r}.")
+
+    def to_frame(self) -> Any:
+        """Return the table as a pandas DataFrame, figures as its index.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            With the fields of the rows as columns.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError(
+                "to_frame needs pandas, which is not installed. Install it with "
+                "`pip install pandas`, or read the rows."
+            ) from None
+        return pandas.DataFrame(list(self.rows)).set_index("figure")
 
 
 def as_lines(cells: Sequence[Sequence[str]], numeric: Sequence[int]) -> list[str]:

@@ -14,7 +14,7 @@ P_VALUE = 0.001
 _MOST_ROWS = 2000
 
 
-class Comparison(NamedTuple):
+class ComparedRows(NamedTuple):
     """Real and generated rows, independent of the rows by which parts are chosen.
 
     One half of the training rows chooses what is looked at, such as bins. The other
@@ -39,11 +39,11 @@ class Comparison(NamedTuple):
         return np.vstack([self.rest, self.test])
 
 
-def compare(sets: FeatureSets, rng: np.random.RandomState) -> Comparison:
+def compared_rows(sets: FeatureSets, rng: np.random.RandomState) -> ComparedRows:
     """Cut the training rows into halves, at random, of at most 2,000 rows each."""
     order = rng.permutation(len(sets.train))
     n = min(len(order) // 2, _MOST_ROWS)
-    return Comparison(
+    return ComparedRows(
         sets.train[order[:n]],
         sets.train[order[n : 2 * n]],
         sets.test,

@@ -34,7 +34,7 @@ class _Pair(NamedTuple):
         return purpose_seed(self.seed, purpose)
 
 
-class _Measure(NamedTuple):
+class Measure(NamedTuple):
     """Measures metrics of two sets of rows."""
 
     shown: list[Metric]
@@ -68,7 +68,7 @@ def measure_samples(
     others = [metric for metric in shown if metric.row.plugged_in is None]
     found: dict[str, EvaluationRow] = {}
     for group, interval in ((distances, _of_distances), (others, _of_others)):
-        measure = _Measure(group, bandwidth, seed)
+        measure = Measure(group, bandwidth, seed)
         values = measure(sets.test, sets.samples)
         with warnings.catch_warnings():  # of few rows: once is enough
             warnings.simplefilter("ignore", UserWarning)
@@ -82,7 +82,7 @@ def measure_samples(
 
 
 def _of_distances(
-    measure: _Measure,
+    measure: Measure,
     values: FloatArray,
     sets: FeatureSets,
     n_bootstrap: int,
@@ -97,7 +97,7 @@ def _of_distances(
 
 
 def _of_others(
-    measure: _Measure,
+    measure: Measure,
     values: FloatArray,
     sets: FeatureSets,
     n_bootstrap: int,

@@ -21,7 +21,7 @@ from skvae.evaluation._compared import (
 )
 from skvae.evaluation._differences import holm
 from skvae.evaluation._fits import Fits, counted, read_models
-from skvae.evaluation._printing import as_frame, as_lines, number
+from skvae.evaluation._printing import Table, as_lines, number
 from skvae.pipeline._abilities import can_sample, last_step
 from skvae.scorers._reference import resolve_features, to_array
 
@@ -59,7 +59,7 @@ class ComparisonRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Table):
     """The result of `compare`; ``print`` shows it, ``comparison[figure]`` is one row.
 
     Attributes
@@ -88,28 +88,6 @@ class Comparison:
     n_test: int
     n_samples: int
     n_fits: tuple[int, int]
-
-    def __getitem__(self, figure: str) -> ComparisonRow:
-        for row in self.rows:
-            if row.figure == figure:
-                return row
-        known = ", ".join(row.figure for row in self.rows)
-        raise KeyError(f"figure must be one of {known}, got {figure!r}.")
-
-    def to_frame(self) -> Any:
-        """Return the table as a pandas DataFrame, figures as its index.
-
-        Returns
-        -------
-        frame : pandas.DataFrame
-            With the fields of `ComparisonRow` as columns.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        return as_frame(self.rows)
 
     def __str__(self) -> str:
         fits = "" if self.n_fits == (1, 1) else f"{counted(self.n_fits)} fits, "

@@ -18,7 +18,7 @@ from skvae._utils.validation import check_boolean, check_integer, plain
 from skvae._utils.warn import warn
 from skvae.evaluation._findings import are_shared, findings, not_judged
 from skvae.evaluation._measurements import measure
-from skvae.evaluation._printing import as_frame, as_lines, number
+from skvae.evaluation._printing import Table, as_lines, number
 from skvae.evaluation._reading import read_rows, repeat
 from skvae.evaluation._rows import EvaluationRow, Sets
 from skvae.pipeline._abilities import can_sample, last_step
@@ -33,7 +33,7 @@ _MAX_CALLS_OF_TABLES = 20
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Table):
     """The result of `evaluate`; ``print`` shows it, ``evaluation[figure]`` is one row.
 
     Attributes
@@ -61,27 +61,6 @@ class Evaluation:
     n_test: int
     n_samples: int
     not_judged: tuple[str, ...] = ()
-
-    def __getitem__(self, figure: str) -> EvaluationRow:
-        for row in self.rows:
-            if row.figure == figure:
-                return row
-        known = ", ".join(row.figure for row in self.rows)
-        raise KeyError(f"figure must be one of {known}, got {figure!r}.")
-
-    def to_frame(self) -> Any:
-        """Return the table as a pandas DataFrame, figures as its index.
-
-        Returns
-        -------
-        frame : pandas.DataFrame
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        return as_frame(self.rows)
 
     def __str__(self) -> str:
         title = (
