@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -175,9 +175,13 @@ def posterior_draws(
     return module.draw_codes(X, generator)[:, 0].astype(np.float64)
 
 
-def refuse_posterior(estimator: BaseAutoencoder, what: str) -> None:
+def refuse_posterior(estimator: BaseAutoencoder, what: str) -> NoReturn:
     """Raise a TypeError that says what posterior is needed."""
+    posterior, name = estimator.module_.posterior, type(estimator).__name__
+    remedy = "Fit with posterior='diagonal'."
+    if posterior.deterministic:
+        remedy = f"{name} has codes without a spread: use a VAE."
     raise TypeError(
-        f"This function needs {what}, but {type(estimator).__name__} was fitted with a "
-        f"{type(estimator.module_.posterior).__name__}. Fit with posterior='diagonal'."
+        f"This function needs {what}, but {name} was fitted with a "
+        f"{type(posterior).__name__}. {remedy}"
     )

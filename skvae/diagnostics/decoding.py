@@ -30,7 +30,7 @@ class ReconstructionMatching(NamedTuple):
     error_to_input: NDArray[np.float64]
     """Mean squared error to the row itself, shape (m,)."""
     error_to_average: NDArray[np.float64]
-    """Mean squared error to the optimal decoder's average, shape (m,)."""
+    """Mean squared error to the optimal decoder's output, shape (m,)."""
     perplexity: NDArray[np.float64]
     """Number of training rows that the average mixes, shape (m,)."""
 
@@ -60,13 +60,16 @@ def optimal_decoder(
 ) -> OptimalDecoderWeights:
     """Decode rows as the best decoder for the estimator's encoder would.
 
-    It returns the average of the training rows x_i with the weights
-    q(z|x_i) / sum_j q(z|x_j), at the code z of every row of X.
+    The best one maximises the mean of E[log p(x_i|z)] over the training rows, in which
+    z is drawn from q(z|x_i), and may be any function. At the code z of every row of X,
+    it gives an average of the training rows x_i with the weights
+    q(z|x_i) / sum_j q(z|x_j).
 
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Fitted, with normal posteriors, full covariances included.
+        Fitted, with normal posteriors, full covariances included, and a likelihood for
+        which an average is the optimum (see Notes).
     X : array-like or Tensor of shape (m, n_features)
     X_train : array-like or Tensor of shape (n, n_features)
         The rows that the estimator was fitted to.
@@ -79,12 +82,28 @@ def optimal_decoder(
     -------
     result : OptimalDecoderWeights
         Named tuple (perplexity, max_weight, heaviest, averages, weights); see
-        `skvae.metrics.optimal_decoder_weights`.
+        `skvae.metrics.optimal_decoder_weights`. The averages compare with
+        ``estimator.reconstruct(X)``.
 
     Raises
     ------
     TypeError
-        If the posterior is not normal.
+        If the posterior is not normal, or the likelihood has no such optimum.
+
+    Notes
+    -----
+    The theorem is that of exponential families with the sufficient statistic T(x),
+    whose optimum has the weighted mean of T(x_i) as its expectation. With T(x) = x,
+    these are means of rows: for the likelihoods "gaussian", whatever its scale,
+    "bernoulli" and "continuous_bernoulli". A predicted scale changes the optimal
+    variance, not the mean. For "laplace", which is of no such family, weighted medians
+    are the optimum. Of "discretized_logistic" there is no closed form. A likelihood of
+    one's own says by `optimal_average` which it has; of its subclasses, those with
+    another distribution must say it anew.
+
+    The theorem is about the evidence lower bound, for any weight of its KL divergence.
+    `IWAE` with more than one importance sample trains its decoder for another bound. Of
+    a `TwoStageVAE`, encoder and decoder are those of the first stage.
 
     References
     ----------
@@ -101,15 +120,32 @@ def optimal_decoder(
     >>> optimal_decoder(vae, X[:5], X).averages.shape
     (5, 3)
     """
-    means, factors = _posterior_factors(estimator, X_train)
-    return optimal_decoder_weights(
-        estimator.transform(X).astype(np.float64),
-        means,
-        factors,
+    likelihood = estimator._fitted_module().likelihood
+    if likelihood.optimal_average is None:
+        raise TypeError(
+            "optimal_decoder needs a likelihood for which a weighted mean or median of "
+            f"rows is the optimum, but {type(likelihood).__name__} has no "
+            "`optimal_average`. Fit with likelihood='gaussian', or set it in a "
+            "likelihood of your own. Weights and perplexities alone need none: "
+            "skvae.plotting.PerplexityDisplay draws them."
+        )
+    return weights_of_training_rows(
+        estimator,
+        X,
         X_train,
+        average=likelihood.optimal_average,
         leave_out=leave_out,
         keep_weights=keep_weights,
     )
+
+
+def weights_of_training_rows(
+    estimator: BaseAutoencoder, X: Any, X_train: Any, **options: Any
+) -> OptimalDecoderWeights:
+    """Weigh the training rows at the code of every row of X, for any likelihood."""
+    means, factors = _posterior_factors(estimator, X_train)
+    codes = estimator.transform(X).astype(np.float64)
+    return optimal_decoder_weights(codes, means, factors, X_train, **options)
 
 
 def _posterior_factors(
@@ -142,7 +178,7 @@ def reconstruction_matching(
     Parameters
     ----------
     estimator : BaseAutoencoder
-        Fitted, with normal posteriors, full covariances included.
+        Fitted; see `optimal_decoder` for which posteriors and likelihoods.
     X : array-like or Tensor of shape (m, n_features)
         Rows that the estimator has not seen.
     X_train : array-like or Tensor of shape (n, n_features)
@@ -154,6 +190,11 @@ def reconstruction_matching(
         Named tuple (closer_to_input, error_to_input, error_to_average, perplexity).
         Squared errors are compared, since a cross-entropy has another minimum for
         every target.
+
+    Raises
+    ------
+    TypeError
+        If `optimal_decoder` is not known for the posterior or the likelihood.
 
     References
     ----------

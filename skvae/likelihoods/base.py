@@ -27,10 +27,16 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
     discrete : bool
         Whether ``log_prob`` is the logarithm of a probability, which no rescaling of X
         changes, rather than of a density. False unless a subclass says otherwise.
+    optimal_average : {"mean", "median"} or None
+        Which weighted average of rows x_i, by feature, is the `mean` of that p(x|z)
+        which maximises ``sum_i w_i log p(x_i|z)``, whatever the weights are: "mean" for
+        exponential families with the sufficient statistic x. None, unless a subclass
+        says otherwise, is neither; `skvae.diagnostics.optimal_decoder` then refuses.
     """
 
     outputs_per_feature = 1
     discrete = False
+    optimal_average: str | None = None
 
     def __init__(self) -> None:
         nn.Module.__init__(self)

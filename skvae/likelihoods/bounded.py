@@ -75,6 +75,7 @@ class BernoulliLikelihood(UnitIntervalLikelihood):
     """
 
     discrete = True
+    optimal_average = "mean"
     distribution = Bernoulli
 
 
@@ -100,6 +101,7 @@ class ContinuousBernoulliLikelihood(UnitIntervalLikelihood):
     (5, 3)
     """
 
+    optimal_average = "mean"
     distribution = ContinuousBernoulli
 
 

@@ -228,6 +228,8 @@ class GaussianLikelihood(ScaledLikelihood):
     0.1
     """
 
+    optimal_average = "mean"
+
     def __init__(
         self, scale: str | float = "global", update: str = "closed_form"
     ) -> None:
@@ -271,6 +273,7 @@ class LaplaceLikelihood(ScaledLikelihood):
     """
 
     power = 1
+    optimal_average = "median"
 
     def __init__(
         self, scale: str | float = "global", update: str = "closed_form"

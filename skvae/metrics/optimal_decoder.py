@@ -1,6 +1,6 @@
-"""The optimal decoder of a given encoder, a weighted mean of training rows."""
+"""The optimal decoder of a given encoder, a weighted average of training rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +17,14 @@ from skvae._utils.arrays import (
     check_same_width,
 )
 from skvae._utils.rows import row_slices
+from skvae._utils.validation import check_choice
 from skvae.metrics.latent import broadcast_deviations
 
 # By component j, the entries (k, (L_i^-1)_jk for all rows i) that are not zero.
 Whitening = list[list[tuple[int, FloatArray]]]
+
+# By how much weights of training rows that sum to one may miss it.
+_ROUNDING = 1e-12
 
 # Columns of one tile, which stays in the cache over the loop on components.
 TILE_COLUMNS = 512
@@ -36,7 +40,7 @@ class OptimalDecoderWeights(NamedTuple):
     heaviest: IntArray
     """Training row with the largest weight, shape (m,)."""
     averages: FloatArray
-    """Weighted averages of the training rows, shape (m, n_features)."""
+    """Weighted means or medians of the training rows, shape (m, n_features)."""
     weights: FloatArray | None
     """All weights, shape (m, n), where asked for."""
 
@@ -47,14 +51,18 @@ def optimal_decoder_weights(
     standard_deviations: ArrayLike | Tensor,
     X_train: ArrayLike | Tensor,
     *,
+    average: str = "mean",
     leave_out: ArrayLike | None = None,
     keep_weights: bool = False,
 ) -> OptimalDecoderWeights:
     """Weights with which the optimal decoder averages the training rows.
 
     For a fixed encoder with Gaussian posteriors q(z|x_i), a decoder that could be any
-    function returns ``sum_i w_i(z) x_i`` with ``w_i(z) = q(z|x_i) / sum_j q(z|x_j)``. A
-    perplexity near 1 says that it returns the nearest training row.
+    function maximises the mean of E[log p(x_i|z)], and so, at every z,
+    ``sum_i w_i(z) log p(x_i|z)`` with ``w_i(z) = q(z|x_i) / sum_j q(z|x_j)``. Where
+    p(x|z) is of an exponential family with the sufficient statistic x, its mean is then
+    ``sum_i w_i(z) x_i``. A perplexity near 1 says that it returns the nearest training
+    row.
 
     Parameters
     ----------
@@ -67,6 +75,11 @@ def optimal_decoder_weights(
         n_components), the Cholesky factors L of their covariances L L'.
     X_train : array-like or Tensor of shape (n, ...)
         The training rows.
+    average : {"mean", "median"}, default="mean"
+        "mean" is the optimum for normal and (continuous) Bernoulli observations, and
+        for others whose mean maximises the likelihood of rows. "median", by feature, is
+        that for Laplace ones; where half of the weight is on each side of a gap between
+        values, it is the middle of the gap.
     leave_out : array-like of int of shape (m,), default=None
         Training row that gets no weight at each query; -1 for none. For codes of
         training rows, pass their own indices: otherwise each row dominates at its code.
@@ -82,9 +95,9 @@ def optimal_decoder_weights(
     Raises
     ------
     ValueError
-        If the arrays are not finite or do not fit, a deviation is not above 0, a factor
-        is not lower triangular with a diagonal above 0, or `leave_out` is not an index
-        of a training row, or leaves none.
+        If `average` is neither, the arrays are not finite or do not fit, a deviation is
+        not above 0, a factor is not lower triangular with a diagonal above 0, or
+        `leave_out` is not an index of a training row, or leaves none.
 
     Notes
     -----
@@ -107,12 +120,13 @@ def optimal_decoder_weights(
     """
     Z, means = as_rows(Z, "Z"), as_rows(means, "means")
     check_same_width(Z.shape[1], means.shape[1], ("Z", "means"))
+    check_choice("optimal_decoder_weights", "average", average, tuple(_AVERAGES))
     whitening = _whitening(standard_deviations, means)
     X = as_real_rows(X_train, "X_train")
     _check_same_length(means, X)
     excluded = _read_leave_out(leave_out, len(Z), len(X))
     blocks = _log_weight_blocks(Z, means, whitening, excluded)
-    parts = [_summarise(log_w, X, keep_weights) for log_w in blocks]
+    parts = [_summarise(w, X, _AVERAGES[average], keep_weights) for w in blocks]
     summaries = (np.concatenate(part) for part in list(zip(*parts, strict=True))[:4])
     weights = np.vstack([part.weights for part in parts]) if keep_weights else None
     return OptimalDecoderWeights(*summaries, weights)
@@ -220,7 +234,10 @@ def _scaled_difference(
 
 
 def _summarise(
-    log_w: FloatArray, X: NDArray[Any], keep_weights: bool
+    log_w: FloatArray,
+    X: NDArray[Any],
+    average: Callable[[FloatArray, NDArray[Any]], FloatArray],
+    keep_weights: bool,
 ) -> OptimalDecoderWeights:
     heaviest = log_w.argmax(axis=1)
     log_w -= log_w.max(axis=1, keepdims=True)
@@ -230,15 +247,39 @@ def _summarise(
     w /= total
     entropy = np.log(total[:, 0]) - np.einsum("ij,ij->i", w, log_w)
     kept = w if keep_weights else None
-    averages = _average(w, X)
+    averages = average(w, X)
     return OptimalDecoderWeights(
         np.exp(entropy), w.max(axis=1), heaviest, averages, kept
     )
 
 
-def _average(w: FloatArray, X: NDArray[Any]) -> FloatArray:
+def _weighted_mean(w: FloatArray, X: NDArray[Any]) -> FloatArray:
     """Compute ``w @ X`` in float64, a block of rows of `X` at a time."""
     averages = np.zeros((len(w), X.shape[1]))
     for rows in row_slices(*X.shape):
         averages += w[:, rows] @ X[rows].astype(np.float64, copy=False)
     return averages
+
+
+def _weighted_median(w: FloatArray, X: NDArray[Any]) -> FloatArray:
+    """Compute the medians of the features of `X` under every row of weights."""
+    medians = np.empty((len(w), X.shape[1]))
+    for out, weights in zip(medians, w, strict=True):
+        (used,) = np.nonzero(weights)
+        for columns in row_slices(X.shape[1], len(used)):
+            values = X[used, columns].astype(np.float64, copy=False)
+            out[columns] = _median_of(values, weights[used])
+    return medians
+
+
+def _median_of(values: FloatArray, weights: FloatArray) -> FloatArray:
+    order = values.argsort(axis=0)
+    values = np.take_along_axis(values, order, axis=0)
+    below = weights[order].cumsum(axis=0)
+    # Sums of weights that should be one half are so but for rounding.
+    ends = [(below < 0.5 + margin).sum(axis=0) for margin in (-_ROUNDING, _ROUNDING)]
+    low, high = np.take_along_axis(values, np.minimum(ends, len(values) - 1), axis=0)
+    return low + (high - low) / 2
+
+
+_AVERAGES = {"mean": _weighted_mean, "median": _weighted_median}

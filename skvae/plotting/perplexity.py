@@ -8,7 +8,7 @@ import numpy as np
 
 from skvae._utils.arrays import as_finite
 from skvae._utils.validation import check_integer
-from skvae.diagnostics import optimal_decoder
+from skvae.diagnostics.decoding import weights_of_training_rows
 from skvae.plotting._axes import (
     add_legend,
     axes_for,
@@ -96,7 +96,7 @@ class PerplexityDisplay:
         Parameters
         ----------
         estimator : BaseAutoencoder or Pipeline that ends in one
-            Fitted, with normal posteriors of independent components.
+            Fitted, with normal posteriors and any likelihood.
         X : array-like or Tensor of shape (n_samples, ...)
             Rows in the estimator's units, held out or from `X_train`.
         X_train : array-like or Tensor of shape (n_train, ...)
@@ -120,14 +120,13 @@ class PerplexityDisplay:
         Raises
         ------
         TypeError
-            If the estimator is no autoencoder of skvae with normal posteriors of
-            independent components.
+            If the estimator is no autoencoder of skvae with normal posteriors.
         ImportError
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         autoencoder, rows = autoencoder_and_rows(cls.__name__, estimator, X, X_train)
-        best = optimal_decoder(autoencoder, *rows, leave_out=leave_out)
+        best = weights_of_training_rows(autoencoder, *rows, leave_out=leave_out)
         display = cls(best.perplexity, len(X_train), name=name)
         return display.plot(ax, n_bins=n_bins, hist_kw=hist_kw)
 
