@@ -1,7 +1,8 @@
 """The autoencoder as one torch module: encode(x) -> q(z|x), decode(z) -> p(x|z)."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,9 @@ class AutoencoderModule(nn.Module):
         convolutions need much memory per row.
     """
 
+    # While rows are disturbed, the deviations of the noise and what it is drawn from.
+    _noise: tuple[Tensor, torch.Generator] | None = None
+
     def __init__(
         self,
         encoder: nn.Module,
@@ -94,7 +98,40 @@ class AutoencoderModule(nn.Module):
         x = torch.addcmul(self.shift, self.factor, x)
         if not self.training:
             x = x.clamp(-_FARTHEST, _FARTHEST)
+        elif self._noise is not None:
+            deviation, generator = self._noise
+            noise = standard_normal(*x.shape, generator=generator, device=x.device)
+            x = torch.addcmul(x, deviation, noise)
         return self.encoder(x).float()
+
+    @contextmanager
+    def input_noise(self, scale: float, generator: torch.Generator) -> Iterator[None]:
+        """Let the encoder see rows with normal noise in training mode, in a context.
+
+        Parameters
+        ----------
+        scale : float
+            Standard deviation in the units of X; 0 draws nothing.
+        generator : torch.Generator
+            On the device of the module.
+
+        Raises
+        ------
+        ValueError
+            If the noise is beyond the distance at which rows are still told apart.
+        """
+        in_frame = torch.tensor(scale / self.frame.unit, dtype=torch.float32)
+        deviation = self.factor * in_frame.to(self.device)
+        if deviation.min() > _FARTHEST:
+            raise ValueError(
+                f"The 'input_noise' parameter is {scale}, {deviation.min():.2g} "
+                "times the spread of X. It is in the units of X."
+            )
+        self._noise = (deviation, generator) if scale else None
+        try:
+            yield
+        finally:
+            self._noise = None
 
     def decode(self, z: Tensor) -> Any:
         """Return p(x|z) for z of shape (..., n_components)."""
@@ -145,9 +182,13 @@ class AutoencoderModule(nn.Module):
         return blockwise(function, X, self.device, n_rows, read)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "AutoencoderModule":
-        """Copy on the same device, without the detour that a pickle takes."""
+        """Copy on the same device, without the detour that a pickle takes.
+
+        A copy made in training has no noise.
+        """
         memo[id(self)] = twin = self.__new__(type(self))
-        nn.Module.__setstate__(twin, copy.deepcopy(nn.Module.__getstate__(self), memo))
+        state = {**nn.Module.__getstate__(self), "_noise": None}
+        nn.Module.__setstate__(twin, copy.deepcopy(state, memo))
         return twin
 
     def __getstate__(self) -> dict[str, Any]:

@@ -74,6 +74,7 @@ VARIANTS = {
     "RAE": [{}, {"regularizer": "gradient_penalty"}, {"regularizer": "spectral_norm"}],
     "RAENet": [{"base_channels": 1}],
     "ResNet": [{"base_channels": 1, "n_hidden": 4}],
+    "VAE": [{}, {"input_noise": 0.1}],
     "WAE": [{}, {"divergence": "gan"}, {"kernel": "rbf"}],
     "WAENet": [{"base_channels": 1}, {"base_channels": 1, "first_stride": 1}],
 }

@@ -271,7 +271,8 @@ class Fit:
 
         step = Step(lambda x: self._terms(x, noise, annealing.factor), self.optimizers)
         networks = self.module.encoder, self.module.decoder
-        with compiled(networks, estimator.compile):
+        disturbed = self.module.input_noise(estimator.input_noise, noise)
+        with compiled(networks, estimator.compile), disturbed:
             minimize(
                 step,
                 self.module,

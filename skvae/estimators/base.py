@@ -67,6 +67,10 @@ class BaseAutoencoder(
         Density from which `sample` draws latents and under which `score_samples`
         scores. None is the prior N(0, I); any other, such as
         ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
+    input_noise : float, default=0.0
+        Standard deviation, in the units of X, of normal noise that is added to what the
+        encoder sees in training, anew in every step; the loss compares with X itself.
+        `reconstruct` then removes such noise from new rows (Im et al., AAAI 2017).
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
@@ -137,6 +141,7 @@ class BaseAutoencoder(
         network: Any = "mlp",
         likelihood: Any = "gaussian",
         latent_density: Any = None,
+        input_noise: float = 0.0,
         learning_rate: float = 1e-3,
         lr_schedule: Any = "constant",
         batch_size: int = 128,
@@ -155,6 +160,7 @@ class BaseAutoencoder(
         self.network = network
         self.likelihood = likelihood
         self.latent_density = latent_density
+        self.input_noise = input_noise
         self.learning_rate = learning_rate
         self.lr_schedule = lr_schedule
         self.batch_size = batch_size
@@ -230,6 +236,7 @@ class BaseAutoencoder(
         owner = type(self).__name__
         check_integer(owner, "n_components", self.n_components, 1)
         check_density(self.latent_density)
+        check_real(owner, "input_noise", self.input_noise, low_included=True)
         check_real(owner, "learning_rate", self.learning_rate)
         if not callable(self.lr_schedule):
             names = ("constant", "plateau", "cosine")

@@ -54,6 +54,10 @@ class RAE(DeterministicAutoencoder):
         Density from which `sample` draws latents, fitted on the codes after training.
         None is ``GaussianMixture(10)``, with fewer components where
         they would have less than 20 rows for each latent dimension.
+    input_noise : float, default=0.0
+        Standard deviation, in the units of X, of normal noise that is added to what the
+        encoder sees in training, anew in every step; the loss compares with X itself.
+        `reconstruct` then removes such noise from new rows (Im et al., AAAI 2017).
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"

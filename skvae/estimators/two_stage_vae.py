@@ -56,6 +56,10 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         Observation model p(x|z). The default learns one noise scale for all features;
         ``"bernoulli"`` is for X in [0, 1]. `skvae.likelihoods` lists them, and which
         is for which data.
+    input_noise : float, default=0.0
+        Standard deviation, in the units of X, of normal noise that is added to what the
+        encoder sees in training, anew in every step; the loss compares with X itself.
+        `reconstruct` then removes such noise from new rows (Im et al., AAAI 2017).
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"

@@ -54,6 +54,10 @@ class VAE(BaseAutoencoder):
         Density from which `sample` draws latents and under which `score_samples`
         scores. None is the prior N(0, I); any other, such as
         ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
+    input_noise : float, default=0.0
+        Standard deviation, in the units of X, of normal noise that is added to what the
+        encoder sees in training, anew in every step; the loss compares with X itself.
+        `reconstruct` then removes such noise from new rows (Im et al., AAAI 2017).
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
