@@ -109,18 +109,62 @@ def test_loss_has_the_terms_of_the_formula(module, X):
     torch.testing.assert_close(terms["regularizer"], expected)
 
 
-def test_the_papers_objective_is_a_fixed_scale_of_root_one_half(X):
-    likelihood = GaussianLikelihood(scale=0.5**0.5)
-    rae = RAE(2, likelihood=likelihood, max_epochs=1, **SMALL).fit(X)
-    module, x = rae.module_, torch.from_numpy(X)
-    terms = rae_loss(
-        module, x, generator=generator(), latent_penalty=0.064, regularizer=None
-    )
+def papers_objective(module, X, beta, weight, regularizer):
+    """Compute ||x - D(z)||^2 + beta ||z||^2 / 2 + lambda R of the paper, by row."""
+    x = torch.from_numpy(X)
     z = module.encode(x).mean
-    paper = (x - module.decode(z).mean).square().sum(-1)
-    paper = paper + 0.064 * 0.5 * z.square().sum(-1)
+    error = (x - module.decode(z).mean).square().sum(-1)
+    if regularizer == "l2":
+        kernels = [p for p in module.decoder.parameters() if p.ndim > 1]
+        R = sum(w.square().sum() for w in kernels)
+    else:
+        J = torch.func.vmap(torch.func.jacrev(lambda z: module.decode(z[None]).mean[0]))
+        R = J(z).square().sum((1, 2))
+    return error + beta * 0.5 * z.square().sum(-1) + weight * R
+
+
+@pytest.mark.parametrize("regularizer", ["l2", "gradient_penalty"])
+def test_a_fixed_scale_gives_the_papers_objective_with_its_weights(X, regularizer):
+    beta, weight, X = 0.0128, 0.5, X[:20]
+    spread = X.var(0).mean() ** 0.5
+    by_jacobian = regularizer == "gradient_penalty"
+    rae = RAE(
+        2,
+        likelihood=GaussianLikelihood(0.5**0.5),
+        latent_penalty=beta,
+        regularizer=regularizer,
+        regularizer_weight=weight * float(spread) ** 2 if by_jacobian else weight,
+        max_epochs=1,
+        **SMALL,
+    ).fit(X)
+    n = 4000  # random directions
+    terms = rae.loss(rae.module_, torch.from_numpy(X).repeat(n, 1), generator(), 1.0)
+    draws = sum(t.expand(n * 20) for t in terms.values()).reshape(n, 20)
+    expected = papers_objective(rae.module_, X, beta, weight, regularizer)
+    less = papers_objective(rae.module_, X, beta, 0.9 * weight, regularizer)
+    error = 4 * draws.std(0) / math.sqrt(n) + 1e-4
     constant = 6 / 2 * math.log(math.pi)
-    torch.testing.assert_close(sum(terms.values()), paper + constant)
+    assert ((draws.mean(0) - expected - constant).abs() < error).all()
+    assert (expected - less > error).all()  # a tenth of lambda would be seen
+
+
+def test_beta_fades_with_the_square_of_a_learned_scale(X):
+    module = RAE(2, max_epochs=30, **SMALL).fit(X).module_.eval()
+    scale = module.likelihood.scale_
+    gradients = []
+    for beta in (None, 2 * scale**2 * 0.1):
+        module.zero_grad()
+        if beta is None:
+            options = {"latent_penalty": 0.1, "regularizer": None}
+            x = torch.from_numpy(X)
+            terms = rae_loss(module, x, generator=generator(), **options)
+            loss = 2 * scale**2 * sum(terms.values()).mean()
+        else:
+            loss = papers_objective(module, X, beta, 0.0, "l2").mean()
+        loss.backward()
+        networks = [*module.encoder.parameters(), *module.decoder.parameters()]
+        gradients.append([p.grad.clone() for p in networks])
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
 
 
 def test_without_regularizer_the_loss_is_a_vaes_with_a_point_posterior(X):
