@@ -23,7 +23,7 @@ from skvae.metrics.latent import broadcast_deviations
 # By component j, the entries (k, (L_i^-1)_jk for all rows i) that are not zero.
 Whitening = list[list[tuple[int, FloatArray]]]
 
-# By how much weights of training rows that sum to one may miss it.
+# By how much sums of weights may be off. Lighter rows than this share do not count.
 _ROUNDING = 1e-12
 
 # Columns of one tile, which stays in the cache over the loop on components.
@@ -265,7 +265,7 @@ def _weighted_median(w: FloatArray, X: NDArray[Any]) -> FloatArray:
     """Compute the medians of the features of `X` under every row of weights."""
     medians = np.empty((len(w), X.shape[1]))
     for out, weights in zip(medians, w, strict=True):
-        (used,) = np.nonzero(weights)
+        (used,) = np.nonzero(weights > _ROUNDING / len(weights))
         for columns in row_slices(X.shape[1], len(used)):
             values = X[used, columns].astype(np.float64, copy=False)
             out[columns] = _median_of(values, weights[used])
