@@ -80,6 +80,16 @@ class Posterior(BaseEstimator, HasOptimizers, nn.Module):
         """Check parameters, create weights of the posterior's own; return self."""
         return self
 
+    def start(self, layer: nn.Linear, log_scale: Tensor) -> None:
+        """Let the encoder's last layer begin with these scales; nothing by default.
+
+        Parameters
+        ----------
+        layer : nn.Linear
+            Its first outputs are the means.
+        log_scale : Tensor of shape (n_components,)
+        """
+
     def forward(self, h: Tensor) -> Any:
         """Return q(z|x) from raw encoder outputs of shape (n, n_outputs)."""
         raise NotImplementedError
@@ -107,6 +117,10 @@ class DiagonalPosterior(Posterior):
         """Return the number of raw encoder outputs: mean and log scale."""
         return 2 * n_components
 
+    def start(self, layer: nn.Linear, log_scale: Tensor) -> None:
+        """Begin with the same scales for all rows; see `Posterior.start`."""
+        _start_at(layer, len(log_scale), log_scale)
+
     def forward(self, h: Tensor) -> DiagonalNormal:
         """Return N(mean, diag(scale^2)) from outputs of shape (n, 2 * n_components)."""
         loc, log_scale = h.chunk(2, -1)
@@ -131,6 +145,10 @@ class IsotropicPosterior(Posterior):
     def n_outputs(self, n_components: int) -> int:
         """Return the number of raw encoder outputs: mean and one log scale."""
         return n_components + 1
+
+    def start(self, layer: nn.Linear, log_scale: Tensor) -> None:
+        """Begin with the geometric mean of the scales; see `Posterior.start`."""
+        _start_at(layer, len(log_scale), log_scale.mean(0, keepdim=True))
 
     def forward(self, h: Tensor) -> IsotropicNormal:
         """Return N(mean, scale^2 I) from outputs of shape (n, n_components + 1)."""
@@ -203,6 +221,12 @@ class FullCovariancePosterior(Posterior):
     def n_outputs(self, n_components: int) -> int:
         """Return the number of raw encoder outputs: mean and triangular factor."""
         return n_components + n_components * (n_components + 1) // 2
+
+    def start(self, layer: nn.Linear, log_scale: Tensor) -> None:
+        """Begin with a diagonal covariance; see `Posterior.start`."""
+        n_rest = layer.out_features - 2 * len(log_scale)
+        rest = log_scale.new_zeros(n_rest)
+        _start_at(layer, len(log_scale), torch.cat([log_scale, rest]))
 
     def forward(self, h: Tensor) -> FullNormal:
         """Return N(mean, L L') from raw encoder outputs."""
@@ -279,6 +303,10 @@ class FlowPosterior(Posterior):
         )
         return self
 
+    def start(self, layer: nn.Linear, log_scale: Tensor) -> None:
+        """Begin with the same scales for all rows; see `Posterior.start`."""
+        _start_at(layer, len(log_scale), log_scale)
+
     def forward(self, h: Tensor) -> FlowNormal:
         """Return the distribution of a row's draws after all flows."""
         d = self.n_components
@@ -334,6 +362,12 @@ NAMES = {
     "full": FullCovariancePosterior,
     "flow": FlowPosterior,
 }
+
+
+def _start_at(layer: nn.Linear, first: int, outputs: Tensor) -> None:
+    """Let outputs of a layer, from `first` on, begin with values that are constant."""
+    rows = slice(first, first + len(outputs))
+    layer.weight[rows], layer.bias[rows] = 0, outputs
 
 
 def _bounded(log_scale: Tensor) -> Tensor:

@@ -13,16 +13,18 @@ import torch
 from torch import Tensor
 
 from skvae._training.batches import Batches, Draws
+from skvae._training.calibration import Calibration
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.checkpoint import Checkpoint, Record
-from skvae._training.held_out import robust_mean, split_batches
-from skvae._training.history import extended
+from skvae._training.held_out import rows_to_train, split_batches, validation_loss
+from skvae._training.history import extended, print_epoch
 from skvae._training.latents import (
     check_density_of,
     diagnosis,
     fit_latent_density,
 )
-from skvae._training.loop import Step, compiled, minimize
+from skvae._training.linear_start import most_rows, start_at_pca
+from skvae._training.loop import Step, compiled, minimize, training_context
 from skvae._training.optimizers import make_optimizers, state_of
 from skvae._training.outliers import without_outliers
 from skvae._training.parts import check_same_parts, describe_parts, new_module
@@ -192,7 +194,7 @@ class Fit:
         return f"of epoch {epoch}, the {which} one"
 
     def _attributes(self, make_density: Callable[..., Any]) -> Attributes:
-        module = copy.deepcopy(self.module).eval()
+        module = self._calibrated_module()
         history, density, rows = self.history, None, self.X
         state = state_of(self.optimizers) if self.keep_optimizer else None
         if self.stream:
@@ -212,6 +214,18 @@ class Fit:
             "_seed": self.seed,
             "_optimizer_state": state,
         }
+
+    def _calibrated_module(self) -> AutoencoderModule:
+        """Return a copy of the module, with the scale of its noise in closed form."""
+        train, held_out = self.split
+        if self.stream:
+            train = self.batches(self.rows_of_stream())
+        key = child_seed(self.seed, Stream.CALIBRATE)
+        noise = torch.Generator(device=self.device).manual_seed(key)
+        with training_context(self.device, "float32"):
+            module = copy.deepcopy(self.module).eval()
+            Calibration(self, module, noise)(train, held_out)
+        return module
 
     def rows_of_stream(self) -> np.ndarray:
         """Return rows of the stream, about as many as X has."""
@@ -241,11 +255,17 @@ class Fit:
         generator = make_generator(self.seed, Stream.INIT)
         rows = self.sample.rows if self.previous else self.X
         parts = self.estimator, self.network, rows, generator
-        return new_module(*parts, is_float32=self.draws is not None)
+        module = new_module(*parts, is_float32=self.draws is not None)
+        if self.draws is None:
+            rows = rows_to_train(self, rows, most_rows(rows.shape[1]))
+            start_at_pca(module, rows, numpy_seed(self.seed, Stream.INIT))
+        return module
 
     def _resumed_module(self) -> AutoencoderModule:
         module = copy.deepcopy(self.previous.module_)
         module.likelihood.check_support(self.X)
+        if module.likelihood.calibrates(held_out=True):
+            module.likelihood.noise = None
         return module
 
     def _image_shape(self) -> tuple[int, int, int] | None:
@@ -255,7 +275,7 @@ class Fit:
 
     def _train(self, callbacks: EpochCallbacks) -> None:
         estimator = self.estimator
-        batches, held_out = split_batches(self)
+        batches, held_out = self.split = split_batches(self)
         noise = torch.Generator(device=self.device)
         annealing = Annealing(estimator.annealing, self._n_annealed(), self.device)
 
@@ -269,7 +289,10 @@ class Fit:
                 annealing.update(epoch + i / len(batches))
                 yield x
 
-        step = Step(lambda x: self._terms(x, noise, annealing.factor), self.optimizers)
+        step = Step(
+            lambda x: self.terms(self.module, x, noise, annealing.factor),
+            self.optimizers,
+        )
         networks = self.module.encoder, self.module.decoder
         disturbed = self.module.input_noise(estimator.input_noise, noise)
         with compiled(networks, estimator.compile), disturbed:
@@ -279,7 +302,7 @@ class Fit:
                 range(self.first_epoch, self.first_epoch + self.n_epochs),
                 epoch_batches,
                 checkpoint=self.checkpoint,
-                validation_loss=held_out and self._validation_loss(held_out),
+                validation_loss=held_out and validation_loss(self, held_out),
                 patience=held_out and estimator.n_iter_no_change,
                 n_warmup=max(0, annealing.n_changing - self.first_epoch),
                 schedulers=make_schedulers(
@@ -300,28 +323,20 @@ class Fit:
         limited = self.estimator.early_stopping
         return min(n_epochs, _LONGEST_ANNEALED) if limited else n_epochs
 
-    def _terms(
-        self, batch: Tensor, generator: torch.Generator, annealing: float | Tensor
+    def terms(
+        self,
+        module: AutoencoderModule,
+        batch: Tensor,
+        generator: torch.Generator,
+        annealing: float | Tensor = 1.0,
     ) -> dict[str, Tensor]:
         """Return the terms of the loss of a batch of `rows`."""
-        x = batch if self.draws is None else self.draws(batch, generator)
-        return self.estimator.loss(self.module, x, generator, annealing)
+        x = self.drawn(batch, generator)
+        return self.estimator.loss(module, x, generator, annealing)
 
-    def _validation_loss(self, batches: Batches) -> Callable[[], float]:
-        noise = torch.Generator(device=self.device)
-
-        def loss() -> float:
-            noise.manual_seed(child_seed(self.seed, Stream.VALIDATE))
-            self.module.eval()
-            losses = []
-            with torch.no_grad():
-                for x in batches.ordered():
-                    terms = self._terms(x, noise, 1.0).values()
-                    losses.append(sum(t.double().expand(len(x)) for t in terms))
-            self.module.train()
-            return robust_mean(torch.cat(losses))
-
-        return loss
+    def drawn(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the rows to model for a batch of `rows`."""
+        return batch if self.draws is None else self.draws(batch, generator)
 
     def _learning_rate(self) -> float:
         return float(self.optimizers[0].param_groups[0]["lr"])
@@ -333,16 +348,7 @@ class Fit:
     def _end_epoch(self, record: Record, callbacks: EpochCallbacks) -> bool:
         """Tell of a complete epoch; return True if a callback asks to stop."""
         if self.estimator.verbose:
-            self._print(record)
+            n_done = self.first_epoch + len(self.checkpoint.records)
+            total = self.first_epoch + self.n_epochs
+            print_epoch(self.estimator, n_done, total, record, self.epoch_start)
         return callbacks.end_epoch(self.shown)
-
-    def _print(self, record: Record) -> None:
-        n_done = self.first_epoch + len(self.checkpoint.records)
-        figures = "  ".join(f"{name} {value:.4g}" for name, value in record.items())
-        seconds = time.perf_counter() - self.epoch_start
-        name = type(self.estimator).__name__
-        total = self.first_epoch + self.n_epochs
-        line = f"[{name}] epoch {n_done}/{total}  {figures}  ({seconds:.2f} s)"
-        # A full disk or a closed pipe behind the output must not end the training.
-        with contextlib.suppress(OSError, ValueError):
-            print(line, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from skvae._training.batches import Batches
-from skvae._utils.random import Stream, make_generator
+from skvae._utils.random import Stream, child_seed, make_generator
 from skvae._utils.validation import named
 
 # Losses further above the upper quartile than so many quartile ranges are cut.
@@ -49,6 +50,32 @@ def split_rows(estimator: Any, n: int, seed: int) -> tuple[Tensor, Tensor]:
             "Pass more rows, or rows to validate on as X_val."
         )
     return order[n_validation:], order[:n_validation]
+
+
+def rows_to_train(fit: Any, X: np.ndarray, most: int) -> np.ndarray:
+    """Return rows of X that no validation of a `Fit` sees, some of many."""
+    rows = torch.arange(len(X), device="cpu")
+    if fit.estimator.early_stopping and fit.X_val is None and len(X) > 1:
+        rows = split_rows(fit.estimator, len(X), fit.seed)[0].sort().values
+    return X[rows[:: -(-len(rows) // most)].numpy()]
+
+
+def validation_loss(fit: Any, batches: Batches) -> Callable[[], float]:
+    """Return a function that computes the loss of a `Fit` on rows held out."""
+    noise = torch.Generator(device=fit.device)
+
+    def loss() -> float:
+        noise.manual_seed(child_seed(fit.seed, Stream.VALIDATE))
+        fit.module.eval()
+        losses = []
+        with torch.no_grad():
+            for x in batches.ordered():
+                terms = fit.terms(fit.module, x, noise).values()
+                losses.append(sum(t.double().expand(len(x)) for t in terms))
+        fit.module.train()
+        return robust_mean(torch.cat(losses))
+
+    return loss
 
 
 def robust_mean(losses: Tensor) -> float:

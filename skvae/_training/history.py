@@ -1,5 +1,9 @@
 """The history of an estimator: one array for every entry of the records of epochs."""
 
+import contextlib
+import time
+from typing import Any
+
 import numpy as np
 
 from skvae._training.checkpoint import Record
@@ -21,3 +25,16 @@ def extended(
         )
         for name in names
     }
+
+
+def print_epoch(
+    estimator: Any, n_done: int, n_epochs: int, record: Record, start: float
+) -> None:
+    """Print a line on a complete epoch, which began when a clock showed `start`."""
+    figures = "  ".join(f"{name} {value:.4g}" for name, value in record.items())
+    seconds = time.perf_counter() - start
+    name = type(estimator).__name__
+    line = f"[{name}] epoch {n_done}/{n_epochs}  {figures}  ({seconds:.2f} s)"
+    # A full disk or a closed pipe behind the output must not end the training.
+    with contextlib.suppress(OSError, ValueError):
+        print(line, flush=True)

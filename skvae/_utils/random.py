@@ -46,6 +46,7 @@ class Stream(IntEnum):
     DIAGNOSE = 9
     SECOND_STAGE = 10
     SAMPLE = 11
+    CALIBRATE = 12
 
 
 class SampleStream(IntEnum):

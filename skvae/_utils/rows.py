@@ -2,7 +2,7 @@
 
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ _LARGEST_EXPONENT = 30
 # Spreads that are no more than rounding, as shares of the mean.
 _ROUNDING = {4: 10 * np.finfo(np.float32).eps, 8: 1000 * np.finfo(np.float64).eps}
 _LARGEST_SQUARED = 1e150
+_AT_AN_END = 1e-3  # share of all values that are equal where X is bounded
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,16 @@ class DataSummary:
         Type of X.
     frame : Frame
         The origin and the units of `mean` and `std`.
+    bounds : (float, float) or None
+        Least and greatest value that X can have, as far as X itself tells, in the units
+        of X: those of bytes, or values that X has again and again at either end.
     """
 
     mean: np.ndarray
     std: np.ndarray
     dtype: Any = np.float32
     frame: Frame = PLAIN
+    bounds: tuple[float, float] | None = None
 
     @property
     def n_features(self) -> int:
@@ -78,7 +83,7 @@ class DataSummary:
     def in_frame(self, frame: Frame) -> "DataSummary":
         """Return the statistics of the rows that a module sees."""
         mean, std = frame.to_frame(self.mean), np.ldexp(self.std, -frame.exponent)
-        return DataSummary(mean, std, self.dtype, frame)
+        return replace(self, mean=mean, std=std, frame=frame)
 
 
 def summarise(X: np.ndarray) -> DataSummary:
@@ -88,7 +93,10 @@ def summarise(X: np.ndarray) -> DataSummary:
     accurate for data with a large offset, and reads memory-mapped arrays once.
     """
     count, mean, m2 = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    low, high = _End(1), _End(-1)
     for block in row_blocks(X):
+        low.see(block)
+        high.see(block)
         rows = block.astype(np.float64)
         if X.dtype == np.float64:  # no other type has such numbers
             _check_squares(rows)
@@ -103,7 +111,35 @@ def summarise(X: np.ndarray) -> DataSummary:
         _check_spread(X)
     rounding = _ROUNDING[4 if X.dtype == np.float32 else 8]
     std[std <= rounding * np.abs(mean)] = 0.0  # constant
-    return DataSummary(mean, std, X.dtype)
+    bounds = _bounds(X, low, high)
+    return DataSummary(mean, std, X.dtype, bounds=bounds)
+
+
+class _End:
+    """The least value of blocks and how often it occurs; with sign -1 the greatest."""
+
+    def __init__(self, sign: int) -> None:
+        self.sign, self.value, self.count = sign, np.inf * sign, 0
+
+    def see(self, block: np.ndarray) -> None:
+        """Take in a block."""
+        value = block.min() if self.sign > 0 else block.max()
+        if self.sign * (float(value) - self.value) > 0:
+            return
+        if value != self.value:
+            self.value, self.count = float(value), 0
+        self.count += int(np.count_nonzero(block == value))
+
+
+def _bounds(X: np.ndarray, low: _End, high: _End) -> tuple[float, float] | None:
+    """Return what bounds X, if it says so."""
+    if X.dtype == np.uint8 and high.value > 127:
+        return 0.0, 255.0
+    # Any scaling to a range takes every feature to both ends once.
+    least = max(2 * X.shape[1], _AT_AN_END * X.size)
+    if low.value < high.value and min(low.count, high.count) > least:
+        return low.value, high.value
+    return None
 
 
 def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

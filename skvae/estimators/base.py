@@ -146,7 +146,7 @@ class BaseAutoencoder(
         lr_schedule: Any = "constant",
         batch_size: int = 128,
         max_epochs: int = 100,
-        early_stopping: bool = False,
+        early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         precision: str = "float32",

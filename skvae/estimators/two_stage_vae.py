@@ -41,7 +41,7 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         `skvae.posteriors` lists them.
     beta : float, default=1.0
         Weight of the KL divergence. Only 1 bounds the log-likelihood.
-    kl_warmup : float, default=0.15
+    kl_warmup : float, default=0.05
         Share of `max_epochs` over which the KL weight rises from 0 to `beta`, so that
         the encoder is used before the prior pulls on it. With `early_stopping`, share
         of at most 100 epochs.

@@ -34,7 +34,7 @@ class VAE(BaseAutoencoder):
         `skvae.posteriors` lists them.
     beta : float, default=1.0
         Weight of the KL divergence. Only 1 bounds the log-likelihood.
-    kl_warmup : float, default=0.15
+    kl_warmup : float, default=0.05
         Share of `max_epochs` over which the KL weight rises from 0 to `beta`, so that
         the encoder is used before the prior pulls on it. With `early_stopping`, share
         of at most 100 epochs.
@@ -151,7 +151,7 @@ class VAE(BaseAutoencoder):
         *,
         posterior: Any = "diagonal",
         beta: float = 1.0,
-        kl_warmup: float = 0.15,
+        kl_warmup: float = 0.05,
         n_samples: int = 1,
         free_bits: float = 0.0,
         **parameters: Unpack[SharedParameters],

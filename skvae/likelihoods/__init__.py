@@ -19,11 +19,9 @@ from skvae.likelihoods.bounded import (
     DiscretizedLogisticLikelihood,
     UnitIntervalLikelihood,
 )
-from skvae.likelihoods.scaled import (
-    GaussianLikelihood,
-    LaplaceLikelihood,
-    ScaledLikelihood,
-)
+from skvae.likelihoods.gaussian import GaussianLikelihood
+from skvae.likelihoods.laplace import LaplaceLikelihood
+from skvae.likelihoods.scaled import ScaledLikelihood
 
 __all__ = [
     "BernoulliLikelihood",

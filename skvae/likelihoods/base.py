@@ -58,6 +58,25 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
         """
         raise NotImplementedError
 
+    def start(self, errors: np.ndarray) -> None:
+        """Begin with the noise that a first guess at X leaves; nothing by default.
+
+        Parameters
+        ----------
+        errors : ndarray of shape (n_features,)
+            Mean squared errors of the guess, in the units of `build`.
+        """
+
+    def calibrates(self, *, held_out: bool) -> bool:
+        """Tell whether the noise is set in closed form after training; False here.
+
+        Parameters
+        ----------
+        held_out : bool
+            Whether there are rows that the networks were not fitted to.
+        """
+        return False
+
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if X leaves the support."""
 

@@ -9,10 +9,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skvae._distributions.normal import DiagonalNormal, IsotropicNormal
-from skvae._distributions.observations import Laplace
 from skvae._utils.float32 import Frame
 from skvae._utils.rows import DataSummary
+from skvae.likelihoods._closed_form import ClosedFormScale
+from skvae.likelihoods._locations import (
+    bounds_for,
+    check_bounds,
+    check_within,
+    float32,
+    make_location,
+)
+from skvae.likelihoods._noise import (
+    Errors,
+    FixedNoise,
+    NoiseByLocation,
+    noise_by_feature,
+    noise_by_location,
+    one_noise,
+)
 from skvae.likelihoods.base import Likelihood
 
 # The decoder's scale starts at exp(-1) of the data's own: at the data's scale the
@@ -21,10 +35,16 @@ _INITIAL_LOG_SCALE = -1.0
 # The lowest scales, as shares of the data's own. One for all features may fall far; one
 # for a single feature would take a feature that is nearly constant in training for an
 # exact law, and new rows that break it for impossible ones.
-_LOWEST_LOG_SCALE, _LOWEST_FEATURE_LOG_SCALE = np.log([1e-4, 1e-2])
+_LOWEST_OF_ALL, _LOWEST_OF_MANY = 1e-4, 1e-2
+# The highest scales lie so far above that of the start, in logarithms.
+_HIGHEST_LOG_SHARE = 5.0
 
 # Fixed scales and the spread of X are within 12 orders of magnitude.
 _LARGEST_LOG_RATIO = 12 * np.log(10)
+# With "auto", noise by feature stays above this share of the mean spread while networks
+# are trained: features that are nearly constant would outweigh all others.
+_LEAST_SHARE = 0.1
+_SMALLEST_ERROR = 1e-30  # whose logarithm is finite
 # A row's error counts for the scale as no more than this many times the scale's own.
 _LARGEST_ROW = 100.0
 
@@ -33,8 +53,9 @@ class ScaledLikelihood(Likelihood):
     """Base class of observation models with a location and a scale of their noise.
 
     A subclass has the parameters `scale` and, if the scale can be learned in closed
-    form, `update`, and defines `distribution`; see `GaussianLikelihood`. If it has
-    parameters of its own, it extends `check_parameters`, which `build` calls.
+    form, `update`, and defines `distribution`; see `GaussianLikelihood`. With a
+    parameter `bounds`, the location stays between them. If it has parameters of its
+    own, it extends `check_parameters`, which `build` calls.
 
     Attributes
     ----------
@@ -43,13 +64,14 @@ class ScaledLikelihood(Likelihood):
     power : int
         The p for which the negative log density of a feature is
         ``error / (p * scale**p) + log(scale)``: 2 for a squared error, 1 for an
-        absolute one. Only closed-form updates use it. With 2, these are also right for
-        a mixture of normal distributions with different scales, such as Student's t,
+        absolute one. Only closed forms use it. With 2, these are also right for a
+        mixture of normal distributions with different scales, such as Student's t,
         for which they are steps of the EM algorithm.
     """
 
     update = "gradient"
     power = 2
+    bounds: Any = None
 
     @property
     def outputs_per_feature(self) -> int:
@@ -59,53 +81,102 @@ class ScaledLikelihood(Likelihood):
     @property
     def scale_(self) -> float | np.ndarray:
         """Scale of the observation noise, in the units of X."""
-        scale = (
-            self._bounded(self.log_scale.detach()).exp().cpu().double().numpy()
-            * self.unit
-        )
+        log_scale = self._bounded(self.log_scale.detach())
+        if self.noise is not None:
+            log_scale = self.noise.level
+        scale = log_scale.exp().cpu().double().numpy() * self.unit
         return scale if scale.ndim else float(scale)
 
     def frame(self, summary: DataSummary) -> Frame:
         """Return a frame around the data; see `Likelihood.frame`."""
         self.check_parameters()
-        return summary.scaled_frame(self._spread(summary))
+        return summary.scaled_frame(self._spread(summary, self._kind_for(summary)))
 
     def build(self, summary: DataSummary) -> ScaledLikelihood:
         """Check parameters, create learned state from statistics of X; return self."""
         self.check_parameters()
-        self.unit = summary.frame.unit
-        self.register_buffer("location", _float32(summary.mean))
-        self.register_buffer("spread", _float32(self._spread(summary)))
-        lowest = _LOWEST_FEATURE_LOG_SCALE if self._by_feature else _LOWEST_LOG_SCALE
-        self.register_buffer("lowest", self.spread.log() + float(lowest))
-        start = self.spread.log() + _INITIAL_LOG_SCALE
-        self.register_buffer("highest", start - float(lowest))
-        if self._is("global") or self._is("feature"):
+        self.unit, self.n_features = summary.frame.unit, summary.n_features
+        self.kind = self._kind_for(summary)
+        spread = self._spread(summary, self.kind)
+        self.register_buffer("spread", float32(spread))
+        self.location = make_location(self.bounds, summary, self.spread)
+        start = np.log(self._start(summary))
+        lowest, final = map(np.log, self._lowest(summary))
+        self.register_buffer("lowest", float32(lowest))
+        self.register_buffer("lowest_calibrated", float32(final))
+        start = float32(start)
+        self.register_buffer("highest", start + _HIGHEST_LOG_SHARE)
+        self.noise: FixedNoise | NoiseByLocation | None = None
+        if self._is_learned:
             self.log_scale = nn.Parameter(start)
         elif self._is("predicted"):
             self.register_buffer("initial_log_scale", start)
         else:
             scale = np.log(self.scale) - np.log(self.unit)
-            self._check_fixed(scale - np.log(self._spread(summary)))
-            self.register_buffer("log_scale", _float32(scale))
+            self._check_fixed(scale - np.log(spread))
+            self.register_buffer("log_scale", float32(scale))
         return self
 
     def forward(self, h: Tensor) -> Any:
         """Return p(x|z); see `Likelihood.forward`."""
+        if self.noise is not None:
+            loc = self.location(h)
+            return self.distribution(loc, self.noise(loc))
         if not self._is("predicted"):
-            return self.distribution(self._location(h), self._log_scale_by_row(h))
+            return self.distribution(self.location(h), self._log_scale_by_row(h))
         h, r = h.chunk(2, -1)
         log_scale = self._bounded(self.initial_log_scale + r)
-        return self.distribution(self._location(h), log_scale)
+        return self.distribution(self.location(h), log_scale)
 
     def optimizers(self) -> list[Any]:
         """Return the closed-form update of a learned scale, if it is asked for."""
-        learned = self._is("global") or self._is("feature")
-        if not learned or self.update == "gradient":
+        if not self._is_learned or self.update == "gradient":
             return []
-        n_features = len(self.location)
-        count = n_features if self.log_scale.ndim == 0 else 1
+        count = self.n_features if self.log_scale.ndim == 0 else 1
         return [ClosedFormScale(self.log_scale, count, self.lowest, self.power)]
+
+    def check_support(self, X: np.ndarray) -> None:
+        """Raise ValueError if X leaves the bounds that were given."""
+        check_bounds(type(self).__name__, self.bounds)
+        check_within(type(self).__name__, self.bounds, X)
+
+    def start(self, errors: np.ndarray) -> None:
+        """Begin with the noise that leaves these errors; see `Likelihood.start`."""
+        if not self._is_learned:
+            return
+        errors = errors if self.log_scale.ndim else errors.mean()
+        with torch.no_grad():
+            start = float32(np.log(np.maximum(errors, _SMALLEST_ERROR)) / 2)
+            self.log_scale.copy_(start.clamp(self.lowest, self.highest))
+
+    def calibrates(self, *, held_out: bool) -> bool:
+        """Tell whether `calibrate` sets the noise; see `Likelihood.calibrates`."""
+        has_closed_form = "update" in self.get_params()
+        is_due = held_out or self._is("auto")
+        return has_closed_form and self._is_learned and is_due
+
+    @property
+    def has_one_scale(self) -> bool:
+        """Whether all rows and features have the same noise, also after calibration."""
+        return self._is("global")
+
+    def errors(self, x: Tensor, loc: Tensor) -> Tensor:
+        """Return the errors of locations, those far out cut as in training."""
+        largest = _LARGEST_ROW * (self.power * self.log_scale.detach()).exp()
+        return (x - loc).abs().pow(self.power).minimum(largest)
+
+    def new_errors(self) -> Errors:
+        """Return sums of errors for `calibrate`, of no rows as yet."""
+        by_location = self.kind == "location"
+        return Errors(self.location if by_location else None, self.n_features)
+
+    def calibrate(self, errors: Errors) -> None:
+        """Set the noise to the optimum for sums of `errors`."""
+        noise = noise_by_feature if errors.location is None else noise_by_location
+        noise = one_noise if self.has_one_scale else noise
+        device = self.lowest.device
+        lowest = self.lowest_calibrated.cpu()
+        self.noise = noise(errors, self.power, lowest).to(device)
 
     def monitor(self) -> dict[str, float]:
         """Return the scale (for one by feature: its root mean square)."""
@@ -130,9 +201,6 @@ class ScaledLikelihood(Likelihood):
         p : distribution with ``mean``, ``log_prob(x)`` and ``sample(generator)``
         """
         raise NotImplementedError
-
-    def _location(self, h: Tensor) -> Tensor:
-        return torch.addcmul(self.location, self.spread, h)
 
     def _check_fixed(self, log_ratio: float) -> None:
         """Raise ValueError if the squares of errors in units of the scale overflow."""
@@ -167,18 +235,42 @@ class ScaledLikelihood(Likelihood):
         return log_scale.clamp(self.lowest, self.highest)
 
     @property
-    def _by_feature(self) -> bool:
-        return self._is("feature") or self._is("predicted")
+    def _is_learned(self) -> bool:
+        """Whether there is a scale that is learned and the same for all rows."""
+        return any(map(self._is, ("auto", "global", "feature")))
 
-    def _spread(self, summary: DataSummary) -> float | np.ndarray:
-        return summary.feature_scale if self._by_feature else summary.total_scale
+    def _kind_for(self, summary: DataSummary) -> str | float:
+        """Return the parameter `scale`, "location" or "shares" where it is "auto"."""
+        if not self._is("auto"):
+            return self.scale
+        return "floored" if bounds_for(self.bounds, summary) is None else "location"
+
+    @staticmethod
+    def _spread(summary: DataSummary, kind: str | float) -> float | np.ndarray:
+        is_by_feature = kind in ("feature", "predicted")
+        return summary.feature_scale if is_by_feature else summary.total_scale
+
+    def _start(self, summary: DataSummary) -> float | np.ndarray:
+        """Return the scale before training."""
+        start = np.exp(_INITIAL_LOG_SCALE) * self._spread(summary, self.kind)
+        return np.full(summary.n_features, start) if self.kind == "floored" else start
+
+    def _lowest(self, summary: DataSummary) -> tuple[Any, Any]:
+        """Return the lowest scales in training and after calibration."""
+        spread = self._spread(summary, self.kind)
+        if self.kind == "floored":
+            lowest = np.full(summary.n_features, _LEAST_SHARE * spread)
+            return lowest, _LOWEST_OF_MANY * summary.feature_scale
+        lowest = (_LOWEST_OF_MANY if np.ndim(spread) else _LOWEST_OF_ALL) * spread
+        return lowest, lowest if self._is("global") else _LOWEST_OF_MANY * spread
 
     def _is(self, scale: str) -> bool:
         return isinstance(self.scale, str) and self.scale == scale
 
     def check_parameters(self) -> None:
         """Raise TypeError or ValueError for parameters that are not valid."""
-        names = ("global", "feature", "predicted")
+        check_bounds(type(self).__name__, self.bounds)
+        names = ("auto", "global", "feature", "predicted")
         number = isinstance(self.scale, Real) and not isinstance(self.scale, bool)
         if not (number and 0 < self.scale < np.inf) and self.scale not in names:
             raise ValueError(
@@ -190,142 +282,3 @@ class ScaledLikelihood(Likelihood):
                 f"The 'update' parameter of {type(self).__name__} must be "
                 f"'closed_form' or 'gradient'. Got {self.update!r} instead."
             )
-
-
-class GaussianLikelihood(ScaledLikelihood):
-    r"""Normal observation model, p(x|z) = N(x; f(z), diag(scale^2)).
-
-    Parameters
-    ----------
-    scale : {"global", "feature", "predicted"} or float, default="global"
-        Standard deviation of the observation noise, in the units of X. "global" learns
-        one for all features (Dai & Wipf's gamma, a standard deviation here), "feature"
-        one for each feature, "predicted" lets the decoder predict it for every sample
-        and feature, and a float fixes it. A scale that is learned stays above 1e-4 of
-        the data's own, one by feature above 1e-2 of the feature's.
-    update : {"closed_form", "gradient"}, default="closed_form"
-        How "global" and "feature" scales are learned. "closed_form" moves the variance
-        in every step a tenth of the way to the optimum for the current batch, the mean
-        squared error; "gradient" leaves it to the networks' optimizer, as in the
-        authors' code, where its logarithm moves by at most the learning rate in a step
-        and lags for tens of thousands of steps.
-
-    Attributes
-    ----------
-    scale_ : float or ndarray of shape (n_features,)
-        The standard deviation; not available for "predicted".
-
-    References
-    ----------
-    Dai & Wipf, "Diagnosing and Enhancing VAE Models", ICLR 2019, section 3.
-    Yu, "A Tutorial on VAEs", arXiv 2006.10273, eq. 43 (the closed form).
-
-    Examples
-    --------
-    >>> from skvae import VAE
-    >>> from skvae.likelihoods import GaussianLikelihood
-    >>> VAE(likelihood=GaussianLikelihood(scale=0.1)).get_params()["likelihood__scale"]
-    0.1
-    """
-
-    optimal_average = "mean"
-
-    def __init__(
-        self, scale: str | float = "global", update: str = "closed_form"
-    ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.update = update
-
-    def distribution(self, loc: Tensor, log_scale: Tensor) -> DiagonalNormal:
-        """Return the normal distribution; see `ScaledLikelihood.distribution`."""
-        one_for_all = log_scale.shape[-1:] in ((), (1,))
-        return (IsotropicNormal if one_for_all else DiagonalNormal)(loc, log_scale)
-
-
-class LaplaceLikelihood(ScaledLikelihood):
-    r"""Laplace observation model, p(x|z) = prod exp(-|x - f(z)| / scale) / (2 scale).
-
-    Less sensitive to outliers than the Gaussian one; `inverse_transform` then gives
-    conditional medians.
-
-    Parameters
-    ----------
-    scale : {"global", "feature", "predicted"} or float, default="global"
-        Mean absolute deviation of the observation noise, in the units of X; see
-        `GaussianLikelihood`.
-    update : {"closed_form", "gradient"}, default="closed_form"
-        How "global" and "feature" scales are learned; the optimum for a batch is its
-        mean absolute error.
-
-    Attributes
-    ----------
-    scale_ : float or ndarray of shape (n_features,)
-        The mean absolute deviation; not available for "predicted".
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skvae import VAE
-    >>> X = np.random.default_rng(0).normal(size=(64, 3))
-    >>> VAE(2, likelihood="laplace", max_epochs=2).fit(X).likelihood_.scale_ > 0
-    True
-    """
-
-    power = 1
-    optimal_average = "median"
-
-    def __init__(
-        self, scale: str | float = "global", update: str = "closed_form"
-    ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.update = update
-
-    def distribution(self, loc: Tensor, log_scale: Tensor) -> Laplace:
-        """Return the Laplace distribution; see `ScaledLikelihood.distribution`."""
-        return Laplace(loc, log_scale)
-
-
-class ClosedFormScale:
-    """Move a log scale to its optimum for the current batch, smoothed.
-
-    The gradient of the loss with respect to log s, where the loss is the mean of
-    error / (p s^p) + count * log s, is g = count - error / s^p; p is 2 for a normal
-    density and its squared error, 1 for a Laplace one and its absolute error. The
-    optimum is therefore s^p (1 - g / count), whatever weights the loss has given to its
-    rows, and the step goes a fraction `lr` of the way from s^p to it.
-    """
-
-    def __init__(
-        self,
-        log_scale: nn.Parameter,
-        count: int,
-        lowest: Tensor,
-        power: int = 2,
-        lr: float = 0.1,
-    ) -> None:
-        self.param_groups = [{"params": [log_scale], "lr": lr}]
-        self.state: dict[Any, Any] = {}
-        self.count = count
-        self.lowest = lowest
-        self.power = power
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Update the log scale from its gradient."""
-        group = self.param_groups[0]
-        (log_scale,) = group["params"]
-        shift = torch.log1p(log_scale.grad * (-group["lr"] / self.count))
-        log_scale.add_(shift, alpha=1 / self.power).clamp_(min=self.lowest)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state, of which there is none beside the log scale."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-
-
-def _float32(values: Any) -> Tensor:
-    return torch.from_numpy(np.array(values, dtype=np.float32))

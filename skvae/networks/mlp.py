@@ -95,6 +95,14 @@ class Perceptron(nn.Module):
                 self.output.weight[:, :n_in] = direct.weight
                 self.output.weight[:, n_in:] = 0
 
+    @property
+    def linear_path(self) -> Tensor | None:
+        """Weights from the input to the output, (n_out, n_in), to be changed there."""
+        if not self.skip:
+            return None
+        n_hidden = self.hidden[-1].out_features
+        return self.output.weight[:, :-n_hidden]
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the output, shape (n, n_out)."""
         h = x

@@ -1,0 +1,124 @@
+"""The start of networks with a linear path: probabilistic PCA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+
+from skvae.module import AutoencoderModule
+
+# Rows and values that components are computed from, at most.
+_MOST_ROWS, _MOST_VALUES = 10_000, 2**23
+# Least variance of the noise, as a share of that of the last component.
+_LEAST_NOISE = 0.01
+# Where a location saturates, its slope stands for less than it could reach. Outputs
+# of a component change by no more than its share of a feature's spread times this.
+_LARGEST_STEP = 2.0
+
+
+def start_at_pca(module: AutoencoderModule, X: np.ndarray, seed: int) -> None:
+    """Let the linear paths of both networks begin at probabilistic PCA of X.
+
+    The encoder's is the mean of the exact posterior of that model, with its standard
+    deviations, and the decoder's its loadings, to first order where the likelihood is
+    not linear in the decoder's outputs. Networks without linear paths stay as they are.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        New, on the CPU.
+    X : ndarray of shape (n_samples, n_features)
+        Rows to train on, `most_rows` are enough.
+    seed : int
+        Below 2**32, of the randomised decomposition.
+
+    References
+    ----------
+    Tipping & Bishop, "Probabilistic Principal Component Analysis", 1999, eq. 7 and 8.
+    """
+    paths = [getattr(n, "linear_path", None) for n in (module.encoder, module.decoder)]
+    if len(X) < 2 or any(path is None for path in paths):
+        return
+    with torch.no_grad():
+        x = _seen(module, X)
+        V, variances, noise = _components(x, module.n_components, seed)
+        if not len(variances):
+            return
+        _start(module, *paths, x.var(0), V, variances, noise)
+
+
+def _start(
+    module: AutoencoderModule,
+    encode: Tensor,
+    decode: Tensor,
+    feature_variances: np.ndarray,
+    V: np.ndarray,
+    variances: np.ndarray,
+    noise: float,
+) -> None:
+    """Write the start into the linear paths, views of the weights."""
+    d, p, n = module.n_components, module.n_features, len(variances)
+    root = np.sqrt(variances - noise)
+    loadings = V * root  # x = loadings @ z, in units of the encoder's input
+    encode[:d], decode[:p], decode[p:] = 0, 0, 0
+    encode[:n] = _tensor((V * (root / variances)).T)
+    spread = 1 / module.factor.double().numpy()
+    gain = _gains(module.likelihood, p) / spread
+    least = np.sqrt(feature_variances) / _LARGEST_STEP
+    gain = np.maximum(gain, np.maximum(least, 1e-12))
+    decode[:p, :n] = _tensor(loadings / gain[:, None])
+    log_scale = np.zeros(d)
+    log_scale[:n] = np.log(noise / variances) / 2
+    module.posterior.start(module.encoder.output, _tensor(log_scale))
+    errors = np.maximum(feature_variances - np.square(loadings).sum(1), 0)
+    module.likelihood.start(errors * spread**2)
+
+
+def most_rows(n_features: int) -> int:
+    """Return how many rows are enough to compute components from."""
+    return max(2, min(_MOST_ROWS, _MOST_VALUES // n_features))
+
+
+def _seen(module: AutoencoderModule, X: np.ndarray) -> np.ndarray:
+    """Return rows as the encoder sees them, centred, in float64."""
+    x = torch.addcmul(module.shift, module.factor, module.frame.read(X))
+    x = x.double().numpy()
+    return x - x.mean(0)
+
+
+def _components(
+    x: np.ndarray, n_components: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return components, shape (n_features, n), their variances and that of noise."""
+    n = min(n_components, *x.shape)
+    pca = PCA(n, random_state=seed).fit(x)
+    variances, total = np.square(pca.singular_values_) / len(x), x.var(0).sum()
+    variances = variances[variances > 1e-9 * total]
+    n, n_rest = len(variances), x.shape[1] - len(variances)
+    if not n:
+        return pca.components_.T[:, :0], variances, 0.0
+    noise = max(total - variances.sum(), 0) / max(n_rest, 1)
+    noise = min(max(noise, _LEAST_NOISE * variances[-1]), 0.99 * variances[-1])
+    return pca.components_[:n].T, variances, noise
+
+
+def _gains(likelihood: nn.Module, n_features: int) -> np.ndarray:
+    """Return how fast the mean of p(x|z) changes with the decoder's outputs around 0.
+
+    A difference over one unit: where a mean saturates, it says more than a slope.
+    """
+
+    def mean(h: float) -> np.ndarray:
+        raw = torch.zeros(1, likelihood.outputs_per_feature * n_features)
+        raw[:, :n_features] = h
+        return likelihood(raw).mean[0].double().numpy()
+
+    return mean(0.5) - mean(-0.5)
+
+
+def _tensor(values: Any) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.float32))

@@ -1,0 +1,178 @@
+"""The noise of p(x|z) after its calibration: fixed, by feature, or by location."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor, nn
+
+from skvae.likelihoods._locations import Bounded, float32
+
+# Locations between bounds are grouped by the distance of their log odds from 0.
+_LARGEST_LOG_ODDS, _N_GROUPS = 16.0, 64
+# A feature's errors are pooled with those of so many rows of an average feature.
+_PRIOR_ROWS = 10
+_TINY = 1e-30  # whose logarithm is finite
+
+
+class Errors:
+    """Sums of weighted errors |x - location|^p over rows, by groups of their values.
+
+    Parameters
+    ----------
+    location : Bounded or None
+        Group values by their distance from the bounds; by feature if None.
+    n_features : int
+    """
+
+    def __init__(self, location: Bounded | None, n_features: int) -> None:
+        self.location, self.n_features = location, n_features
+        n_groups = n_features if location is None else _N_GROUPS
+        self.count, self.error, self.spread = torch.zeros(
+            3, n_groups, dtype=torch.float64
+        )
+
+    def add(self, loc: Tensor, error: Tensor, weight: Tensor) -> None:
+        """Add values of shape (k, n, n_features), weights of shape (k, n, 1)."""
+        weight = weight.expand_as(error).double()
+        if self.location is None:
+            group = torch.arange(self.n_features, device=loc.device).expand_as(error)
+        else:
+            spread = self.location.spread_at(loc).double()
+            # At a distance m from a bound, spread is m (1 - m), about exp(-log odds).
+            distance = -torch.log(4 * spread.clamp(min=_TINY))
+            group = distance * (_N_GROUPS / _LARGEST_LOG_ODDS)
+            group = group.clamp(0, _N_GROUPS - 1).long()
+            self.spread += self._sums(group, weight * spread)
+        self.count += self._sums(group, weight)
+        self.error += self._sums(group, weight * error.double())
+
+    def _sums(self, group: Tensor, values: Tensor) -> Tensor:
+        n_groups = len(self.count)
+        return torch.bincount(group.flatten(), values.flatten(), n_groups).cpu()
+
+    def __mul__(self, factor: float) -> Errors:
+        """Return the sums with errors that are larger by a factor."""
+        return self._like(self.count, self.error * factor, self.spread)
+
+    def __add__(self, other: Errors) -> Errors:
+        """Return the sums over the rows of both."""
+        return self._like(
+            self.count + other.count,
+            self.error + other.error,
+            self.spread + other.spread,
+        )
+
+    def _like(self, *sums: Tensor) -> Errors:
+        new = Errors(self.location, self.n_features)
+        new.count, new.error, new.spread = sums
+        return new
+
+    @property
+    def mean(self) -> float:
+        """Mean error of a value."""
+        return float(self.error.sum() / self.count.sum())
+
+
+class FixedNoise(nn.Module):
+    """One scale for all features, or one for each, whatever the location.
+
+    Parameters
+    ----------
+    log_scale : Tensor of shape () or (n_features,)
+    lowest : Tensor
+        Least log scale.
+    """
+
+    def __init__(self, log_scale: Tensor, lowest: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("level", log_scale.float())
+        self.register_buffer("lowest", lowest.clone())
+
+    def forward(self, loc: Tensor) -> Tensor:
+        """Return the log scale at locations."""
+        return self.level.clamp(min=self.lowest)
+
+
+class NoiseByLocation(nn.Module):
+    """Noise that falls towards the bounds: variance v0 + v1 m (1 - m).
+
+    m is the share of the way from the lower to the upper bound: the variance function
+    of a binomial proportion, and a constant.
+
+    Parameters
+    ----------
+    location : Bounded
+    log_constant, log_factor : float
+        log v0, log v1.
+    level : float
+        Log of the root mean square over rows and features.
+    lowest : Tensor
+        Least log scale.
+    """
+
+    def __init__(
+        self,
+        location: Bounded,
+        log_constant: float,
+        log_factor: float,
+        level: float,
+        lowest: Tensor,
+    ) -> None:
+        super().__init__()
+        self.location = location
+        self.register_buffer("constant", float32(np.exp(log_constant)))
+        self.register_buffer("factor", float32(np.exp(log_factor)))
+        self.register_buffer("level", float32(level))
+        self.register_buffer("lowest", lowest.clone())
+
+    def forward(self, loc: Tensor) -> Tensor:
+        """Return the log scale at locations."""
+        spread = self.location.spread_at(loc)
+        variance = torch.addcmul(self.constant, self.factor, spread)
+        return (0.5 * variance.log()).clamp(min=self.lowest)
+
+
+def noise_by_location(errors: Errors, power: int, lowest: Tensor) -> NoiseByLocation:
+    """Return the noise of greatest likelihood for errors by location."""
+    seen = errors.count > 0
+    count, error, spread = (
+        sums[seen].numpy() for sums in (errors.count, errors.error, errors.spread)
+    )
+    spread, error = spread / count, error / count
+    weight = count / count.sum()
+
+    def loss(logs: np.ndarray) -> float:
+        variance = np.exp(logs[0]) + np.exp(logs[1]) * spread
+        scale = np.maximum(variance ** (power / 2), _TINY)
+        return float(weight @ (0.5 * np.log(variance) + error / (power * scale)))
+
+    level = np.log(max(weight @ error, _TINY)) * 2 / power  # of a variance
+    least, most = 2 * float(lowest), level + 20
+    per_spread = level - np.log(max(weight @ spread, _TINY))
+    starts = ([level, per_spread - 4], [level - 6, per_spread], [least, per_spread])
+    limits = [(least, most), (level - 40, per_spread + 40)]
+    found = [
+        minimize(
+            loss,
+            np.clip(start, *np.transpose(limits)),
+            bounds=limits,
+            method="L-BFGS-B",
+        )
+        for start in starts
+    ]
+    best = min(found, key=lambda result: result.fun).x
+    return NoiseByLocation(errors.location, *best, level / 2, lowest)
+
+
+def noise_by_feature(errors: Errors, power: int, lowest: Tensor) -> FixedNoise:
+    """Return the optimal noise of each feature, drawn a little towards the average."""
+    mean = errors.error + _PRIOR_ROWS * errors.mean
+    mean = mean / (errors.count + _PRIOR_ROWS)
+    return FixedNoise(mean.clamp(min=_TINY).log() / power, lowest)
+
+
+def one_noise(errors: Errors, power: int, lowest: Tensor) -> FixedNoise:
+    """Return the optimal noise of all features together."""
+    return FixedNoise(torch.tensor(max(errors.mean, _TINY)).log() / power, lowest)
