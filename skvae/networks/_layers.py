@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skvae._utils.layers import Conv2d, ConvTranspose2d, Linear
 from skvae.networks._normalisation import BatchNorm, WeightNormalised
 from skvae.networks._spectral import SpectrallyNormalised
 
@@ -24,7 +25,7 @@ NORMALIZATIONS = (None, "batch", "weight", "spectral")
 Size = tuple[int, int]
 
 
-class AlignedLinear(nn.Linear):
+class AlignedLinear(Linear):
     """Linear layer whose output for a row does not depend on the row's position.
 
     A row's last bits depend on its alignment in memory where the width is odd, and so
@@ -178,7 +179,7 @@ class Layers:
         pads = [_same_padding(s, kernel, stride) for s in size]
         symmetric = all(before == after for before, after in pads)
         padding = tuple(before for before, _ in pads) if symmetric else 0
-        layer = _empty(nn.Conv2d, n_in, n_out, kernel, stride, padding)
+        layer = _empty(Conv2d, n_in, n_out, kernel, stride, padding)
         self._draw(layer, n_in * kernel**2, n_out * kernel**2, output)
         layers = [] if symmetric else [_pad(pads)]
         return [*layers, self._wrapped(layer), *self._after(n_out, output, norm)]
@@ -197,7 +198,7 @@ class Layers:
         """Return a transposed convolution to images of that size."""
         pads = [_same_padding(s, kernel, stride) for s in size]
         padding = tuple(before for before, _ in pads)
-        layer = _empty(nn.ConvTranspose2d, n_in, n_out, kernel, stride, padding)
+        layer = _empty(ConvTranspose2d, n_in, n_out, kernel, stride, padding)
         # A pixel of the output receives the share 1 / stride^2 of the kernel.
         self._draw(layer, n_in * kernel**2, n_out * kernel**2, output, stride**2)
         excess = [(0, before - after) for before, after in pads]
@@ -229,7 +230,7 @@ class Layers:
 
 def _empty(cls: type, *sizes: object) -> nn.Module:
     """Return a layer with weights to be filled and no bias offset."""
-    layer = nn.utils.skip_init(cls, *sizes, device="cpu", dtype=torch.float32)
+    layer = cls(*sizes, device="cpu", dtype=torch.float32)
     nn.init.zeros_(layer.bias)
     # Channels last in memory, as the weights say, is faster by a third on a CPU.
     return layer.to(memory_format=torch.channels_last)
