@@ -77,8 +77,10 @@ def test_parameters_without_gradient_stay_and_do_not_count_the_step():
     assert ours.state[ours.param_groups[0]["params"][0]]["step"] == 2
 
 
-def test_parameters_of_several_types_move_by_the_bits_of_torch():
-    ours, theirs = pair(types=(torch.float32, torch.float64, torch.float32))
+@pytest.mark.parametrize("device", DEVICES)
+def test_parameters_of_several_types_move_by_the_bits_of_torch(device):
+    types = torch.float32, torch.float64, torch.float32
+    ours, theirs = pair(device=device, types=types)
     for optimizer in (ours, theirs):
         run(optimizer, 3)
         assert optimizer.param_groups[0]["params"][1].dtype == torch.float64
@@ -125,6 +127,8 @@ def test_a_loaded_state_goes_on_as_if_nothing_had_happened(device):
         ):
             p.copy_(q)
     second.load_state_dict(state)
+    p = second.param_groups[0]["params"][0]
+    assert second.state[p]["step"].device == p.device
     run(second, 3, first=3)
     assert_equal_bits(values(second), values(whole))
 

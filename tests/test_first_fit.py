@@ -39,7 +39,7 @@ for how in (None, "batch", "weight", "spectral"):
     models[f"ConvNet, {how}"] = VAE(2, network=network, batch_size=32, max_epochs=2)
 loaded, before = {}, set(sys.modules)
 for name, model in models.items():
-    model.fit(X).set_params(warm_start=True).fit(X)
+    model.fit(X).set_params(warm_start=True).fit(X).fit(X)
     model.transform(X), model.sample(5), model.score_samples(X)
     loaded[name] = sorted(set(sys.modules) - before)
 evaluate(models["cosine"], X[:40], X[40:])

@@ -60,11 +60,13 @@ def test_hashes_of_a_million_rows_of_few_bits_differ():
     assert len(np.unique(upper << np.uint64(32) | lower)) == 2**20
 
 
-def test_words_of_hashes_collide_as_random_ones():
+def test_words_of_hashes_collide_as_random_ones_and_noise_does_not():
     rows = np.random.default_rng(0).integers(0, 256, (N, 8)).astype(np.float32)
-    for word in row_hash(np.ascontiguousarray(rows)):
+    for word in row_hash(rows):
         n_collisions = N - len(np.unique(word))
         assert abs(n_collisions - N**2 / 2**33) < 5 * np.sqrt(N**2 / 2**33)
+    noise = row_normal(torch.from_numpy(rows), 1, 2, seed=0)[0].numpy()
+    assert len(np.unique(noise.view(np.uint64))) == N
 
 
 def in_order(n, n_features=4):
