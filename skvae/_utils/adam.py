@@ -52,7 +52,10 @@ class Adam(Optimizer):
     ) -> None:
         # "fused" tells torch that numbers of steps belong on the parameters' device.
         super().__init__(parameters, {"lr": lr, "betas": betas, "fused": True})
-        for p in self.param_groups[0]["params"]:
+        parameters = self.param_groups[0]["params"]
+        # A number would be made a tensor again for every parameter, in every step.
+        self._one = torch.ones((), device=parameters[0].device, dtype=torch.float32)
+        for p in parameters:
             self.state[p] = {
                 "step": torch.zeros((), device=p.device, dtype=torch.float32),
                 "exp_avg": torch.zeros_like(p),
@@ -73,7 +76,7 @@ class Adam(Optimizer):
         states = [self.state[p] for p in parameters]
         steps = [state["step"] for state in states]
         beta1, beta2 = group["betas"]
-        torch._foreach_add_(steps, 1)
+        torch._foreach_add_(steps, self._one, alpha=1.0)
         torch._fused_adam_(
             parameters,
             [p.grad for p in parameters],
