@@ -108,8 +108,9 @@ def box_muller(words: Words) -> NDArray[np.float32]:
     ----------
     Box & Muller, "A Note on the Generation of Random Normal Deviates", 1958.
     """
-    radius = np.sqrt(-2 * np.log((words[::2] + 0.5) / 2**32))
-    angle = (words[1::2] * (2 * np.pi / 2**32)).astype(np.float32)
+    square = -2 * np.log((words[::2] + 0.5) * 2**-32)
+    radius = np.sqrt(square.astype(np.float32))
+    angle = words[1::2].astype(np.float32) * np.float32(2 * np.pi / 2**32)
     normal = np.empty((*words.shape[1:], 2, 2), np.float32)
     for i, function in enumerate((np.cos, np.sin)):
         normal[..., i] = np.moveaxis(radius * function(angle), 0, -1)
