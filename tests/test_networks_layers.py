@@ -36,6 +36,15 @@ def bn(n):
     return 2 * n
 
 
+def conv_bn(n_in, n_out, k):
+    """Return those of a convolution, without biases, and its batch normalisation."""
+    return conv(n_in, n_out, k) - n_out + bn(n_out)
+
+
+def dense_bn(n_in, n_out):
+    return dense(n_in, n_out) - n_out + bn(n_out)
+
+
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_infogan_net_has_the_layers_of_lucic_et_al(shape):
@@ -44,14 +53,14 @@ def test_infogan_net_has_the_layers_of_lucic_et_al(shape):
     encoder, decoder = make(InfoGANNet(), shape)
     assert count(encoder) == sum(
         [
-            *(conv(c, 64, 4), conv(64, 128, 4), bn(128)),
-            *(dense(quarter, 1024), bn(1024), dense(1024, 10)),
+            *(conv(c, 64, 4), conv_bn(64, 128, 4)),
+            *(dense_bn(quarter, 1024), dense(1024, 10)),
         ]
     )
     assert count(decoder) == sum(
         [
-            *(dense(5, 1024), bn(1024), dense(1024, quarter), bn(quarter)),
-            *(conv(128, 64, 4), bn(64), conv(64, c, 4)),
+            *(dense_bn(5, 1024), dense_bn(1024, quarter)),
+            *(conv_bn(128, 64, 4), conv(64, c, 4)),
         ]
     )
 
@@ -64,8 +73,8 @@ def test_batch_norm_of_the_infogan_nets_dense_images_is_by_value_as_in_the_code(
 
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(("cls", "bn_of_dense"), [(WAENet, 0), (RAENet, 1)])
-def test_wae_and_rae_nets_have_the_layers_of_their_papers(cls, bn_of_dense, shape):
+@pytest.mark.parametrize(("cls", "first"), [(WAENet, dense), (RAENet, dense_bn)])
+def test_wae_and_rae_nets_have_the_layers_of_their_papers(cls, first, shape):
     c, h, _ = shape
     k, n_doublings = (5, 3) if h == 64 else (4, 2)
     smallest = {28: 2, 32: 2, 64: 4}[h]
@@ -73,12 +82,11 @@ def test_wae_and_rae_nets_have_the_layers_of_their_papers(cls, bn_of_dense, shap
     encoder, decoder = make(cls(), shape)
     widths = [c, 128, 256, 512, 1024]
     assert count(encoder) == dense(1024 * smallest**2, 10) + sum(
-        conv(a, b, k) + bn(b) for a, b in pairwise(widths)
+        conv_bn(a, b, k) for a, b in pairwise(widths)
     )
-    first = 1024 * start**2
     widths = [1024, 512, 256, 128][: n_doublings + 1]
-    assert count(decoder) == dense(5, first) + bn_of_dense * bn(first) + sum(
-        conv(a, b, k) + bn(b) for a, b in pairwise(widths)
+    assert count(decoder) == first(5, 1024 * start**2) + sum(
+        conv_bn(a, b, k) for a, b in pairwise(widths)
     ) + conv(widths[-1], c, k)
 
 
@@ -96,7 +104,7 @@ def test_resnet_has_the_layers_of_dai_and_wipfs_code(shape):
     encoder, decoder = make(ResNet(), shape)
 
     def block(n):
-        return 3 * conv(n, n, 3) + 2 * bn(n)
+        return bn(n) + conv_bn(n, n, 3) + 2 * conv(n, n, 3)
 
     widths = [16, 32, 64, 128] if h == 64 else [16, 32, 64]
     pairs = list(pairwise(widths))

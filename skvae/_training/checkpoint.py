@@ -75,8 +75,10 @@ class Checkpoint:
             _write(self._saved.best_weights, self._weights())
 
     def _weights(self) -> Iterator[Tensor]:
-        yield from self.module.parameters()
-        yield from self.module.buffers()
+        # One pass over the modules: `parameters` and `buffers` are two slow ones.
+        for module in self.module.modules():
+            for tensors in (module._parameters, module._buffers):
+                yield from (t for t in tensors.values() if t is not None)
 
     def _moments(self) -> Iterator[Tensor]:
         for optimizer in self.optimizers:

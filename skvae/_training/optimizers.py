@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from skvae._utils.adam import Adam
 from skvae._utils.optimizers import HasOptimizers
 
 State = list[dict[str, Any]]
@@ -29,7 +30,7 @@ def make_optimizers(
     special = [optimizer for part in parts for optimizer in part.optimizers()]
     taken = {id(p) for o in special for g in o.param_groups for p in g["params"]}
     rest = [p for p in module.parameters() if p.requires_grad and id(p) not in taken]
-    adam = torch.optim.Adam(rest, lr=learning_rate, fused=True)
+    adam = Adam(rest, learning_rate)
     optimizers = [adam, *special]
     if state:
         for optimizer, one in zip(optimizers, copy.deepcopy(state), strict=True):

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -151,34 +150,6 @@ def standard_normal(
 ) -> Tensor:
     """Return independent standard normal draws, shape `shape`, in float32."""
     return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
-
-
-def row_normal(x: Tensor, n_samples: int, n_components: int, seed: int) -> Tensor:
-    """Return standard normal noise that each row of `x` determines by its content.
-
-    Equal rows get equal noise and distinct rows independent noise, whatever their
-    position and their neighbours, so that Monte-Carlo scores are a function of the row.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, n_features)
-    n_samples, n_components : int
-    seed : int
-
-    Returns
-    -------
-    noise : Tensor of shape (n_samples, n, n_components)
-    """
-    rows = np.ascontiguousarray(x.cpu().numpy() + 0.0)  # -0.0 becomes 0.0
-    key = seed.to_bytes(8, "little")
-    generator = torch.Generator()
-    shape = (len(rows), n_samples, n_components)
-    noise = torch.empty(shape, dtype=torch.float32, device="cpu")
-    for row, out in zip(rows, noise, strict=True):
-        digest = blake2b(row.tobytes(), digest_size=8, key=key).digest()
-        generator.manual_seed(int.from_bytes(digest, "little") >> 1)
-        out.normal_(generator=generator)
-    return noise.transpose(0, 1).contiguous()
 
 
 @contextmanager

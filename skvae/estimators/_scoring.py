@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skvae._distributions.normal import rsample_with_log_prob
-from skvae._utils.random import row_normal
+from skvae._utils.row_noise import row_normal
 from skvae.densities import score_density
 from skvae.estimators._far_rows import N_STARTS, draws_around_mode, is_far
 from skvae.estimators._modes import Joint, Levels, levels_of

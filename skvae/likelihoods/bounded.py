@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from skvae._distributions.normal import Bernoulli
 from skvae._distributions.observations import ContinuousBernoulli, DiscretizedLogistic
+from skvae._utils.adam import Adam
 from skvae._utils.float32 import Frame, check_finite
 from skvae._utils.rows import DataSummary, extremes, row_blocks
 from skvae._utils.validation import check_integer, check_real
@@ -175,7 +176,7 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
         """Return Adam with a rate of its own for a learned scale."""
         scale = getattr(self, "log_scale", None)
         learned = isinstance(scale, nn.Parameter)
-        return [torch.optim.Adam([scale], self._RATE, fused=True)] if learned else []
+        return [Adam([scale], self._RATE)] if learned else []
 
     def distribution(self, loc: Tensor, log_scale: Tensor) -> DiscretizedLogistic:
         """Return the distribution of levels; see `ScaledLikelihood.distribution`."""

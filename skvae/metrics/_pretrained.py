@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skvae._utils.layers import Conv2d, Linear
+
 
 class FrozenBatchNorm(nn.Module):
     """Batch normalisation by stored moments, in training and evaluation mode alike.
@@ -48,17 +50,15 @@ def zero_conv(
     groups: int = 1,
 ) -> nn.Conv2d:
     """Build a convolution without bias whose weights, to be loaded, are zero."""
-    # torch's own initialisation would draw from the global generator.
-    conv = nn.utils.skip_init(
-        nn.Conv2d, n_in, n_out, kernel, stride, padding, groups=groups, bias=False
-    )
+    sizes = n_in, n_out, kernel, stride, padding
+    conv = Conv2d(*sizes, groups=groups, bias=False, device="cpu")
     conv.weight = nn.Parameter(zeros(*conv.weight.shape), requires_grad=False)
     return conv
 
 
 def zero_linear(n_in: int, n_out: int) -> nn.Linear:
     """Build a linear layer whose weights, to be loaded, are zero."""
-    linear = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    linear = Linear(n_in, n_out, device="cpu")
     linear.weight = nn.Parameter(zeros(n_out, n_in), requires_grad=False)
     linear.bias = nn.Parameter(zeros(n_out), requires_grad=False)
     return linear

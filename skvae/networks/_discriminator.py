@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skvae._utils.adam import Adam
 from skvae._utils.optimizers import HasOptimizers
 from skvae.networks._functional import with_parameters
 from skvae.networks._layers import make_linear
@@ -55,12 +56,7 @@ class Discriminator(HasOptimizers, nn.Module):
 
     def optimizers(self) -> list[Any]:
         """Return the discriminator's optimizer."""
-        parameters = list(self.parameters())
-        return [
-            torch.optim.Adam(
-                parameters, lr=self._LEARNING_RATE, betas=self._BETAS, fused=True
-            )
-        ]
+        return [Adam(self.parameters(), self._LEARNING_RATE, self._BETAS)]
 
 
 def _constant(layer: nn.Module) -> nn.Module:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skvae._utils.layers import Conv2d, ConvTranspose2d, Linear
 from skvae.networks._normalisation import BatchNorm, WeightNormalised
 from skvae.networks._spectral import SpectrallyNormalised
 
@@ -24,7 +25,7 @@ NORMALIZATIONS = (None, "batch", "weight", "spectral")
 Size = tuple[int, int]
 
 
-class AlignedLinear(nn.Linear):
+class AlignedLinear(Linear):
     """Linear layer whose output for a row does not depend on the row's position.
 
     A row's last bits depend on its alignment in memory where the width is odd, and so
@@ -123,7 +124,9 @@ class Layers:
     """Maker of the layers of one network.
 
     Every method returns a list of modules: the layer with what its padding needs, and,
-    unless it is an output, its normalisation and activation. Sizes of images follow the
+    unless it is an output, its normalisation and activation. A layer has no bias where
+    batch normalisation follows, which would subtract it again: its gradient is 0, and
+    Adam makes steps of the gradient's rounding errors. Sizes of images follow the
     rule "same": a convolution of stride s makes ceil(size / s) of a size, padded by
     zeros, the odd one after the last pixel; a transposed one is its mirror image.
 
@@ -159,9 +162,10 @@ class Layers:
         norm: bool = True,
     ) -> list[nn.Module]:
         """Return a linear layer."""
-        layer = _empty(AlignedLinear, n_in, n_out)
+        batch = self._is_batch(output, norm)
+        layer = _empty(AlignedLinear, n_in, n_out, bias=not batch)
         self._draw(layer, n_in, n_out, output)
-        return [self._wrapped(layer), *self._after(n_out, output, norm)]
+        return [self._wrapped(layer), *self._after(n_out, output, batch)]
 
     def conv(
         self,
@@ -178,10 +182,11 @@ class Layers:
         pads = [_same_padding(s, kernel, stride) for s in size]
         symmetric = all(before == after for before, after in pads)
         padding = tuple(before for before, _ in pads) if symmetric else 0
-        layer = _empty(nn.Conv2d, n_in, n_out, kernel, stride, padding)
+        batch = self._is_batch(output, norm)
+        layer = _empty(Conv2d, n_in, n_out, kernel, stride, padding, bias=not batch)
         self._draw(layer, n_in * kernel**2, n_out * kernel**2, output)
         layers = [] if symmetric else [_pad(pads)]
-        return [*layers, self._wrapped(layer), *self._after(n_out, output, norm)]
+        return [*layers, self._wrapped(layer), *self._after(n_out, output, batch)]
 
     def deconv(
         self,
@@ -197,16 +202,18 @@ class Layers:
         """Return a transposed convolution to images of that size."""
         pads = [_same_padding(s, kernel, stride) for s in size]
         padding = tuple(before for before, _ in pads)
-        layer = _empty(nn.ConvTranspose2d, n_in, n_out, kernel, stride, padding)
+        batch = self._is_batch(output, norm)
+        sizes = n_in, n_out, kernel, stride, padding
+        layer = _empty(ConvTranspose2d, *sizes, bias=not batch)
         # A pixel of the output receives the share 1 / stride^2 of the kernel.
         self._draw(layer, n_in * kernel**2, n_out * kernel**2, output, stride**2)
         excess = [(0, before - after) for before, after in pads]
         crop = [_pad(excess)] if any(after for _, after in excess) else []
-        return [self._wrapped(layer), *crop, *self._after(n_out, output, norm)]
+        return [self._wrapped(layer), *crop, *self._after(n_out, output, batch)]
 
     def before(self, n_in: int) -> list[nn.Module]:
         """Return normalisation and activation alone, of so many channels."""
-        return self._after(n_in, False, True)
+        return self._after(n_in, False, self._is_batch(False, True))
 
     def _draw(
         self, layer: nn.Module, n_in: int, n_out: int, output: bool, share: int = 1
@@ -219,18 +226,21 @@ class Layers:
             return SpectrallyNormalised(layer, self.generator)
         return WeightNormalised(layer) if self.normalization == "weight" else layer
 
-    def _after(self, n_out: int, output: bool, norm: bool) -> list[nn.Module]:
+    def _is_batch(self, output: bool, norm: bool) -> bool:
+        return norm and not output and self.normalization == "batch"
+
+    def _after(self, n_out: int, output: bool, batch: bool) -> list[nn.Module]:
         if output:
             return []
-        batch = norm and self.normalization == "batch"
         first = [BatchNorm(n_out, self.momentum, self.eps)] if batch else []
         return [*first, self.activation()]
 
 
-def _empty(cls: type, *sizes: object) -> nn.Module:
-    """Return a layer with weights to be filled and no bias offset."""
-    layer = nn.utils.skip_init(cls, *sizes, device="cpu", dtype=torch.float32)
-    nn.init.zeros_(layer.bias)
+def _empty(cls: type, *sizes: object, bias: bool = True) -> nn.Module:
+    """Return a layer with weights to be filled and a bias of zero, or none."""
+    layer = cls(*sizes, bias=bias, device="cpu", dtype=torch.float32)
+    if bias:
+        nn.init.zeros_(layer.bias)
     # Channels last in memory, as the weights say, is faster by a third on a CPU.
     return layer.to(memory_format=torch.channels_last)
 

@@ -41,5 +41,5 @@ def gradient_penalty(
         z = z if z.requires_grad else z.detach().requires_grad_()
         x = decode(z)
         v = torch.empty_like(x).normal_(generator=generator)
-        (gradient,) = torch.autograd.grad(x, z, v, create_graph=True)
+        (gradient,) = torch.autograd.grad((x * v).sum(), z, create_graph=True)
     return gradient.square().sum(-1)

@@ -42,9 +42,10 @@ class ConvNet(ImageNetwork):
     last row or column, which the decoder cuts off.
 
     Batch normalisation learns faster in the first epochs, but what a row does to the
-    training then depends on its batch. The averages that evaluation uses are good from
-    the first step on. With weight normalisation, the penalty of squared weights in
-    `RAE` has no hold on the lengths of the weights.
+    training then depends on its batch. Layers before it have no bias, which it would
+    subtract again. The averages that evaluation uses are good from the first step on.
+    With weight normalisation, the penalty of squared weights in `RAE` has no hold on
+    the lengths of the weights.
 
     Examples
     --------

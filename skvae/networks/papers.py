@@ -54,7 +54,9 @@ class InfoGANNet(ImageNetwork):
     -----
     The papers' sides are multiples of 4; here others are rounded up, as in `ConvNet`.
     The output is the likelihood's business: Dai & Wipf's sigmoid belongs to
-    likelihood="bernoulli", and the Gaussian one has none.
+    likelihood="bernoulli", and the Gaussian one has none. Layers before batch
+    normalisation have no bias, which it would subtract again; those of the authors'
+    code have one.
 
     References
     ----------
@@ -156,6 +158,8 @@ class WAENet(ImageNetwork):
     -----
     The papers have images of 28 and 64 pixels; other sides, of 9 or more, are rounded
     up at every convolution, as in `ConvNet`. The output is the likelihood's business.
+    Layers before batch normalisation have no bias, which it would subtract again; those
+    of the authors' code have one.
 
     References
     ----------
@@ -238,7 +242,8 @@ class RAENet(ImageNetwork):
     The paper pads MNIST to 32 pixels; other sides, of 9 or more, are rounded up at
     every convolution, as in `ConvNet`. The dense layer of the decoder has batch
     normalisation and a rectifier, as in the paper; the authors' code has neither. The
-    output is the likelihood's business.
+    output is the likelihood's business. Layers before batch normalisation have no bias,
+    which it would subtract again; those of the authors' code have one.
 
     References
     ----------

@@ -51,7 +51,8 @@ class ResNet(ImageNetwork):
     -----
     The original has square images of a power of two; other sides are rounded up at
     every scale, as in `ConvNet`. The paper's text has 32 channels and 2 blocks, the
-    authors' code 16 and 1.
+    authors' code 16 and 1. Convolutions before batch normalisation have no bias, which
+    it would subtract again; those of the authors' code have one.
 
     References
     ----------
@@ -152,12 +153,12 @@ class Residual(nn.Module):
 
 
 def _blocks(make: Layers, n: int, size: Size, n_blocks: int) -> list[nn.Module]:
-    def conv() -> list[nn.Module]:
-        return make.conv(n, n, size, kernel=3, stride=1, output=True)
+    def conv(output: bool) -> list[nn.Module]:
+        return make.conv(n, n, size, kernel=3, stride=1, output=output)
 
     def block() -> Residual:
-        body = [*make.before(n), *conv(), *make.before(n), *conv()]
-        return Residual(body, conv())
+        body = [*make.before(n), *conv(output=False), *conv(output=True)]
+        return Residual(body, conv(output=True))
 
     return [block() for _ in range(n_blocks)]
 
