@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -9,21 +10,37 @@ from torch import Tensor
 
 from skvae._distributions.normal import standard_normal_log_prob
 from skvae._training.batches import Batches
-from skvae._utils.random import standard_normal
+from skvae._training.loop import training_context
+from skvae._utils.random import Stream, child_seed, standard_normal
 from skvae.losses import importance_weights
 from skvae.module import AutoencoderModule
 
-_MOST_ROWS = 10_000
+_MOST_ROWS = 2_000
+_N_DRAWS = 8
 
 
-class Calibration:
+def calibrated(fit: Any) -> AutoencoderModule:
+    """Return a copy of the module of a `Fit`, for inference, with calibrated noise."""
+    train, held_out = fit.split
+    if fit.stream:
+        train = fit.batches(fit.rows_of_stream())
+    seed = child_seed(fit.seed, Stream.CALIBRATE)
+    generator = torch.Generator(device=fit.device).manual_seed(seed)
+    with training_context(fit.device, "float32"):
+        module = copy.deepcopy(fit.module).eval()
+        _Calibration(fit, module, generator)(train, held_out)
+    return module
+
+
+class _Calibration:
     """Sets the noise of a module's likelihood to the optimum for its errors.
 
-    Errors are those of reconstructions from draws z ~ q(z|x), with the weights that an
-    importance weighted bound gives them. Those of rows held out say how large the noise
-    is; how it differs between values, all rows say, with the errors of rows to train on
-    multiplied by how much larger errors are on the rows held out. Without rows held
-    out, a scale that has been learned stays as it is.
+    Errors are those of reconstructions from draws z ~ q(z|x), weighted by importance: a
+    step of the EM algorithm for the log-likelihood, which is what scores estimate.
+    Errors of rows held out say how large the noise is; how it differs between values,
+    all rows say, with the errors of rows to train on multiplied by how much larger
+    errors are on the rows held out. Without rows held out, "global" and "feature"
+    scales stay as they have been learned.
 
     Parameters
     ----------
@@ -38,7 +55,8 @@ class Calibration:
     ) -> None:
         self.fit, self.module, self.generator = fit, module, generator
         self.likelihood = module.likelihood
-        self.n_draws = int(getattr(fit.estimator, "n_importance_samples", 1))
+        is_point = module.posterior.deterministic
+        self.n_draws = 1 if is_point else _N_DRAWS
 
     def __call__(self, train: Batches, held_out: Batches | None) -> None:
         """Calibrate from the errors of rows to train on and of rows held out."""

@@ -13,10 +13,15 @@ import torch
 from torch import Tensor
 
 from skvae._training.batches import Batches, Draws
-from skvae._training.calibration import Calibration
+from skvae._training.calibration import calibrated
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.checkpoint import Checkpoint, Record
-from skvae._training.held_out import rows_to_train, split_batches, validation_loss
+from skvae._training.held_out import (
+    rows_to_train,
+    split_batches,
+    stops_early,
+    validation_loss,
+)
 from skvae._training.history import extended, print_epoch
 from skvae._training.latents import (
     check_density_of,
@@ -24,7 +29,7 @@ from skvae._training.latents import (
     fit_latent_density,
 )
 from skvae._training.linear_start import most_rows, start_at_pca
-from skvae._training.loop import Step, compiled, minimize, training_context
+from skvae._training.loop import Step, compiled, minimize
 from skvae._training.optimizers import make_optimizers, state_of
 from skvae._training.outliers import without_outliers
 from skvae._training.parts import check_same_parts, describe_parts, new_module
@@ -46,8 +51,6 @@ from skvae.networks import resolve_network
 
 Attributes = dict[str, Any]
 _MIN_OF_STREAM = 1024  # rows on which a stream is diagnosed, at least
-
-
 # Early stopping makes `max_epochs` a mere limit. Of a training as long as this one,
 # annealing then takes its share.
 _LONGEST_ANNEALED = 100
@@ -104,6 +107,8 @@ class Fit:
         self.X_val = X_val
         self.previous, self.keep_optimizer = previous, keep_optimizer
         self.stream = stream
+        asked, has_others = estimator.early_stopping, X_val is not None
+        self.stops_early = stops_early(asked, len(X), has_others, stream)
         self.draws, self.rows = draws, self.X if draws is None else draws.rows
         self.device = device or resolve_device(estimator.device)
         self.seed = previous._seed if previous else draw_seed(estimator.random_state)
@@ -194,7 +199,7 @@ class Fit:
         return f"of epoch {epoch}, the {which} one"
 
     def _attributes(self, make_density: Callable[..., Any]) -> Attributes:
-        module = self._calibrated_module()
+        module = calibrated(self)
         history, density, rows = self.history, None, self.X
         state = state_of(self.optimizers) if self.keep_optimizer else None
         if self.stream:
@@ -214,18 +219,6 @@ class Fit:
             "_seed": self.seed,
             "_optimizer_state": state,
         }
-
-    def _calibrated_module(self) -> AutoencoderModule:
-        """Return a copy of the module, with the scale of its noise in closed form."""
-        train, held_out = self.split
-        if self.stream:
-            train = self.batches(self.rows_of_stream())
-        key = child_seed(self.seed, Stream.CALIBRATE)
-        noise = torch.Generator(device=self.device).manual_seed(key)
-        with training_context(self.device, "float32"):
-            module = copy.deepcopy(self.module).eval()
-            Calibration(self, module, noise)(train, held_out)
-        return module
 
     def rows_of_stream(self) -> np.ndarray:
         """Return rows of the stream, about as many as X has."""
@@ -320,8 +313,7 @@ class Fit:
     def _n_annealed(self) -> int:
         """Return the number of epochs to which the progress of annealing refers."""
         n_epochs = max(self.estimator.max_epochs, self.first_epoch + self.n_epochs)
-        limited = self.estimator.early_stopping
-        return min(n_epochs, _LONGEST_ANNEALED) if limited else n_epochs
+        return min(n_epochs, _LONGEST_ANNEALED) if self.stops_early else n_epochs
 
     def terms(
         self,

@@ -15,12 +15,14 @@ from skvae._utils.validation import named
 
 # Losses further above the upper quartile than so many quartile ranges are cut.
 _FENCE = 10.0
+# Of fewer rows, a tenth says too little.
+_FEW_ROWS = 100
 
 
 def split_batches(fit: Any) -> tuple[Batches, Batches | None]:
     """Return the batches of a `Fit` to train on, and those to validate on, if any."""
     batches = fit.batches(fit.rows)
-    if not fit.estimator.early_stopping:
+    if not fit.stops_early:
         return batches, None
     if fit.X_val is None:
         train, held_out = split_rows(fit.estimator, len(fit.X), fit.seed)
@@ -29,6 +31,25 @@ def split_batches(fit: Any) -> tuple[Batches, Batches | None]:
         if fit.draws is None:
             fit.module.likelihood.check_support(fit.X_val)
         return batches, fit.batches(fit.X_val)
+
+
+def stops_early(
+    early_stopping: bool | str, n_rows: int, has_others: bool, stream: bool
+) -> bool:
+    """Return what `early_stopping` is for so many rows.
+
+    Parameters
+    ----------
+    early_stopping : bool or "auto"
+    n_rows : int
+    has_others : bool
+        Whether there are other rows to validate on.
+    stream : bool
+        Whether the rows are a chunk of a stream, of which every row counts.
+    """
+    if isinstance(early_stopping, str):
+        return has_others or (n_rows >= _FEW_ROWS and not stream)
+    return bool(early_stopping)
 
 
 def split_rows(estimator: Any, n: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -55,7 +76,7 @@ def split_rows(estimator: Any, n: int, seed: int) -> tuple[Tensor, Tensor]:
 def rows_to_train(fit: Any, X: np.ndarray, most: int) -> np.ndarray:
     """Return rows of X that no validation of a `Fit` sees, some of many."""
     rows = torch.arange(len(X), device="cpu")
-    if fit.estimator.early_stopping and fit.X_val is None and len(X) > 1:
+    if fit.stops_early and fit.X_val is None and len(X) > 1:
         rows = split_rows(fit.estimator, len(X), fit.seed)[0].sort().values
     return X[rows[:: -(-len(rows) // most)].numpy()]
 

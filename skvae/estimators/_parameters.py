@@ -19,7 +19,7 @@ class TrainingParameters(TypedDict, total=False):
     lr_schedule: Any
     batch_size: int
     max_epochs: int
-    early_stopping: bool
+    early_stopping: bool | str
     validation_fraction: float
     n_iter_no_change: int
     precision: str

@@ -82,10 +82,12 @@ class BaseAutoencoder(
         Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
         Passes over the data.
-    early_stopping : bool, default=False
+    early_stopping : {"auto"} or bool, default="auto"
         Hold out rows, stop when their loss has not improved for `n_iter_no_change`
         epochs, and restore the weights of the best epoch. `max_epochs` is then a mere
         limit, which may be generous. The rows are a random share of X, or `X_val`.
+        "auto" does so from 100 rows on, or with an `X_val`; in ``partial_fit`` it does
+        not.
     validation_fraction : float, default=0.1
         Share of rows held out by `early_stopping`, unless there is an `X_val`.
     n_iter_no_change : int, default=10
@@ -146,7 +148,7 @@ class BaseAutoencoder(
         lr_schedule: Any = "constant",
         batch_size: int = 128,
         max_epochs: int = 100,
-        early_stopping: bool = True,
+        early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         precision: str = "float32",
@@ -248,7 +250,9 @@ class BaseAutoencoder(
             check_integer(owner, "verbose", self.verbose, 0)
         check_real(owner, "validation_fraction", self.validation_fraction, 0, 1)
         check_choice(owner, "precision", self.precision, ("float32", "bfloat16"))
-        for name in ("early_stopping", "compile", "warm_start"):
+        if self.early_stopping != "auto":
+            check_boolean(owner, "early_stopping", self.early_stopping)
+        for name in ("compile", "warm_start"):
             check_boolean(owner, name, getattr(self, name))
 
     def __sklearn_tags__(self) -> Tags:

@@ -72,10 +72,12 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
         Passes over the data.
-    early_stopping : bool, default=False
+    early_stopping : {"auto"} or bool, default="auto"
         Hold out rows, stop when their loss has not improved for `n_iter_no_change`
         epochs, and restore the weights of the best epoch. `max_epochs` is then a mere
         limit, which may be generous. The rows are a random share of X, or `X_val`.
+        "auto" does so from 100 rows on, or with an `X_val`; in ``partial_fit`` it does
+        not.
     validation_fraction : float, default=0.1
         Share of rows held out by `early_stopping`, unless there is an `X_val`.
     n_iter_no_change : int, default=10
