@@ -140,7 +140,7 @@ def measure_mixtures(train, test, seed, floor):
         model = clone(prototype).set_params(reg_covar=floor**2, random_state=seed)
         score = model.fit(fit).score(select)
         best = max(best, (score, model), key=lambda pair: pair[0])
-    model = best[1].fit(np.float64(train))
+    model, test = best[1].fit(np.float64(train)), np.float64(test)
     seconds = time.process_time() - start
     samples = model.sample(N_SAMPLES)[0]
     return {

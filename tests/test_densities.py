@@ -17,6 +17,7 @@ from skvae.networks import MLP
 
 N_TEST = 500
 OPTIONS = {
+    "early_stopping": False,
     "network": MLP(hidden_layer_sizes=(32,)),
     "batch_size": 64,
     "max_epochs": 8,

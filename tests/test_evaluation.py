@@ -120,6 +120,7 @@ class TestFindings:
     def test_name_overfitting(self):
         few = X_TRAIN[:200]
         model = clone(BASE).set_params(network=MLP((256, 256)), max_epochs=100)
+        model.set_params(early_stopping=False)
         found = evaluate(model.fit(few), few, X_TEST, n_bootstrap=20).findings
         assert [text for text in found if text.startswith("Overfit: a training row")]
 

@@ -55,7 +55,8 @@ def standardised(model, X):
 def test_the_encoder_sees_noise_of_the_given_scale(cls):
     X = np.tile(make_data(1, 6), (200, 1)).astype(float)
     X[::2, 5] += 2  # all else is the same in every row
-    options = {"batch_size": 200, "max_epochs": 20, "random_state": 1}
+    options = {"batch_size": 200, "max_epochs": 20, "early_stopping": False}
+    options["random_state"] = 1
     model, seen = watched(cls, X, input_noise=0.5, **options)
     clean = standardised(model, X[:1])
     noise = torch.cat([x - clean for training, x in seen if training])[:, :5].numpy()
@@ -160,6 +161,7 @@ def linear(d, **parameters):
         learning_rate=0.02,
         batch_size=400,
         max_epochs=60,
+        early_stopping=False,
         random_state=0,
         device="cpu",
         **parameters,

@@ -13,6 +13,8 @@ from skvae.networks import MLP
 
 LONG = {
     "network": MLP(()),
+    "likelihood": GaussianLikelihood("global"),
+    "early_stopping": False,
     "max_epochs": 150,
     "batch_size": 100,
     "learning_rate": 0.1,

@@ -56,7 +56,7 @@ def test_one_sample_is_the_sampled_bound_of_a_vae(module, X):
     noise = standard_normal(1, 16, 2, generator=torch.Generator().manual_seed(0))
     z = q.rsample(noise)[0]
     normal = torch.distributions.Normal
-    scale = module.likelihood.log_scale.exp()
+    scale = torch.tensor(module.likelihood.scale_, dtype=torch.float32)
     elbo = (
         normal(module.decode(z).mean, scale).log_prob(x).sum(-1)
         + normal(0.0, 1.0).log_prob(z).sum(-1)

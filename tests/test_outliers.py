@@ -78,7 +78,7 @@ def test_gradient_of_the_scale_is_that_of_the_loss_for_ordinary_rows(cls, scale)
     h, x = torch.zeros(2, len(X), X.shape[1]), torch.from_numpy(X).float()
     (-likelihood(h).log_prob(x).mean()).backward()
     free = nn.Parameter(likelihood.log_scale.detach().clone())
-    loc = likelihood.location.expand_as(h)
+    loc = likelihood.location(h)
     (-likelihood.distribution(loc, free).log_prob(x).mean()).backward()
     torch.testing.assert_close(
         likelihood.log_scale.grad, free.grad, rtol=1e-4, atol=1e-4

@@ -34,6 +34,7 @@ def stopping(cls=VAE, **params):
 def test_the_validation_loss_is_the_mean_loss_of_these_rows(cls):
     model = stopping(cls, max_epochs=4, batch_size=len(X_VAL)).fit(X, X_val=X_VAL)
     generator = make_generator(model._seed, Stream.VALIDATE)
+    model.module_.likelihood.noise = None  # as in training
     with torch.no_grad():  # the weights are those of the best epoch
         terms = model.loss(model.module_, torch.from_numpy(X_VAL), generator, 1.0)
     losses = sum(t.double().expand(len(X_VAL)) for t in terms.values())
@@ -165,6 +166,9 @@ def test_rows_that_the_likelihood_does_not_take_are_refused(no_training):
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=describe)
 def test_rows_without_a_use_are_refused(cls, no_training):
     stage = accepted(cls, second_stage=second_stage())
+    stage = {
+        name: part.set_params(early_stopping=False) for name, part in stage.items()
+    }
     model = stopping(cls, **{"early_stopping": False, **stage})
     for method in (model.fit, model.partial_fit):
         with pytest.raises(ValueError, match=r"early_stopping is False\. Set"):

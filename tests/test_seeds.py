@@ -61,5 +61,5 @@ def test_noisy_samples_differ_from_their_means_by_the_scale(X):
     model = small(likelihood="gaussian", max_epochs=10).fit(X)
     mean = model.sample(4000, random_state=0)
     noisy = model.sample(4000, mean=False, random_state=0)
-    sd = (noisy - mean).std()
-    assert sd == pytest.approx(model.likelihood_.scale_, rel=0.03)
+    sd = (noisy - mean).std(0)
+    assert sd == pytest.approx(model.likelihood_.scale_, rel=0.05)

@@ -32,6 +32,7 @@ def test_default_weight_is_one_for_each_feature_up_to_a_hundred(n_features, weig
 
 def test_discriminator_trains_with_its_own_optimizer_and_resumes(X):
     options = {"divergence": "gan", "max_epochs": 3, "learning_rate": 1e-3, **SMALL}
+    options["early_stopping"] = False  # as in partial_fit
     whole = WAE(2, **options).fit(X)
     parts = WAE(2, **options)
     for _ in range(3):

@@ -113,7 +113,8 @@ def _gains(likelihood: nn.Module, n_features: int) -> np.ndarray:
     """
 
     def mean(h: float) -> np.ndarray:
-        raw = torch.zeros(1, likelihood.outputs_per_feature * n_features)
+        n_outputs = likelihood.outputs_per_feature * n_features
+        raw = torch.zeros((1, n_outputs), dtype=torch.float32, device="cpu")
         raw[:, :n_features] = h
         return likelihood(raw).mean[0].double().numpy()
 

@@ -20,7 +20,7 @@ _LARGEST_EXPONENT = 30
 # Spreads that are no more than rounding, as shares of the mean.
 _ROUNDING = {4: 10 * np.finfo(np.float32).eps, 8: 1000 * np.finfo(np.float64).eps}
 _LARGEST_SQUARED = 1e150
-_AT_AN_END = 1e-3  # share of all values that are equal where X is bounded
+_AT_AN_END = 1e-4  # share of all values that are equal where X is bounded
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class DataSummary:
         The origin and the units of `mean` and `std`.
     bounds : (float, float) or None
         Least and greatest value that X can have, as far as X itself tells, in the units
-        of X: those of bytes, or values that X has again and again at either end.
+        of X: 0 and 255 for whole numbers up to 255, else values that X has again and
+        again at either end.
     """
 
     mean: np.ndarray
@@ -93,10 +94,9 @@ def summarise(X: np.ndarray) -> DataSummary:
     accurate for data with a large offset, and reads memory-mapped arrays once.
     """
     count, mean, m2 = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    low, high = _End(1), _End(-1)
+    ends = _Ends()
     for block in row_blocks(X):
-        low.see(block)
-        high.see(block)
+        ends.see(block)
         rows = block.astype(np.float64)
         if X.dtype == np.float64:  # no other type has such numbers
             _check_squares(rows)
@@ -111,35 +111,38 @@ def summarise(X: np.ndarray) -> DataSummary:
         _check_spread(X)
     rounding = _ROUNDING[4 if X.dtype == np.float32 else 8]
     std[std <= rounding * np.abs(mean)] = 0.0  # constant
-    bounds = _bounds(X, low, high)
-    return DataSummary(mean, std, X.dtype, bounds=bounds)
+    return DataSummary(mean, std, X.dtype, bounds=ends.bounds(X.shape))
 
 
-class _End:
-    """The least value of blocks and how often it occurs; with sign -1 the greatest."""
+class _Ends:
+    """The least and the greatest value of blocks, and how often they occur."""
 
-    def __init__(self, sign: int) -> None:
-        self.sign, self.value, self.count = sign, np.inf * sign, 0
+    def __init__(self) -> None:
+        self.low, self.high, self.n_low, self.n_high = np.inf, -np.inf, 0, 0
+        self.is_whole = True
 
     def see(self, block: np.ndarray) -> None:
         """Take in a block."""
-        value = block.min() if self.sign > 0 else block.max()
-        if self.sign * (float(value) - self.value) > 0:
-            return
-        if value != self.value:
-            self.value, self.count = float(value), 0
-        self.count += int(np.count_nonzero(block == value))
+        low, high = float(block.min()), float(block.max())
+        if low <= self.low:
+            before = self.n_low if low == self.low else 0
+            self.low, self.n_low = low, before + np.count_nonzero(block == low)
+        if high >= self.high:
+            before = self.n_high if high == self.high else 0
+            self.high, self.n_high = high, before + np.count_nonzero(block == high)
+        for rows in (block[:16], block):  # most are not whole at first sight
+            self.is_whole = self.is_whole and bool((rows == np.floor(rows)).all())
 
-
-def _bounds(X: np.ndarray, low: _End, high: _End) -> tuple[float, float] | None:
-    """Return what bounds X, if it says so."""
-    if X.dtype == np.uint8 and high.value > 127:
-        return 0.0, 255.0
-    # Any scaling to a range takes every feature to both ends once.
-    least = max(2 * X.shape[1], _AT_AN_END * X.size)
-    if low.value < high.value and min(low.count, high.count) > least:
-        return low.value, high.value
-    return None
+    def bounds(self, shape: tuple[int, int]) -> tuple[float, float] | None:
+        """Return the bounds of rows that had this shape in all, if these show any."""
+        n_rows, n_features = shape
+        if self.is_whole and self.low >= 0 and self.high == 255:
+            return 0.0, 255.0
+        # Any scaling to a range takes every feature to both ends once.
+        least = max(2 * n_features, _AT_AN_END * n_rows * n_features)
+        if self.low < self.high and min(self.n_low, self.n_high) > least:
+            return self.low, self.high
+        return None
 
 
 def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -29,9 +29,8 @@ class Errors:
     def __init__(self, location: Bounded | None, n_features: int) -> None:
         self.location, self.n_features = location, n_features
         n_groups = n_features if location is None else _N_GROUPS
-        self.count, self.error, self.spread = torch.zeros(
-            3, n_groups, dtype=torch.float64
-        )
+        sums = torch.zeros(3, n_groups, dtype=torch.float64, device="cpu")
+        self.count, self.error, self.spread = sums
 
     def add(self, loc: Tensor, error: Tensor, weight: Tensor) -> None:
         """Add values of shape (k, n, n_features), weights of shape (k, n, 1)."""
@@ -175,4 +174,4 @@ def noise_by_feature(errors: Errors, power: int, lowest: Tensor) -> FixedNoise:
 
 def one_noise(errors: Errors, power: int, lowest: Tensor) -> FixedNoise:
     """Return the optimal noise of all features together."""
-    return FixedNoise(torch.tensor(max(errors.mean, _TINY)).log() / power, lowest)
+    return FixedNoise(float32(np.log(max(errors.mean, _TINY)) / power), lowest)

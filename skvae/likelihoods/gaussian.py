@@ -37,8 +37,9 @@ class GaussianLikelihood(ScaledLikelihood):
     bounds : "auto", None or tuple (low, high), default="auto"
         What the mean f(z) stays between, by a logistic function as in the authors'
         decoders; X must lie there. "auto" takes the bounds that X shows: 0 and 255 of
-        bytes, or the least and the greatest value of X if at least one value in a
-        thousand is equal to each of them. None leaves the mean free.
+        whole numbers up to 255, or else the least and the greatest value of X, if more
+        than one value in ten thousand, and more than two for each feature, are equal to
+        either. None leaves the mean free.
 
     Attributes
     ----------
