@@ -147,12 +147,14 @@ def with_ends(n_low, n_high, shape=(1000, 4), low=-1.0, high=2.0):
 @pytest.mark.parametrize("bounds", ["auto", None, (-2, 3)])
 def test_parameter_says_which_bounds_there_are(bounds):
     X = with_ends(30, 30, (100, 4))
-    out = locations(GaussianLikelihood(bounds=bounds), X, [-1e3, 1e3])
+    likelihood = GaussianLikelihood(bounds=bounds)
+    out = locations(likelihood, X, [-1e3, 1e3])
     ends = {"auto": (-1, 2), (-2, 3): (-2, 3)}
     if bounds is None:
         assert out.min() < -100
+        assert likelihood.bounds_ is None
     else:
-        assert (out.min(), out.max()) == ends[bounds]
+        assert (out.min(), out.max()) == likelihood.bounds_ == ends[bounds]
 
 
 @pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
@@ -163,6 +165,17 @@ def test_bounds_far_wider_than_the_data_are_warned_of(unit):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         built(GaussianLikelihood(bounds=(-400 * unit, 400 * unit)), X)
+
+
+@given(st.floats(-100, 100), st.floats(0.1, 100))
+def test_spread_at_the_bounds_is_not_below_0(low, width):
+    X = low + width * INSIDE
+    likelihood, _ = built(GaussianLikelihood(bounds=(low, low + width)), X)
+    for end in (-1e3, 1e3):
+        loc = likelihood.location(torch.full((1, 5), end))
+        spread = likelihood.location.spread_at(loc)
+        assert (spread >= 0).all()
+        assert (spread < 1e-3).all()
 
 
 # What is refused
@@ -279,8 +292,37 @@ def test_bounds_are_those_of_the_fit_that_a_training_goes_on_from():
     X = with_ends(30, 30, (100, 4))
     model = small(warm_start=True).fit(X)
     model.fit(X * 0.5)
-    assert model.sample(20).max() <= 2
-    assert model.set_params(warm_start=False).fit(X * 0.5).sample(20).max() <= 1
+    assert model.likelihood_.bounds_ == (-1, 2)
+    model.set_params(warm_start=False).fit(X * 0.5)
+    assert model.likelihood_.bounds_ == (-0.5, 1)
+
+
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("least", "greatest"), [(-1, 2.5), (-1.5, 2)])
+def test_rows_that_leave_the_bounds_of_the_first_ones_are_warned_of(
+    way, least, greatest
+):
+    X = with_ends(30, 30, (100, 4))
+    model = small(warm_start=True).fit(X)
+    beyond = X.copy()
+    beyond[3, 1], beyond[4, 2] = least, greatest
+    message = f"between -1 and 2, .* these rows reach from {least:g} to {greatest:g}"
+    with pytest.warns(UserWarning, match=message):
+        getattr(model, way)(beyond)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        getattr(model, way)(X)
+        for bounds in (None, (-2, 3)):
+            likelihood = GaussianLikelihood(bounds=bounds)
+            model = small(likelihood=likelihood, warm_start=True).fit(X)
+            getattr(model, way)(beyond)
+
+
+def test_rounding_beyond_given_bounds_is_not_warned_of():
+    model = small(likelihood=GaussianLikelihood(bounds=(0, 1)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.partial_fit(INSIDE).partial_fit(np.r_[INSIDE, INSIDE[:1] * 0 - 1e-7])
 
 
 def test_bounded_means_fit_bounded_rows_better():

@@ -83,7 +83,7 @@ def make_location(
     if is_given:
         _warn_if_wide(bounds, summary.total_scale * np.max(summary.frame.unit))
     ends = (
-        _rounded(np.full(summary.n_features, float(bound)), -side, summary.frame.dtype)
+        _rounded(np.full(summary.n_features, bound), -side, summary.frame.dtype)
         for bound, side in zip(bounds, (-np.inf, np.inf), strict=True)
     )
     low, high = map(summary.frame.to_frame, ends)
@@ -91,7 +91,7 @@ def make_location(
 
 
 def _warn_if_wide(bounds: Any, spread: float) -> None:
-    low, high = map(float, bounds)
+    low, high = bounds
     if high / spread - low / spread > _FARTHEST:
         warn(
             f"bounds=({low:g}, {high:g}) are more than {_FARTHEST:,g} times as far "
@@ -101,9 +101,11 @@ def _warn_if_wide(bounds: Any, spread: float) -> None:
 
 
 def bounds_for(bounds: Any, summary: DataSummary) -> Any:
-    """Return None or the two numbers that the parameter `bounds` stands for."""
-    is_auto = isinstance(bounds, str)
-    return summary.bounds if is_auto else bounds
+    """Return None or the two floats that the parameter `bounds` stands for."""
+    if bounds is None or isinstance(bounds, str):
+        return bounds and summary.bounds
+    low, high = map(float, bounds)
+    return low, high
 
 
 def check_bounds(owner: str, bounds: Any) -> None:
