@@ -46,9 +46,8 @@ def start_at_pca(module: AutoencoderModule, X: np.ndarray, seed: int) -> None:
         return
     with torch.no_grad():
         x = _seen(module, X)
-        if x.any():
-            parts = _components(x, module.n_components, seed)
-            _start(module, *paths, x.var(0), *parts)
+        parts = _components(x, module.n_components, seed)
+        _start(module, *paths, x.var(0), *parts)
 
 
 def _start(
@@ -94,6 +93,8 @@ def _components(
     x: np.ndarray, n_components: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return components, shape (n_features, n), their variances and that of noise."""
+    if not x.any():
+        return np.empty((x.shape[1], 0)), np.empty(0), 0.0
     n = min(n_components, *x.shape)
     pca = PCA(n, random_state=seed).fit(x)
     variances, total = np.square(pca.singular_values_) / len(x), x.var(0).sum()
