@@ -151,6 +151,30 @@ def test_many_rows_are_represented_by_some(monkeypatch):
     assert model.likelihood_.scale_ == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("bounds", [None, (0, 4)])
+@pytest.mark.parametrize(("scale", "lowest"), [("global", 1e-4), ("auto", 1e-2)])
+def test_lowest_scale_is_that_of_the_noise_and_of_its_attribute(bounds, scale, lowest):
+    likelihood = GaussianLikelihood(scale, bounds=bounds)
+    likelihood.build(summarise(X.clip(0, 4)))
+    spread = np.sqrt(X.clip(0, 4).var(0).mean())
+    found = likelihood.new_errors()
+    loc = torch.full((10, 5), 2.0)
+    found.add(loc, torch.zeros(10, 5), torch.ones(10, 1))
+    likelihood.calibrate(found)
+    own = X.clip(0, 4).std(0) if bounds is None and scale == "auto" else spread
+    np.testing.assert_allclose(likelihood.scale_, lowest * own, rtol=1e-5)
+    used = likelihood.noise(loc).exp().expand(10, 5)[0]
+    np.testing.assert_allclose(used, np.broadcast_to(lowest * own, 5), rtol=1e-5)
+
+
+@pytest.mark.parametrize("cls", [VAE, RAE])
+def test_equal_rows_of_bytes_have_hardly_any_noise(cls):
+    rows = np.full((120, 4), 128, np.uint8)
+    model = small(cls, early_stopping=True).fit(rows)
+    np.testing.assert_allclose(model.sample(20), 128, atol=0.5)
+    assert model.likelihood_.scale_ < 0.1
+
+
 # What goes on, is copied, or cut off
 
 
@@ -251,7 +275,6 @@ def test_noise_moves_with_its_module():
     model = fitted(likelihood=GaussianLikelihood(bounds=None))
     module = copy.deepcopy(model.module_).to(torch.float64)
     assert module.likelihood.noise.level.dtype == torch.float64
-    assert module.likelihood.noise.lowest.dtype == torch.float64
 
 
 def test_both_stages_are_calibrated():
