@@ -20,6 +20,7 @@ from sklearn.preprocessing import MinMaxScaler
 from skvae import RAE, VAE
 from skvae._utils.rows import summarise
 from skvae.likelihoods import GaussianLikelihood, LaplaceLikelihood
+from skvae.likelihoods._locations import Bounded
 from skvae.networks import MLP, ConvNet
 
 RNG = np.random.default_rng(0)
@@ -167,15 +168,19 @@ def test_bounds_far_wider_than_the_data_are_warned_of(unit):
         built(GaussianLikelihood(bounds=(-400 * unit, 400 * unit)), X)
 
 
-@given(st.floats(-100, 100), st.floats(0.1, 100))
-def test_spread_at_the_bounds_is_not_below_0(low, width):
-    X = low + width * INSIDE
-    likelihood, _ = built(GaussianLikelihood(bounds=(low, low + width)), X)
+def test_spread_between_bounds_is_that_of_a_share():
+    rng = np.random.default_rng(0)
+    low, high = -rng.random(1000), rng.random(1000)
+    bounded = Bounded((low + high) / 2, low, high, high)
     for end in (-1e3, 1e3):
-        loc = likelihood.location(torch.full((1, 5), end))
-        spread = likelihood.location.spread_at(loc)
+        spread = bounded.spread_at(bounded(torch.full((1, 1000), end)))
         assert (spread >= 0).all()
-        assert (spread < 1e-3).all()
+        assert (spread < 1e-6).all()
+    h = torch.linspace(-5, 5, 11)[:, None].expand(-1, 1000)
+    share = expit(h)
+    np.testing.assert_allclose(
+        bounded.spread_at(bounded(h)), share * (1 - share), atol=1e-6
+    )
 
 
 # What is refused

@@ -50,7 +50,8 @@ class Errors:
 
     def _sums(self, group: Tensor, values: Tensor) -> Tensor:
         n_groups = len(self.count)
-        return torch.bincount(group.flatten(), values.flatten(), n_groups).cpu()
+        # A GPU would add in no fixed order.
+        return torch.bincount(group.flatten().cpu(), values.flatten().cpu(), n_groups)
 
     def __mul__(self, factor: float) -> Errors:
         """Return the sums with errors that are larger by a factor."""
