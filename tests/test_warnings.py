@@ -50,6 +50,7 @@ def load_another_version():
 
 def collapsing():
     options = {"beta": 1e4, "kl_warmup": 0.0, "learning_rate": 1e-2}
+    options["early_stopping"] = False  # the start is the best epoch
     return small(n_components=6, max_epochs=60, **options)
 
 

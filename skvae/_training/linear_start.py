@@ -18,6 +18,7 @@ _LEAST_NOISE = 0.01
 # Where a location saturates, its slope stands for less than it could reach. Outputs
 # of a component change by no more than its share of a feature's spread times this.
 _LARGEST_STEP = 2.0
+_FAR = 8  # outputs at which a location saturates
 
 
 def start_at_pca(module: AutoencoderModule, X: np.ndarray, seed: int) -> None:
@@ -45,10 +46,8 @@ def start_at_pca(module: AutoencoderModule, X: np.ndarray, seed: int) -> None:
         return
     with torch.no_grad():
         x = _seen(module, X)
-        V, variances, noise = _components(x, module.n_components, seed)
-        if not len(variances):
-            return
-        _start(module, *paths, x.var(0), V, variances, noise)
+        parts = _components(x, module.n_components, seed)
+        _start(module, *paths, x.var(0), *parts)
 
 
 def _start(
@@ -67,8 +66,8 @@ def _start(
     encode[:d], decode[:p], decode[p:] = 0, 0, 0
     encode[:n] = _tensor((V * (root / variances)).T)
     spread = 1 / module.factor.double().numpy()
-    gain = _gains(module.likelihood, p) / spread
-    least = np.sqrt(feature_variances) / _LARGEST_STEP
+    gain, steepest = _gains(module.likelihood, p) / spread
+    least = np.minimum(np.sqrt(feature_variances) / _LARGEST_STEP, steepest)
     gain = np.maximum(gain, np.maximum(least, 1e-12))
     decode[:p, :n] = _tensor(loadings / gain[:, None])
     log_scale = np.zeros(d)
@@ -94,31 +93,30 @@ def _components(
     x: np.ndarray, n_components: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return components, shape (n_features, n), their variances and that of noise."""
+    if not x.any():
+        return np.empty((x.shape[1], 0)), np.empty(0), 0.0
     n = min(n_components, *x.shape)
     pca = PCA(n, random_state=seed).fit(x)
     variances, total = np.square(pca.singular_values_) / len(x), x.var(0).sum()
     variances = variances[variances > 1e-9 * total]
     n, n_rest = len(variances), x.shape[1] - len(variances)
-    if not n:
-        return pca.components_.T[:, :0], variances, 0.0
     noise = max(total - variances.sum(), 0) / max(n_rest, 1)
     noise = min(max(noise, _LEAST_NOISE * variances[-1]), 0.99 * variances[-1])
     return pca.components_[:n].T, variances, noise
 
 
 def _gains(likelihood: nn.Module, n_features: int) -> np.ndarray:
-    """Return how fast the mean of p(x|z) changes with the decoder's outputs around 0.
+    """Return how fast the mean of p(x|z) changes with outputs, around 0 and at most.
 
-    A difference over one unit: where a mean saturates, it says more than a slope.
+    Differences over one unit: where a mean saturates, they say more than a slope.
     """
-
-    def mean(h: float) -> np.ndarray:
-        n_outputs = likelihood.outputs_per_feature * n_features
-        raw = torch.zeros((1, n_outputs), dtype=torch.float32, device="cpu")
-        raw[:, :n_features] = h
-        return likelihood(raw).mean[0].double().numpy()
-
-    return mean(0.5) - mean(-0.5)
+    h = torch.arange(-_FAR, _FAR + 2, device="cpu") - 0.5
+    shape = len(h), likelihood.outputs_per_feature * n_features
+    raw = torch.zeros(shape, dtype=torch.float32, device="cpu")
+    raw[:, :n_features] = h[:, None]
+    steps = likelihood(raw).mean.double().numpy()
+    steps = steps[1:] - steps[:-1]
+    return np.stack([steps[_FAR], steps.max(0)])
 
 
 def _tensor(values: Any) -> Tensor:

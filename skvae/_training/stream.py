@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from skvae._utils.cache import content_key
 from skvae._utils.random import Stream, child_seed
+from skvae._utils.rows import extremes
 from skvae._utils.warn import warn
+from skvae.likelihoods import ScaledLikelihood
 
 MOST_ROWS, _MOST_ENTRIES = 10_000, 2**24
 _FEW_ROWS = 32
@@ -136,3 +138,25 @@ def warn_if_far(module: Any, X: NDArray[Any], names: Sequence[str] | None) -> No
         f"{found} of the rows that training began with, by which all are centred and "
         "scaled. Begin anew, with rows that are like the stream as a whole."
     )
+
+
+def warn_if_beyond(module: Any, X: NDArray[Any]) -> None:
+    """Warn if rows leave the bounds that those of a first fit have shown.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+    X : ndarray of shape (n_samples, n_features)
+    """
+    likelihood = module.likelihood
+    if not isinstance(likelihood, ScaledLikelihood) or not likelihood.bounds_:
+        return
+    (low, high), (least, greatest) = likelihood.bounds_, extremes(X)
+    is_found = isinstance(likelihood.bounds, str)  # values beyond given ones are errors
+    if is_found and (least.min() < low or greatest.max() > high):
+        warn(
+            f"The rows that training began with lie between {low:g} and {high:g}, and "
+            "so do all means of p(x|z), but these rows reach from "
+            f"{least.min():.6g} to {greatest.max():.6g}. Begin anew, with the bounds "
+            "of X as the likelihood's bounds=(low, high), or with bounds=None."
+        )

@@ -15,7 +15,7 @@ from skvae._training.callbacks import (
 from skvae._training.fit import Fit
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
-from skvae._training.stream import warn_if_far
+from skvae._training.stream import warn_if_beyond, warn_if_far
 from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
 from skvae.densities import check_density, try_density
@@ -205,6 +205,7 @@ class FittingMixin(CallbackSupportMixin):
         is_chunk = n_epochs is not None
         if goes_on and not self._sample.is_small:
             warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
+            warn_if_beyond(self.module_, rows)
         if not is_chunk:  # the density of a stream is fitted when it is used
             twin._try_density()
         n_epochs = n_epochs or twin.max_epochs

@@ -12,9 +12,12 @@ from scipy.special import logit
 from torch import Tensor, nn
 
 from skvae._utils.rows import DataSummary, extremes
+from skvae._utils.warn import warn
 
-# The decoder starts at the mean of X, but no nearer to a bound than this share.
-_SHARES = 1e-3, 1 - 1e-3
+# The decoder starts at the mean of X, but no nearer to a bound than this share of the
+# way to the other, or than the spread of X if that is less.
+_LEAST_SHARE = 1e-3
+_FARTHEST = 1e3  # times the spread of X, from one bound to the other
 _ROUNDING = 1e-6  # by which X may leave the bounds, as a share of their distance
 
 
@@ -40,17 +43,24 @@ class Unbounded(nn.Module):
 class Bounded(nn.Module):
     """A logistic function from the lower to the upper bound, the mean of X at 0.
 
+    The bounds are rounded to float32 such that no location is beyond them.
+
     Parameters
     ----------
     mean, low, high : ndarray of shape (n_features,)
+    spread : float or ndarray of shape (n_features,)
     """
 
-    def __init__(self, mean: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    def __init__(
+        self, mean: np.ndarray, low: np.ndarray, high: np.ndarray, spread: Any
+    ) -> None:
         super().__init__()
-        offset = logit(np.clip((mean - low) / (high - low), *_SHARES))
-        self.register_buffer("offset", float32(offset))
+        least = np.minimum(_LEAST_SHARE, spread / (high - low))
+        share = np.clip((mean - low) / (high - low), least, 1 - least)
+        self.register_buffer("offset", float32(logit(share)))
+        low, high = _rounded(low, np.inf), _rounded(high, -np.inf)
         self.register_buffer("low", float32(low))
-        self.register_buffer("range", float32(high - low))
+        self.register_buffer("range", float32(_rounded(high - low, -np.inf)))
 
     def forward(self, h: Tensor) -> Tensor:
         """Return locations, shape (..., n_features)."""
@@ -66,17 +76,36 @@ def make_location(
     bounds: Any, summary: DataSummary, spread: Tensor
 ) -> Unbounded | Bounded:
     """Return the location for the parameter `bounds` and statistics of X."""
+    is_given = not isinstance(bounds, str)
     bounds = bounds_for(bounds, summary)
     if bounds is None:
         return Unbounded(summary.mean, spread)
-    ends = (np.full(summary.n_features, float(bound)) for bound in bounds)
-    return Bounded(summary.mean, *map(summary.frame.to_frame, ends))
+    if is_given:
+        _warn_if_wide(bounds, summary.total_scale * np.max(summary.frame.unit))
+    ends = (
+        _rounded(np.full(summary.n_features, bound), -side, summary.frame.dtype)
+        for bound, side in zip(bounds, (-np.inf, np.inf), strict=True)
+    )
+    low, high = map(summary.frame.to_frame, ends)
+    return Bounded(summary.mean, low, high, spread.numpy())
+
+
+def _warn_if_wide(bounds: Any, spread: float) -> None:
+    low, high = bounds
+    if high / spread - low / spread > _FARTHEST:
+        warn(
+            f"bounds=({low:g}, {high:g}) are more than {_FARTHEST:,g} times as far "
+            f"apart as X spreads, {spread:.3g} in the root mean square. Between them a "
+            "mean is hard to learn: give the bounds of X, or set bounds=None."
+        )
 
 
 def bounds_for(bounds: Any, summary: DataSummary) -> Any:
-    """Return None or the two numbers that the parameter `bounds` stands for."""
-    is_auto = isinstance(bounds, str)
-    return summary.bounds if is_auto else bounds
+    """Return None or the two floats that the parameter `bounds` stands for."""
+    if bounds is None or isinstance(bounds, str):
+        return bounds and summary.bounds
+    low, high = map(float, bounds)
+    return low, high
 
 
 def check_bounds(owner: str, bounds: Any) -> None:
@@ -111,6 +140,14 @@ def check_within(owner: str, bounds: Any, X: np.ndarray) -> None:
         f"{feature} has the value {value:.6g}. Give the bounds of X in its own units, "
         "clip X, or set bounds=None."
     )
+
+
+def _rounded(values: np.ndarray, towards: float, dtype: Any = np.float32) -> Any:
+    """Return float64 of a narrower type, rounded towards -inf or inf."""
+    near = values.astype(dtype)
+    next_one = np.nextafter(near, dtype(towards))
+    is_beyond = near > values if towards < 0 else near < values
+    return np.where(is_beyond, next_one, near).astype(np.float64)
 
 
 def float32(values: Any) -> Tensor:

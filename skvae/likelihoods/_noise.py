@@ -49,7 +49,8 @@ class Errors:
 
     def _sums(self, group: Tensor, values: Tensor) -> Tensor:
         n_groups = len(self.count)
-        return torch.bincount(group.flatten(), values.flatten(), n_groups).cpu()
+        # A GPU would add in no fixed order.
+        return torch.bincount(group.flatten().cpu(), values.flatten().cpu(), n_groups)
 
     def __mul__(self, factor: float) -> Errors:
         """Return the sums with errors that are larger by a factor."""
@@ -80,18 +81,15 @@ class FixedNoise(nn.Module):
     Parameters
     ----------
     log_scale : Tensor of shape () or (n_features,)
-    lowest : Tensor
-        Least log scale.
     """
 
-    def __init__(self, log_scale: Tensor, lowest: Tensor) -> None:
+    def __init__(self, log_scale: Tensor) -> None:
         super().__init__()
         self.register_buffer("level", log_scale.float())
-        self.register_buffer("lowest", lowest.clone())
 
     def forward(self, loc: Tensor) -> Tensor:
         """Return the log scale at locations."""
-        return self.level.clamp(min=self.lowest)
+        return self.level
 
 
 class NoiseByLocation(nn.Module):
@@ -147,8 +145,9 @@ def noise_by_location(errors: Errors, power: int, lowest: Tensor) -> NoiseByLoca
         scale = np.maximum(variance ** (power / 2), _TINY)
         return float(weight @ (0.5 * np.log(variance) + error / (power * scale)))
 
-    level = np.log(max(weight @ error, _TINY)) * 2 / power  # of a variance
-    least, most = 2 * float(lowest), level + 20
+    least = 2 * float(lowest)  # of a variance
+    level = max(np.log(max(weight @ error, _TINY)) * 2 / power, least)
+    most = level + 20
     per_spread = level - np.log(max(weight @ spread, _TINY))
     starts = ([level, per_spread - 4], [level - 6, per_spread], [least, per_spread])
     limits = [(least, most), (level - 40, per_spread + 40)]
@@ -169,9 +168,13 @@ def noise_by_feature(errors: Errors, power: int, lowest: Tensor) -> FixedNoise:
     """Return the optimal noise of each feature, drawn a little towards the average."""
     mean = errors.error + _PRIOR_ROWS * errors.mean
     mean = mean / (errors.count + _PRIOR_ROWS)
-    return FixedNoise(mean.clamp(min=_TINY).log() / power, lowest)
+    return _fixed(mean, power, lowest)
 
 
 def one_noise(errors: Errors, power: int, lowest: Tensor) -> FixedNoise:
     """Return the optimal noise of all features together."""
-    return FixedNoise(float32(np.log(max(errors.mean, _TINY)) / power), lowest)
+    return _fixed(float32(errors.mean), power, lowest)
+
+
+def _fixed(error: Tensor, power: int, lowest: Tensor) -> FixedNoise:
+    return FixedNoise((error.clamp(min=_TINY).log() / power).clamp(min=lowest))

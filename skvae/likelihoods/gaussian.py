@@ -43,6 +43,8 @@ class GaussianLikelihood(ScaledLikelihood):
 
     Attributes
     ----------
+    bounds_ : tuple (low, high) or None
+        What the mean stays between.
     scale_ : float or ndarray of shape (n_features,)
         The standard deviation, its root mean square where it depends on the mean; not
         available for "predicted".

@@ -30,6 +30,8 @@ class LaplaceLikelihood(ScaledLikelihood):
 
     Attributes
     ----------
+    bounds_ : tuple (low, high) or None
+        What the median stays between.
     scale_ : float or ndarray of shape (n_features,)
         The mean absolute deviation, its mean where it depends on the median; not
         available for "predicted".

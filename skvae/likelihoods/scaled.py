@@ -72,6 +72,7 @@ class ScaledLikelihood(Likelihood):
     update = "gradient"
     power = 2
     bounds: Any = None
+    bounds_: tuple[float, float] | None = None
 
     @property
     def outputs_per_feature(self) -> int:
@@ -99,6 +100,7 @@ class ScaledLikelihood(Likelihood):
         self.kind = self._kind_for(summary)
         spread = self._spread(summary, self.kind)
         self.register_buffer("spread", float32(spread))
+        self.bounds_ = bounds_for(self.bounds, summary)
         self.location = make_location(self.bounds, summary, self.spread)
         start = np.log(self._start(summary))
         lowest, final = map(np.log, self._lowest(summary))
@@ -240,7 +242,7 @@ class ScaledLikelihood(Likelihood):
         return any(map(self._is, ("auto", "global", "feature")))
 
     def _kind_for(self, summary: DataSummary) -> str | float:
-        """Return the parameter `scale`, "location" or "shares" where it is "auto"."""
+        """Return the parameter `scale`, "location" or "floored" where it is "auto"."""
         if not self._is("auto"):
             return self.scale
         return "floored" if bounds_for(self.bounds, summary) is None else "location"
@@ -274,8 +276,9 @@ class ScaledLikelihood(Likelihood):
         number = isinstance(self.scale, Real) and not isinstance(self.scale, bool)
         if not (number and 0 < self.scale < np.inf) and self.scale not in names:
             raise ValueError(
-                f"The 'scale' parameter of {type(self).__name__} must be 'global', "
-                f"'feature', 'predicted' or a float > 0. Got {self.scale!r} instead."
+                f"The 'scale' parameter of {type(self).__name__} must be 'auto', "
+                "'global', 'feature', 'predicted' or a float > 0. "
+                f"Got {self.scale!r} instead."
             )
         if self.update not in ("closed_form", "gradient"):
             raise ValueError(

@@ -1,0 +1,84 @@
+"""Which bounds X itself shows."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.preprocessing import MinMaxScaler
+
+from skvae._utils import rows as rows_module
+from skvae._utils.rows import summarise
+
+
+def found(X):
+    return summarise(X).bounds
+
+
+def with_ends(n_low, n_high, shape=(1000, 4), low=-1.0, high=2.0):
+    """Return values between 0 and 1 with so many at either end."""
+    X = np.random.default_rng(0).random(shape).ravel()
+    X[:n_low], X[len(X) - n_high :] = low, high
+    return X.reshape(shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "least"), [((1000, 4), 8), ((5000, 4), 20), ((100, 30), 60)]
+)
+def test_bounds_are_values_taken_again_and_again(shape, least):
+    # More than one value in a thousand, and more than two per feature.
+    enough = least + 1
+    assert found(with_ends(enough, enough, shape)) == (-1, 2)
+    assert found(with_ends(least, enough, shape)) is None
+    assert found(with_ends(enough, least, shape)) is None
+
+
+@given(
+    arrays(
+        st.sampled_from([np.int8, np.int16, np.int64, np.float32, np.float64, bool]),
+        st.tuples(st.integers(2, 40), st.integers(1, 4)),
+        elements=st.integers(0, 1),
+    ),
+    st.booleans(),
+    st.integers(1, 50),
+)
+def test_bounds_do_not_depend_on_blocks_or_layout(X, is_fortran, block):
+    X = np.asfortranarray(X) if is_fortran else X
+    values = X.astype(float)
+    ends = values.min(), values.max()
+    counts = [np.sum(values == end) for end in ends]
+    enough = min(counts) > max(2 * X.shape[1], 1e-3 * X.size) and ends[0] < ends[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows_module, "BLOCK_ENTRIES", block)
+        assert found(X) == (ends if enough else None)
+
+
+def test_bounds_of_memory_mapped_rows(tmp_path):
+    X = with_ends(30, 30)
+    np.save(tmp_path / "X.npy", X)
+    assert found(np.load(tmp_path / "X.npy", mmap_mode="r")) == (-1, 2)
+    (X.astype(np.float32)).tofile(tmp_path / "X.dat")
+    shape = {"shape": X.shape, "order": "F", "mode": "r"}
+    assert found(np.memmap(tmp_path / "X.dat", np.float32, **shape)) == (-1, 2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "expected"),
+    [
+        (np.uint8, 128, (0, 255)),
+        (np.uint8, 127, None),
+        (np.int16, 255, None),
+        (np.float32, 255, None),
+    ],
+)
+def test_bytes_are_bounded_by_all_bytes(dtype, value, expected):
+    X = np.arange(100).reshape(50, 2).astype(dtype)
+    X[0, 0] = value
+    assert found(X) == expected
+
+
+def test_scalings_to_a_range_show_no_bounds():
+    X = np.random.default_rng(0).normal(size=(300, 6))
+    assert found(MinMaxScaler().fit_transform(X)) is None
+    assert found(np.tanh(X)) is None
+    assert found(np.ones((300, 6))) is None
