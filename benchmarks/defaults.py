@@ -159,9 +159,10 @@ def measure_vae(label, train, test, d, seed, floor):
     seconds = time.process_time() - start
     likelihood, lowest = model.likelihood_, float(np.log(floor))
     with torch.no_grad():
-        for part in (likelihood, likelihood.noise):
-            if part is not None:
-                part.lowest.clamp_(min=lowest)
+        likelihood.lowest.clamp_(min=lowest)
+        if likelihood.noise is not None:
+            noise = likelihood.noise
+            getattr(noise, "lowest", noise.level).clamp_(min=lowest)
     samples = model.sample(N_SAMPLES, random_state=seed)
     return {
         "log-likelihood": float(model.score(test)),

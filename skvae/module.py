@@ -120,8 +120,8 @@ class AutoencoderModule(nn.Module):
         ValueError
             If the noise is beyond the distance at which rows are still told apart.
         """
-        in_frame = torch.tensor(scale / self.frame.unit, dtype=torch.float32)
-        deviation = self.factor * in_frame.to(self.device)
+        in_frame = np.asarray(scale / self.frame.unit, dtype=np.float32)
+        deviation = self.factor * torch.from_numpy(in_frame).to(self.device)
         if deviation.min() > _FARTHEST:
             raise ValueError(
                 f"The 'input_noise' parameter is {scale}, {deviation.min():.2g} "

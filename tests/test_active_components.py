@@ -7,11 +7,13 @@ import pytest
 import torch
 from conftest import make_data, small
 
+from skvae.networks import MLP
+
 
 def test_collapse_warns_and_names_the_active_components():
     X = make_data(200, 6)
     options = {"beta": 1e4, "kl_warmup": 0.0, "learning_rate": 1e-2}
-    options["early_stopping"] = False  # the start is the best epoch
+    options["network"] = MLP((32,), skip=False)
     with pytest.warns(UserWarning, match=r"of 6 .* only 0 are active.*\[\].*beta"):
         model = small(n_components=6, max_epochs=60, **options).fit(X)
     assert list(model.active_components_) == []

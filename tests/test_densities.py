@@ -18,7 +18,7 @@ from skvae.networks import MLP
 N_TEST = 500
 OPTIONS = {
     "early_stopping": False,
-    "network": MLP(hidden_layer_sizes=(32,)),
+    "network": MLP(hidden_layer_sizes=(32,), skip=False),
     "batch_size": 64,
     "max_epochs": 8,
     "device": "cpu",

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from skvae import VAE, TwoStageVAE
 from skvae._training.loop import Step
 from skvae.likelihoods import GaussianLikelihood
+from skvae.networks import MLP
 
 X = make_data(32, 3)
 SECOND = {**SMALL_SECOND_STAGE.get_params(deep=False), "max_epochs": 2}
@@ -188,7 +189,7 @@ def test_an_error_at_the_very_end_leaves_the_estimator_as_it_was(fault):
     if fault == "teardown":
         model.set_callbacks(Failing())
     else:
-        options = {"beta": 1e4, "kl_warmup": 0.0, "early_stopping": False}
+        options = {"beta": 1e4, "kl_warmup": 0.0, "network": MLP((32,), skip=False)}
         model.set_params(max_epochs=20, learning_rate=1e-2, **options)
     with pytest.raises((OSError, UserWarning), match=r"disk full|collapse"):
         model.fit(X)

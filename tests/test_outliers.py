@@ -88,7 +88,8 @@ def test_gradient_of_the_scale_is_that_of_the_loss_for_ordinary_rows(cls, scale)
 @pytest.mark.filterwarnings("ignore:Column 1 of X")
 def test_early_stopping_survives_an_outlier_that_it_validates_on():
     rows = np.random.default_rng(0).normal(size=(200, 5))
-    options = {"network": MLP((32,)), "early_stopping": True, "random_state": 0}
+    network = MLP((32,), skip=False)
+    options = {"network": network, "early_stopping": True, "random_state": 0}
     order = torch.randperm(200, generator=make_generator(draw_seed(0), Stream.SPLIT))
     rows[order[0], 1] = 1000  # the first row that is held out
     model = VAE(2, max_epochs=60, **options).fit(rows)

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 import skvae
 from skvae import VAE, evaluate, make_sample_scorer, metrics
 from skvae._utils.warn import warn
+from skvae.networks import MLP
 
 X = np.random.RandomState(0).normal(size=(60, 8))
 MIXTURE = GaussianMixture(2, random_state=0).fit(X)
@@ -50,7 +51,7 @@ def load_another_version():
 
 def collapsing():
     options = {"beta": 1e4, "kl_warmup": 0.0, "learning_rate": 1e-2}
-    options["early_stopping"] = False  # the start is the best epoch
+    options["network"] = MLP((32,), skip=False)
     return small(n_components=6, max_epochs=60, **options)
 
 
