@@ -17,6 +17,7 @@ by the likelihood of a tenth of the rows.
 
     python benchmarks/defaults.py --data FOLDER [--seeds 5] [--sets digits ...]
                                   [--models "VAE" ...] [--out results.jsonl]
+    python benchmarks/defaults.py --table results.jsonl
 """
 
 import argparse
@@ -182,16 +183,40 @@ def measure(label, train, test, d, seed):
     return measure_linear(label, train, test, d, seed, floor)
 
 
+def print_table(path):
+    """Print means and standard deviations over the seeds, as a table of Markdown."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    columns = ("log-likelihood", "rms error", "sample distance", "seconds")
+    print("| data | model | " + " | ".join(columns) + " | seeds |")
+    print("|" + " --- |" * (len(columns) + 3))
+    for name in dict.fromkeys(row["set"] for row in rows):
+        for label in dict.fromkeys(row["model"] for row in rows if row["set"] == name):
+            runs = [r for r in rows if (r["set"], r["model"]) == (name, label)]
+            cells = [cell([r[c] for r in runs if c in r]) for c in columns]
+            print("| " + " | ".join([name, label, *cells, str(len(runs))]) + " |")
+
+
+def cell(values):
+    if not values:
+        return ""
+    spread = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4g}{spread}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     models = ["PCA", "FactorAnalysis", "GaussianMixture", *VARIANTS]
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=Path("."))
     parser.add_argument("--sets", nargs="*", default=[*TABLES, *IMAGES])
     parser.add_argument("--models", nargs="*", default=models)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="append results as lines of JSON")
+    parser.add_argument("--table", type=Path, help="print what such a file holds")
     options = parser.parse_args()
+    if options.table:
+        print_table(options.table)
+        return
     warnings.simplefilter("ignore")
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         for name in options.sets:
