@@ -56,7 +56,6 @@ def detectors(seed):
             likelihood=GaussianLikelihood("feature"),
             batch_size=32,
             max_epochs=5 if SMALL else 300,
-            early_stopping=True,
             n_iter_no_change=30,
             random_state=seed,
         ),

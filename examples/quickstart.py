@@ -29,9 +29,9 @@ X_train, X_test = train_test_split(load_digits().data, test_size=0.25, random_st
 print(f"{len(X_train)} digits to train on, {len(X_test)} held out")
 
 # 2. Models. The VAE holds out a tenth of its rows by itself and stops when they get no
-#    better. The kind and number of a mixture's normals are chosen by cross-validation.
-#    Pixels that are nearly always 0 make any density large, so that the mixture gets the
-#    VAE's own least noise, a hundredth of the spread.
+#    better. Kind and number of the mixture's normals are chosen by cross-validation.
+#    Pixels that are nearly always 0 make any density large, so that the mixture gets
+#    the VAE's own least noise, a hundredth of the spread.
 vae = VAE(n_components=24, max_epochs=3 if SMALL else 100, random_state=0)
 mixture = clone(vae).set_params(latent_density=GaussianMixture(10, random_state=0))
 start = time.perf_counter()

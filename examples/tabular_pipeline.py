@@ -55,7 +55,6 @@ vae = VAE(
     likelihood=GaussianLikelihood("feature"),  # a one-hot column is not a blood value
     batch_size=32,
     max_epochs=5 if SMALL else 300,
-    early_stopping=True,
     n_iter_no_change=30,
     random_state=0,
 )

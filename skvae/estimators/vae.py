@@ -124,7 +124,7 @@ class VAE(BaseAutoencoder):
 
     See Also
     --------
-    sklearn.decomposition.PCA : The linear model with the same likelihood.
+    sklearn.decomposition.PCA : The linear model, at which the default networks begin.
 
     References
     ----------
