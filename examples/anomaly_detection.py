@@ -11,8 +11,8 @@ them nearly normal.
 
 The VAE has all its defaults. On scaled measurements it is as good as an IsolationForest
 and as one normal density, which is fitted in a millisecond; after the power transform,
-the forest is ahead by 0.01. PCA, whose noise is the same for every measurement, is behind
-in both.
+the forest is ahead by 0.01. PCA, whose noise is the same for every measurement, is
+behind in both.
 
 At last, a threshold that 5 % of benign tumours should fall below. A quantile of the
 scores of training rows is too high, since the model fits those closely; one of held-out
