@@ -53,8 +53,8 @@ class BaseAutoencoder(
     Parameters
     ----------
     n_components : int, default=16
-        Dimension of the latent space. More than the data need does no harm with the
-        default likelihood: superfluous components stay at the prior.
+        Dimension of the latent space. More than the data need does little harm with the
+        default likelihood: superfluous components stay near the prior.
     network : str or Network, default="mlp"
         Architecture of encoder and decoder, such as
         ``MLP(hidden_layer_sizes=(512, 512))``, ``"convnet"`` for images, or

@@ -24,8 +24,8 @@ class IWAE(BaseAutoencoder):
     Parameters
     ----------
     n_components : int, default=16
-        Dimension of the latent space. More than the data need does no harm with the
-        default likelihood: superfluous components stay at the prior.
+        Dimension of the latent space. More than the data need does little harm with the
+        default likelihood: superfluous components stay near the prior.
     posterior : str or Posterior, default="diagonal"
         Family of q(z|x), such as ``"full"`` for a covariance matrix per row.
         `skvae.posteriors` lists them.

@@ -29,8 +29,8 @@ class RAE(DeterministicAutoencoder):
     Parameters
     ----------
     n_components : int, default=16
-        Dimension of the latent space. More than the data need does no harm with the
-        default likelihood: superfluous components stay at the prior.
+        Dimension of the latent space. More than the data need does little harm with the
+        default likelihood: superfluous components stay near the prior.
     latent_penalty : float or None, default=None
         Weight of ||z||^2 / 2; the paper's beta in nats. 0 leaves the codes free. None
         is 0.1, and 0.01 for "spectral_norm", whose decoder cannot stretch codes that

@@ -27,8 +27,8 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     Parameters
     ----------
     n_components : int, default=16
-        Dimension of the latent space. More than the data need does no harm with the
-        default likelihood: superfluous components stay at the prior.
+        Dimension of the latent space. More than the data need does little harm with the
+        default likelihood: superfluous components stay near the prior.
     second_stage : VAE, IWAE or None, default=None
         Model of the codes z, trained on draws z ~ q(z|x) that are fresh in every batch.
         None is one with as many components, ``MLP((1024, 1024, 1024), skip=False)``,

@@ -25,8 +25,8 @@ class WAE(DeterministicAutoencoder):
     Parameters
     ----------
     n_components : int, default=16
-        Dimension of the latent space. More than the data need does no harm with the
-        default likelihood: superfluous components stay at the prior.
+        Dimension of the latent space. More than the data need does little harm with the
+        default likelihood: superfluous components stay near the prior.
     divergence : {"mmd", "gan"}, default="mmd"
         Between the codes of a batch and draws of N(0, I): a maximum mean discrepancy,
         or the cross-entropy of a discriminator that trains along.
