@@ -9,10 +9,9 @@ is ranked as more anomalous than a benign one, with its spread over splits of th
 tumours, after two transformers: measurements are skewed, and a power transform makes
 them nearly normal.
 
-The VAE's values were chosen by the log-likelihood of held-out benign tumours, not by
-the figures below. On scaled measurements it is no better than an IsolationForest or one
-normal density, which is fitted in a millisecond; after the power transform it is the
-best of all, by less than 0.01. PCA, whose noise is the same for every measurement, is
+The VAE has all its defaults. On scaled measurements it is as good as an IsolationForest
+and as one normal density, which is fitted in a millisecond; after the power transform,
+the forest is ahead by 0.01. PCA, whose noise is the same for every measurement, is
 behind in both.
 
 At last, a threshold that 5 % of benign tumours should fall below. A quantile of the
@@ -35,8 +34,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from skvae import VAE
-from skvae.likelihoods import GaussianLikelihood
-from skvae.networks import MLP
 
 torch.set_num_threads(1)  # networks as small as these gain nothing from more
 warnings.filterwarnings("ignore", message="Posterior collapse")
@@ -50,16 +47,7 @@ benign, malignant = X[is_benign == 1], X[is_benign == 0]
 # 2. Detectors, fresh for every split.
 def detectors(seed):
     return {
-        "VAE": VAE(
-            n_components=5,
-            network=MLP(hidden_layer_sizes=(64,), activation="silu"),
-            likelihood=GaussianLikelihood("feature"),
-            batch_size=32,
-            max_epochs=5 if SMALL else 300,
-            early_stopping=True,
-            n_iter_no_change=30,
-            random_state=seed,
-        ),
+        "VAE": VAE(max_epochs=5 if SMALL else 100, random_state=seed),
         "IsolationForest": IsolationForest(random_state=seed),
         "PCA, 5 components": PCA(5),
         "PCA, 10 components": PCA(10),

@@ -11,8 +11,8 @@ It shows that the likelihood alone would not do: a mixture gains little of it an
 in the samples. With N(0, I), more components can give samples that cover less, since
 the codes leave more of the space empty; with a mixture, coverage comes near that of
 real digits, and the Frechet distance tells the candidates apart. The report has what
-neither scorer sees: a recall of about half that of real digits, since decoder means
-are smoother than digits.
+neither scorer sees: a recall of about two thirds that of real digits, since decoder
+means are smoother than digits.
 """
 
 import os

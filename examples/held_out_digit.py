@@ -71,6 +71,7 @@ for depth, network in networks.items():
             network=network,
             likelihood=likelihood,
             max_epochs=3 if SMALL else max_epochs,
+            early_stopping=False,  # whether it memorises is the question
             random_state=0,
         ).fit(X)
         models[depth, seen] = vae

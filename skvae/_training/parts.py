@@ -74,8 +74,8 @@ def _warn_if_confined(decoder: nn.Module, n_components: int, owner: str) -> None
             f"The decoder of {owner} ends in {end}, which confines its outputs, but "
             "they are standardised: the mean of p(x|z) is the training mean plus the "
             "spread times the output, or logits where X is bounded. Leave the last "
-            "layer out; for X in [0, 1] take likelihood='bernoulli' or "
-            "'continuous_bernoulli'."
+            "layer out; for X between bounds take GaussianLikelihood(bounds=(low, "
+            "high)), which adds a sigmoid itself."
         )
 
 

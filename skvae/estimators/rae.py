@@ -29,8 +29,8 @@ class RAE(DeterministicAutoencoder):
     Parameters
     ----------
     n_components : int, default=16
-        Dimension of the latent space. More than the data need does no harm with the
-        default likelihood: superfluous components stay at the prior.
+        Dimension of the latent space. More than the data need does little harm with the
+        default likelihood: superfluous components stay near the prior.
     latent_penalty : float or None, default=None
         Weight of ||z||^2 / 2; the paper's beta in nats. 0 leaves the codes free. None
         is 0.1, and 0.01 for "spectral_norm", whose decoder cannot stretch codes that
@@ -46,10 +46,13 @@ class RAE(DeterministicAutoencoder):
         Architecture of encoder and decoder, such as
         ``MLP(hidden_layer_sizes=(512, 512))``, ``"convnet"`` for images, or
         ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
+        An ``MLP`` with its linear path, such as the default, begins at the principal
+        components of X.
     likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z). The default learns one noise scale for all features;
-        ``"bernoulli"`` is for X in [0, 1]. `skvae.likelihoods` lists them, and which
-        is for which data.
+        Observation model p(x|z). The default is normal: its mean stays within the
+        bounds of X, where X shows them, and its noise is set when training ends, by
+        feature or, between bounds, by how near to one the mean is. `skvae.likelihoods`
+        lists all, and which is for which data.
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
         Density from which `sample` draws latents, fitted on the codes after training.
         None is ``GaussianMixture(10)``, with fewer components where
@@ -68,13 +71,14 @@ class RAE(DeterministicAutoencoder):
     batch_size : int, default=128
         Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
-        Passes over the data.
+        Passes over the data, at most.
     early_stopping : {"auto"} or bool, default="auto"
         Hold out rows, stop when their loss has not improved for `n_iter_no_change`
         epochs, and restore the weights of the best epoch. `max_epochs` is then a mere
-        limit, which may be generous. The rows are a random share of X, or `X_val`.
-        "auto" does so from 100 rows on, or with an `X_val`; in ``partial_fit`` it does
-        not.
+        limit, which may be generous. The rows are a random share of X, or `X_val`, and
+        also say how large the noise of p(x|z) is. False trains on all rows for
+        `max_epochs`. "auto" is True from 100 rows on, or with an `X_val`; in
+        ``partial_fit`` it is False.
     validation_fraction : float, default=0.1
         Share of rows held out by `early_stopping`, unless there is an `X_val`.
     n_iter_no_change : int, default=10
@@ -132,9 +136,9 @@ class RAE(DeterministicAutoencoder):
     With another scale s, fixed or learned, beta is 2 s^2 `latent_penalty`, and lambda
     likewise. The default, a learned scale, needs no tuning to the units of X, but it
     falls as reconstructions get better, and the penalties fade with it: on 5,000 images
-    of MNIST it is 0.12 in the end, and beta 0.003, where the paper has 0.0128 to 0.064.
-    RAE is then hardly more than a plain autoencoder. For penalties that stay, fix the
-    scale, as in the example.
+    of MNIST it is 0.12 in the end (100 epochs, no bounds), and beta 0.003, where the
+    paper has 0.0128 to 0.064. RAE is then hardly more than a plain autoencoder. For
+    penalties that stay, fix the scale, as in the example.
 
     The authors' code averages where the paper sums. Its settings for MNIST (16
     components) are, in the paper's sums: beta 0.064 for RAE; beta 0.0128 and lambda

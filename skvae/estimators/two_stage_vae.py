@@ -27,8 +27,8 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     Parameters
     ----------
     n_components : int, default=16
-        Dimension of the latent space. More than the data need does no harm with the
-        default likelihood: superfluous components stay at the prior.
+        Dimension of the latent space. More than the data need does little harm with the
+        default likelihood: superfluous components stay near the prior.
     second_stage : VAE, IWAE or None, default=None
         Model of the codes z, trained on draws z ~ q(z|x) that are fresh in every batch.
         None is one with as many components, ``MLP((1024, 1024, 1024), skip=False)``,
@@ -53,10 +53,13 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         Architecture of encoder and decoder, such as
         ``MLP(hidden_layer_sizes=(512, 512))``, ``"convnet"`` for images, or
         ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
+        An ``MLP`` with its linear path, such as the default, begins at the principal
+        components of X.
     likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z). The default learns one noise scale for all features;
-        ``"bernoulli"`` is for X in [0, 1]. `skvae.likelihoods` lists them, and which
-        is for which data.
+        Observation model p(x|z). The default is normal: its mean stays within the
+        bounds of X, where X shows them, and its noise is set when training ends, by
+        feature or, between bounds, by how near to one the mean is. `skvae.likelihoods`
+        lists all, and which is for which data.
     input_noise : float, default=0.0
         Standard deviation, in the units of X, of normal noise that is added to what the
         encoder sees in training, anew in every step; the loss compares with X itself.
@@ -71,13 +74,14 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     batch_size : int, default=128
         Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
-        Passes over the data.
+        Passes over the data, at most.
     early_stopping : {"auto"} or bool, default="auto"
         Hold out rows, stop when their loss has not improved for `n_iter_no_change`
         epochs, and restore the weights of the best epoch. `max_epochs` is then a mere
-        limit, which may be generous. The rows are a random share of X, or `X_val`.
-        "auto" does so from 100 rows on, or with an `X_val`; in ``partial_fit`` it does
-        not.
+        limit, which may be generous. The rows are a random share of X, or `X_val`, and
+        also say how large the noise of p(x|z) is. False trains on all rows for
+        `max_epochs`. "auto" is True from 100 rows on, or with an `X_val`; in
+        ``partial_fit`` it is False.
     validation_fraction : float, default=0.1
         Share of rows held out by `early_stopping`, unless there is an `X_val`.
     n_iter_no_change : int, default=10
@@ -150,10 +154,11 @@ class TwoStageVAE(VAE, without=("latent_density",)):
       halved every 300 of 800 epochs.
 
     The authors' form is ``VAE(n_components, network=MLP((1024, 1024, 1024), "relu"),
-    likelihood=GaussianLikelihood(update="gradient"), kl_warmup=0)``. The default first
-    stage is that of `VAE`: a perceptron with a linear path, a warm-up of the KL
-    divergence and a decoder mean without the code's sigmoid, where the paper has
-    convolutions.
+    likelihood=GaussianLikelihood("global", update="gradient"), early_stopping=False,
+    kl_warmup=0)``. The default first stage is that of `VAE`: a perceptron with a linear
+    path that starts at principal components, a warm-up of the KL divergence, rows held
+    out and noise set on them, where the paper has convolutions. Its decoder mean ends
+    in a sigmoid, as the code's does, if X shows bounds, as images of bytes do.
 
     The attributes describe the first stage, `second_stage_` those of the second. The
     paper's gamma is a variance; ``likelihood_.scale_`` is its root, as in the authors'

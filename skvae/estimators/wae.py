@@ -25,8 +25,8 @@ class WAE(DeterministicAutoencoder):
     Parameters
     ----------
     n_components : int, default=16
-        Dimension of the latent space. More than the data need does no harm with the
-        default likelihood: superfluous components stay at the prior.
+        Dimension of the latent space. More than the data need does little harm with the
+        default likelihood: superfluous components stay near the prior.
     divergence : {"mmd", "gan"}, default="mmd"
         Between the codes of a batch and draws of N(0, I): a maximum mean discrepancy,
         or the cross-entropy of a discriminator that trains along.
@@ -40,10 +40,13 @@ class WAE(DeterministicAutoencoder):
         Architecture of encoder and decoder, such as
         ``MLP(hidden_layer_sizes=(512, 512))``, ``"convnet"`` for images, or
         ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
+        An ``MLP`` with its linear path, such as the default, begins at the principal
+        components of X.
     likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z). The default learns one noise scale for all features;
-        ``"bernoulli"`` is for X in [0, 1]. `skvae.likelihoods` lists them, and which
-        is for which data.
+        Observation model p(x|z). The default is normal: its mean stays within the
+        bounds of X, where X shows them, and its noise is set when training ends, by
+        feature or, between bounds, by how near to one the mean is. `skvae.likelihoods`
+        lists all, and which is for which data.
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
         Density from which `sample` draws latents and under which `score_samples`
         scores. None is the prior N(0, I); any other, such as
@@ -62,13 +65,14 @@ class WAE(DeterministicAutoencoder):
     batch_size : int, default=128
         Rows in a training step, at most: all batches of an epoch are about even.
     max_epochs : int, default=100
-        Passes over the data.
+        Passes over the data, at most.
     early_stopping : {"auto"} or bool, default="auto"
         Hold out rows, stop when their loss has not improved for `n_iter_no_change`
         epochs, and restore the weights of the best epoch. `max_epochs` is then a mere
-        limit, which may be generous. The rows are a random share of X, or `X_val`.
-        "auto" does so from 100 rows on, or with an `X_val`; in ``partial_fit`` it does
-        not.
+        limit, which may be generous. The rows are a random share of X, or `X_val`, and
+        also say how large the noise of p(x|z) is. False trains on all rows for
+        `max_epochs`. "auto" is True from 100 rows on, or with an `X_val`; in
+        ``partial_fit`` it is False.
     validation_fraction : float, default=0.1
         Share of rows held out by `early_stopping`, unless there is an `X_val`.
     n_iter_no_change : int, default=10

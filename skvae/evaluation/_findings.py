@@ -104,8 +104,8 @@ def _collapse(
             f"the mean row has {spread:.3g} and a PCA with as many components "
             f"{pca:.3g}; {active.value:.0f} of {n_components} latent "
             "components are active. Learn the likelihood's scale "
-            "(GaussianLikelihood('global'), the default), train longer, lower beta, or "
-            "raise kl_warmup or free_bits."
+            "(GaussianLikelihood(), the default), train longer, lower beta, or raise "
+            "kl_warmup or free_bits."
         )
 
 
@@ -140,8 +140,8 @@ def _copying(copying: Copying) -> Iterator[str]:
     near, near_p_value = copying.near_copies
     remedy = (
         "Do not publish them as new data. Use a smoother latent density (fewer "
-        "components, a larger bandwidth), a smaller network, early_stopping=True or "
-        "more rows."
+        "components, a larger bandwidth), a smaller network, rows held out by "
+        "early_stopping or more rows."
     )
     repeats = exact.floor > 0  # of rows that are new
     if p_value <= (COPY_P_VALUE_OF_TABLES if repeats else COPY_P_VALUE):
@@ -184,8 +184,8 @@ def _overfit(likelihood: Likelihood | None) -> Iterator[str]:
         yield (
             f"Overfit: {_reason(likely, [] if told else worse_than)} (mean "
             f"log-likelihood {score.floor:.1f} on training, {score.value:.1f} on "
-            "held-out rows). Use early_stopping=True, a smaller network, more "
-            "regularisation (reg_covar in a GaussianMixture) or more rows."
+            "held-out rows). Use rows held out by early_stopping, a smaller network, "
+            "more regularisation (reg_covar in a GaussianMixture) or more rows."
         )
 
 

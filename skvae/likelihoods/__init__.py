@@ -2,7 +2,7 @@
 
 The parameter `likelihood` of an estimator takes an object, or a name for its defaults:
 
-- ``"gaussian"``: real values; one learned noise scale for all features
+- ``"gaussian"``: real values, between bounds or not; the noise is set on rows held out
 - ``"laplace"``: the same, less sensitive to outliers
 - ``"bernoulli"``: values of 0 and 1; grey levels in [0, 1] as in the papers
 - ``"continuous_bernoulli"``: a density for values in [0, 1]

@@ -41,8 +41,8 @@ class LaplaceLikelihood(ScaledLikelihood):
     >>> import numpy as np
     >>> from skvae import VAE
     >>> X = np.random.default_rng(0).normal(size=(64, 3))
-    >>> VAE(2, likelihood="laplace", max_epochs=2).fit(X).likelihood_.scale_ > 0
-    True
+    >>> VAE(2, likelihood="laplace", max_epochs=2).fit(X).likelihood_.scale_.shape
+    (3,)
     """
 
     power = 1

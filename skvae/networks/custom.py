@@ -41,8 +41,9 @@ class CustomNetwork(Network):
     is the training mean plus the spread times the output, or, where X is bounded,
     logits relative to those of the training mean. It must be able to take any real
     value: a decoder that ends in Sigmoid, Tanh, ReLU or the like cannot reach half of
-    the data, whatever their range is, and a warning says so. For X in [0, 1] leave the
-    last layer out and take ``likelihood="bernoulli"`` or another bounded one.
+    the data, whatever their range is, and a warning says so. Leave the last layer out:
+    where X is bounded, the likelihood adds a sigmoid itself. It finds the bounds of
+    bytes, and is told others by ``GaussianLikelihood(bounds=(0, 1))``.
 
     Modules are in float32. Each is called with a few rows before training: outputs that
     cannot be trained, such as detached ones, are refused; a warning says if a row gives

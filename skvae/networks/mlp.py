@@ -25,7 +25,8 @@ class MLP(Network):
     skip : bool, default=True
         Add a linear map of the input to the output, or in other words concatenate the
         input to the last hidden layer (Dai & Wipf's second stage). Training then starts
-        at a linear autoencoder, and hidden layers add what is not linear.
+        at probabilistic PCA of the training rows, and hidden layers add what is not
+        linear. False starts at small random weights.
 
     Examples
     --------

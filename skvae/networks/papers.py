@@ -53,10 +53,10 @@ class InfoGANNet(ImageNetwork):
     Notes
     -----
     The papers' sides are multiples of 4; here others are rounded up, as in `ConvNet`.
-    The output is the likelihood's business: Dai & Wipf's sigmoid belongs to
-    likelihood="bernoulli", and the Gaussian one has none. Layers before batch
-    normalisation have no bias, which it would subtract again; those of the authors'
-    code have one.
+    The output is the likelihood's business: a Gaussian mean ends in Dai & Wipf's
+    sigmoid where X shows bounds, as images of bytes do, or where they are given,
+    ``GaussianLikelihood(bounds=(0, 1))``. Layers before batch normalisation have no
+    bias, which it would subtract again; those of the authors' code have one.
 
     References
     ----------
