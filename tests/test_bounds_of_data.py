@@ -23,10 +23,10 @@ def with_ends(n_low, n_high, shape=(1000, 4), low=-1.0, high=2.0):
 
 
 @pytest.mark.parametrize(
-    ("shape", "least"), [((1000, 4), 8), ((5000, 4), 20), ((100, 30), 60)]
+    ("shape", "least"), [((1000, 4), 8), ((50_000, 4), 20), ((100, 30), 60)]
 )
 def test_bounds_are_values_taken_again_and_again(shape, least):
-    # More than one value in a thousand, and more than two per feature.
+    # More than one value in ten thousand, and more than two per feature.
     enough = least + 1
     assert found(with_ends(enough, enough, shape)) == (-1, 2)
     assert found(with_ends(least, enough, shape)) is None
@@ -47,7 +47,7 @@ def test_bounds_do_not_depend_on_blocks_or_layout(X, is_fortran, block):
     values = X.astype(float)
     ends = values.min(), values.max()
     counts = [np.sum(values == end) for end in ends]
-    enough = min(counts) > max(2 * X.shape[1], 1e-3 * X.size) and ends[0] < ends[1]
+    enough = min(counts) > max(2 * X.shape[1], 1e-4 * X.size) and ends[0] < ends[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows_module, "BLOCK_ENTRIES", block)
         assert found(X) == (ends if enough else None)
@@ -62,19 +62,26 @@ def test_bounds_of_memory_mapped_rows(tmp_path):
     assert found(np.memmap(tmp_path / "X.dat", np.float32, **shape)) == (-1, 2)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "value", "expected"),
-    [
-        (np.uint8, 128, (0, 255)),
-        (np.uint8, 127, None),
-        (np.int16, 255, None),
-        (np.float32, 255, None),
-    ],
-)
-def test_bytes_are_bounded_by_all_bytes(dtype, value, expected):
-    X = np.arange(100).reshape(50, 2).astype(dtype)
-    X[0, 0] = value
-    assert found(X) == expected
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, np.float16, float])
+def test_whole_numbers_up_to_255_are_those_of_bytes(dtype):
+    X = np.arange(3, 103).reshape(50, 2).astype(dtype)
+    assert found(X) is None
+    X[0, 0] = 255
+    assert found(X) == (0, 255)
+    for value in (254, 200):
+        X[0, 0] = value
+        assert found(X) is None
+
+
+@pytest.mark.parametrize("value", [0.5, -1, 256])
+@pytest.mark.parametrize("row", [1, 49])
+def test_other_numbers_up_to_255_are_not(value, row, monkeypatch):
+    X = np.arange(100.0).reshape(50, 2)
+    X[0, 0] = 255
+    X[row, 1] = value
+    assert found(X) is None
+    monkeypatch.setattr(rows_module, "BLOCK_ENTRIES", 10)
+    assert found(X) is None
 
 
 def test_scalings_to_a_range_show_no_bounds():

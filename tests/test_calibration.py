@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ESTIMATORS, assert_same, describe, outputs, small
+from scipy import stats
 from scipy.special import expit
 from sklearn.base import clone
 from torch.optim.lr_scheduler import LambdaLR
@@ -173,6 +174,30 @@ def test_equal_rows_of_bytes_have_hardly_any_noise(cls):
     model = small(cls, early_stopping=True).fit(rows)
     np.testing.assert_allclose(model.sample(20), 128, atol=0.5)
     assert np.max(model.likelihood_.scale_) < 0.1
+
+
+@pytest.mark.parametrize("cls", POWERS)
+@pytest.mark.parametrize(
+    ("scale", "bounds"), [("global", None), ("auto", None), ("auto", (-9, 9))]
+)
+def test_density_and_draws_have_the_noise(cls, scale, bounds):
+    model = fitted(likelihood=cls(scale, bounds=bounds))
+    noise, mean = model.likelihood_.noise, model.reconstruct(X)
+    scale = model.likelihood_.scale_
+    if bounds:
+        share = (mean + 9) / 18
+        variance = float(noise.constant) + float(noise.factor) * share * (1 - share)
+        scale = np.sqrt(variance)
+    law = {2: stats.norm, 1: stats.laplace}[POWERS[cls]](mean, scale)
+    module = model.module_
+    with torch.no_grad():
+        x = torch.tensor(X, dtype=torch.float32)
+        p = module.decode(module.encode(x).mean)
+        np.testing.assert_allclose(p.log_prob(x), law.logpdf(X).sum(1), atol=1e-3)
+        generator = torch.Generator().manual_seed(0)
+        draws = [p.sample(generator).numpy() for _ in range(200)]
+    uniform = law.cdf(np.stack(draws)).ravel()
+    assert stats.kstest(uniform, "uniform").pvalue > 1e-3
 
 
 # What goes on, is copied, or cut off

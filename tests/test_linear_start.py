@@ -274,7 +274,8 @@ def test_equal_rows_have_no_components():
     q = module.encode(module.frame.read(rows))
     assert (q.kl_to_standard_normal() == 0).all()
     np.testing.assert_allclose(module.decode(q.mean).mean.detach(), 200, rtol=1e-5)
-    assert module.likelihood.scale_ == pytest.approx(1e-4)  # of a spread taken for 1
+    log_scale = module.likelihood.log_scale.item()
+    assert log_scale == pytest.approx(np.log(1e-4))  # of a spread taken for 1
 
 
 @pytest.mark.parametrize(

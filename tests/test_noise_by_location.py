@@ -123,3 +123,44 @@ def test_noise_between_bounds_is_that_of_the_model_s_errors(unit):
     assert model.likelihood_.scale_ == pytest.approx(
         unit * np.sqrt(pooled.mean()), rel=1e-4
     )
+
+
+def errors_of_groups(seed):
+    """Return errors of groups of values, some of them far larger than others."""
+    rng = np.random.default_rng(seed)
+    power = int(rng.integers(1, 3))
+    likelihood = list(POWERS)[2 - power]("auto", bounds=(0, 1))
+    likelihood.build(summarise(0.01 + 0.1 * rng.random((50, 1))))
+    spread = np.exp(-np.sort(rng.uniform(0, 16, 64))) / 4
+    count = rng.dirichlet(np.full(64, rng.choice([0.1, 1, 10])))
+    e = np.sqrt(10 ** rng.uniform(-8, -1) + 10 ** rng.uniform(-6, 0) * spread) ** power
+    e *= rng.gamma(rng.choice([0.5, 5, 50]), 1, 64) / 5
+    e[rng.random(64) < 0.1] *= 100
+    found = likelihood.new_errors()
+    found.count[:], found.error[:] = torch.tensor(count), torch.tensor(count * e)
+    found.spread[:] = torch.tensor(count * spread)
+    return likelihood, found, power
+
+
+@pytest.mark.parametrize("seed", [*range(20), 364, 533])
+def test_no_other_noise_by_location_is_more_likely(seed):
+    likelihood, found, power = errors_of_groups(seed)
+    seen = found.count > 0
+    count, error, spread = (
+        v[seen].numpy() for v in (found.count, found.error, found.spread)
+    )
+    error, spread, count = error / count, spread / count, count / count.sum()
+
+    def loss(log_v0, log_v1):
+        v = np.exp(log_v0)[..., None] + np.exp(log_v1)[..., None] * spread
+        return (np.log(v) / 2 + error / (power * v ** (power / 2))) @ count
+
+    likelihood.calibrate(found)
+    noise = likelihood.noise
+    own = loss(
+        noise.constant.double().log().numpy(), noise.factor.double().log().numpy()
+    )
+    least = 2 * float(likelihood.lowest_calibrated)
+    grid = np.meshgrid(np.linspace(least, 8, 100), np.linspace(-25, 25, 200))
+    assert own < loss(*grid).min() + 1e-5
+    assert float(noise.constant.log()) > least - 1e-5

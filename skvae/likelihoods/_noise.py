@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from skvae.likelihoods._locations import Bounded, float32
 
 # Locations between bounds are grouped by the distance of their log odds from 0.
 _LARGEST_LOG_ODDS, _N_GROUPS = 16.0, 64
+_LOG_RATIOS = np.arange(-20.0, 40.0, 0.25)  # of v1 / v0, among which to search
 # A feature's errors are pooled with those of so many rows of an average feature.
 _PRIOR_ROWS = 10
 _TINY = 1e-30  # whose logarithm is finite
@@ -103,10 +104,8 @@ class NoiseByLocation(nn.Module):
     location : Bounded
     log_constant, log_factor : float
         log v0, log v1.
-    level : float
-        Log of the root mean square over rows and features.
-    lowest : Tensor
-        Least log scale.
+    log_mean : float
+        Log of the mean variance over rows and features.
     """
 
     def __init__(
@@ -114,21 +113,19 @@ class NoiseByLocation(nn.Module):
         location: Bounded,
         log_constant: float,
         log_factor: float,
-        level: float,
-        lowest: Tensor,
+        log_mean: float,
     ) -> None:
         super().__init__()
         self.location = location
         self.register_buffer("constant", float32(np.exp(log_constant)))
         self.register_buffer("factor", float32(np.exp(log_factor)))
-        self.register_buffer("level", float32(level))
-        self.register_buffer("lowest", lowest.clone())
+        self.register_buffer("level", float32(log_mean / 2))
 
     def forward(self, loc: Tensor) -> Tensor:
         """Return the log scale at locations."""
         spread = self.location.spread_at(loc)
         variance = torch.addcmul(self.constant, self.factor, spread)
-        return (0.5 * variance.log()).clamp(min=self.lowest)
+        return 0.5 * variance.log()
 
 
 def noise_by_location(errors: Errors, power: int, lowest: Tensor) -> NoiseByLocation:
@@ -140,28 +137,24 @@ def noise_by_location(errors: Errors, power: int, lowest: Tensor) -> NoiseByLoca
     spread, error = spread / count, error / count
     weight = count / count.sum()
 
-    def loss(logs: np.ndarray) -> float:
-        variance = np.exp(logs[0]) + np.exp(logs[1]) * spread
-        scale = np.maximum(variance ** (power / 2), _TINY)
-        return float(weight @ (0.5 * np.log(variance) + error / (power * scale)))
+    def constant(log_ratio: float) -> float:
+        """Return the best log v0 where v1 / v0 is given."""
+        shape = (1 + np.exp(log_ratio) * spread) ** (power / 2)
+        best = np.log(max(weight @ (error / shape), _TINY)) * 2 / power
+        return max(best, 2 * float(lowest))
 
-    least = 2 * float(lowest)  # of a variance
-    level = max(np.log(max(weight @ error, _TINY)) * 2 / power, least)
-    most = level + 20
-    per_spread = level - np.log(max(weight @ spread, _TINY))
-    starts = ([level, per_spread - 4], [level - 6, per_spread], [least, per_spread])
-    limits = [(least, most), (level - 40, per_spread + 40)]
-    found = [
-        minimize(
-            loss,
-            np.clip(start, *np.transpose(limits)),
-            bounds=limits,
-            method="L-BFGS-B",
-        )
-        for start in starts
-    ]
-    best = min(found, key=lambda result: result.fun).x
-    return NoiseByLocation(errors.location, *best, level / 2, lowest)
+    def loss(log_ratio: float) -> float:
+        log_v0 = constant(log_ratio)
+        log_variance = log_v0 + np.log1p(np.exp(log_ratio) * spread)
+        scaled = error * np.exp(-log_variance * power / 2)
+        return float(weight @ (0.5 * log_variance + scaled / power))
+
+    near = min(_LOG_RATIOS, key=loss)
+    step = _LOG_RATIOS[1] - _LOG_RATIOS[0]
+    ends = near - step, near + step
+    log_ratio = minimize_scalar(loss, bounds=ends, method="bounded").x
+    log_v0 = constant(log_ratio)
+    return NoiseByLocation(errors.location, log_v0, log_v0 + log_ratio, constant(-99))
 
 
 def noise_by_feature(errors: Errors, power: int, lowest: Tensor) -> FixedNoise:
@@ -177,4 +170,4 @@ def one_noise(errors: Errors, power: int, lowest: Tensor) -> FixedNoise:
 
 
 def _fixed(error: Tensor, power: int, lowest: Tensor) -> FixedNoise:
-    return FixedNoise((error.clamp(min=_TINY).log() / power).clamp(min=lowest))
+    return FixedNoise((error.log() / power).clamp(min=lowest))
