@@ -53,6 +53,17 @@ def test_bounds_do_not_depend_on_blocks_or_layout(X, is_fortran, block):
         assert found(X) == (ends if enough else None)
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_an_end_that_is_passed_once_bounds_nothing(sign, monkeypatch):
+    X = sign * with_ends(30, 30)
+    monkeypatch.setattr(rows_module, "BLOCK_ENTRIES", 400)
+    assert found(X) == tuple(sorted((-sign, 2 * sign)))
+    X[-1, -1] = 3 * sign
+    assert found(X) is None
+    X[-1, -1] = -3 * sign
+    assert found(X) is None
+
+
 def test_bounds_of_memory_mapped_rows(tmp_path):
     X = with_ends(30, 30)
     np.save(tmp_path / "X.npy", X)

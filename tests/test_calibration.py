@@ -152,6 +152,7 @@ def test_many_rows_are_represented_by_some(monkeypatch):
     assert model.likelihood_.scale_ == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("bounds", [None, (0, 4)])
 @pytest.mark.parametrize(("scale", "lowest"), [("global", 1e-4), ("auto", 1e-2)])
 def test_lowest_scale_is_that_of_the_noise_and_of_its_attribute(bounds, scale, lowest):
