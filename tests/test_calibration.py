@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import ESTIMATORS, assert_same, describe, outputs, small
 from scipy import stats
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.base import clone
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -132,6 +132,20 @@ def test_errors_of_draws_are_weighted_by_importance(cls):
     assert model.likelihood_.scale_ == pytest.approx(expected, rel=0.02)
     assert np.sqrt(square.mean()) > 1.1 * expected
     assert abs(means - expected) > 0.1 * expected
+
+
+def test_weights_are_those_of_the_posterior_of_the_codes():
+    model = fitted(VAE, posterior="constant")
+    module, generator = model.module_, torch.Generator().manual_seed(0)
+    x = torch.tensor(X, dtype=torch.float32)
+    with torch.no_grad():
+        z, weight = calibrations._Calibration(None, module, generator)._draws(x)
+        q = module.encode(x)
+        log_w = module.decode(z).log_prob(x).numpy()
+        log_w = log_w + stats.norm.logpdf(z).sum(-1)
+        log_w = log_w - stats.norm(q.mean, q.variance.sqrt()).logpdf(z).sum(-1)
+    np.testing.assert_allclose(weight[..., 0], softmax(log_w, 0), atol=1e-4)
+    assert not module.training
 
 
 def test_rows_far_out_count_no_more_than_in_training():
