@@ -119,11 +119,17 @@ class _Ends:
 
     def __init__(self) -> None:
         self.low, self.high, self.n_low, self.n_high = np.inf, -np.inf, 0, 0
+        self.lows, self.highs = np.array(np.inf), np.array(-np.inf)  # by feature
         self.is_whole = True
 
     def see(self, block: np.ndarray) -> None:
         """Take in a block."""
-        low, high = float(block.min()), float(block.max())
+        lows, highs = block.min(0), block.max(0)
+        self.lows, self.highs = (
+            np.minimum(self.lows, lows),
+            np.maximum(self.highs, highs),
+        )
+        low, high = float(lows.min()), float(highs.max())
         if low <= self.low:
             before = self.n_low if low == self.low else 0
             self.low, self.n_low = low, before + np.count_nonzero(block == low)
@@ -136,13 +142,15 @@ class _Ends:
     def bounds(self, shape: tuple[int, int]) -> tuple[float, float] | None:
         """Return the bounds of rows that had this shape in all, if these show any."""
         n_rows, n_features = shape
-        if self.is_whole and self.low >= 0 and self.high == 255:
-            return 0.0, 255.0
         # Any scaling to a range takes every feature to both ends once.
         least = max(2 * n_features, _AT_AN_END * n_rows * n_features)
-        if self.low < self.high and min(self.n_low, self.n_high) > least:
-            return self.low, self.high
-        return None
+        low, high = self.low, self.high
+        is_full = low < high and min(self.n_low, self.n_high) > least
+        if self.is_whole and low >= 0 and high == 255:
+            low, is_full = 0.0, True
+        # Columns in units of their own have no bounds in common.
+        spans = (self.highs - self.lows) >= (high - low) / 2
+        return (low, high) if is_full and spans.mean() >= 0.5 else None
 
 
 def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

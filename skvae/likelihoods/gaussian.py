@@ -36,10 +36,11 @@ class GaussianLikelihood(ScaledLikelihood):
         tens of thousands of steps.
     bounds : "auto", None or tuple (low, high), default="auto"
         What the mean f(z) stays between, by a logistic function as in the authors'
-        decoders; X must lie there. "auto" takes the bounds that X shows: 0 and 255 of
+        decoders; X must lie there. None leaves the mean free. "auto" takes the bounds
+        that X shows, if at least half of its features span half of them: 0 and 255 of
         whole numbers up to 255, or else the least and the greatest value of X, if more
         than one value in ten thousand, and more than two for each feature, are equal to
-        either. None leaves the mean free.
+        either.
 
     Attributes
     ----------
