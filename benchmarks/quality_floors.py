@@ -202,7 +202,7 @@ def load_classifier(data, name="mnist"):
 def make_second_stage(n_components, width, max_epochs):
     """Return the default's form with other sizes."""
     network = MLP(hidden_layer_sizes=(width,) * 3, skip=False)
-    return VAE(n_components, network=network, kl_warmup=0.0, max_epochs=max_epochs)
+    return VAE(n_components, network=network, kl_warmup=0.15, max_epochs=max_epochs)
 
 
 def measure_samples(seed, options):

@@ -1,7 +1,7 @@
 """Forms of the second stage of ``TwoStageVAE``: activation and linear path.
 
 5,000 images, 16 components, 20 epochs of the first stage and 80 of a second one of
-three layers of 256, without a warm-up of the KL divergence:
+three layers of 256, with a warm-up of the KL divergence:
 
 ``silu``
     The default's form.
@@ -34,7 +34,7 @@ def measure(name, seed, options):
     network, reference = load_classifier(options.data, name)
     for label in options.forms:
         layers = MLP((256, 256, 256), *FORMS[label])
-        second = VAE(16, network=layers, kl_warmup=0.0, max_epochs=80)
+        second = VAE(16, network=layers, kl_warmup=0.15, max_epochs=80)
         model = TwoStageVAE(second_stage=second, max_epochs=20, random_state=seed)
         model, remark = fit(model, train)
         second = model.second_stage_

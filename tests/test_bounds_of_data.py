@@ -100,3 +100,12 @@ def test_scalings_to_a_range_show_no_bounds():
     assert found(MinMaxScaler().fit_transform(X)) is None
     assert found(np.tanh(X)) is None
     assert found(np.ones((300, 6))) is None
+
+
+def test_columns_in_units_of_their_own_have_no_bounds_in_common():
+    rng = np.random.default_rng(0)
+    binary = rng.integers(2, size=1000)
+    clipped = rng.normal(500, 600, size=1000).clip(0, 1000)
+    X = np.column_stack([binary, clipped, rng.random(1000) + 1])
+    assert summarise(X).bounds is None
+    assert summarise(X[:, 1:2]).bounds == (0, 1000)

@@ -55,7 +55,7 @@ def test_default_second_stage_is_the_papers_without_its_linear_path():
     model = TwoStageVAE(5, max_epochs=1, batch_size=32, random_state=0, device="cpu")
     second = model.fit(np.random.default_rng(0).normal(size=(40, 6))).second_stage_
     assert second.network.hidden_layer_sizes == (1024, 1024, 1024)
-    assert second.kl_warmup == 0
+    assert second.kl_warmup == 0.15
     assert second.n_components == 5
     assert second.n_epochs_ == 2
     assert second.batch_size == 32
