@@ -60,7 +60,7 @@ def test_a_decoder_that_ends_in_tanh_is_told():
         )
 
     images = np.random.default_rng(2).random((40, 16))
-    with pytest.warns(UserWarning, match="decoder .* ends in Tanh.*bernoulli"):
+    with pytest.warns(UserWarning, match="decoder .* ends in Tanh.*bounds"):
         small(network=CustomNetwork(nn.Linear, decoder)).fit(images)
 
 

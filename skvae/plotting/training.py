@@ -72,7 +72,7 @@ class TrainingCurveDisplay:
     >>> vae = VAE(8, max_epochs=3, random_state=0).fit(load_digits().data)
     >>> display = TrainingCurveDisplay.from_estimator(vae)
     >>> sorted(display.lines_)
-    ['kl', 'learning_rate', 'loss', 'reconstruction', 'scale']
+    ['kl', 'learning_rate', 'loss', 'reconstruction', 'scale', 'validation_loss']
     """
 
     def __init__(self, history: Mapping[str, Any], *, name: str | None = None) -> None:
