@@ -20,6 +20,7 @@ from skvae.posteriors import FlowPosterior
 
 X = np.random.default_rng(0).normal(size=(300, 5))
 SMALL = {"network": MLP((32,)), "max_epochs": 5, "random_state": 0}
+SMALL["early_stopping"] = False
 SECOND = VAE(2, network=MLP((32,), skip=False), kl_warmup=0, max_epochs=5)
 
 POSTERIORS = ["diagonal", "isotropic", "constant", "full", "flow"]

@@ -65,9 +65,8 @@ def test_linear_vae_with_a_scale_for_each_feature_reaches_factor_analysis():
     scales = np.array([0.2, 0.4, 0.6, 0.8, 1.0])
     noise = scales * rng.standard_normal((2000, N_FEATURES))
     X = (rng.standard_normal((2000, 1)) @ W[:, :1].T + B + noise).astype(np.float32)
-    model = small(
-        n_components=1, likelihood=GaussianLikelihood(scale="feature"), **LONG
-    ).fit(X)
+    options = {**LONG, "likelihood": GaussianLikelihood(scale="feature")}
+    model = small(n_components=1, **options).fit(X)
     analysis = FactorAnalysis(1, tol=1e-8, max_iter=5000).fit(X)
     score = model.score_samples(X, n_importance_samples=100).mean()
     assert analysis.score(X) - 0.02 < score <= analysis.score(X) + 0.005

@@ -27,7 +27,8 @@ def share_of_left(model):
 
 def of_two_chunks(cls, n_calls=60):
     density = accepted(cls, latent_density=GaussianMixture(2, random_state=0))
-    model = small(cls, learning_rate=0.01, max_epochs=n_calls, **density)
+    options = {"network": MLP((32,)), "learning_rate": 0.01, **density}
+    model = small(cls, max_epochs=n_calls, **options)
     for _ in range(n_calls):
         model.partial_fit(LEFT).partial_fit(RIGHT)
     return model
@@ -46,7 +47,7 @@ def test_samples_are_of_the_stream(cls):
 
 @pytest.mark.slow
 def test_second_stage_is_of_the_stream():
-    second = VAE(2, network=MLP((32,), skip=False), kl_warmup=0, max_epochs=120)
+    second = VAE(2, network=MLP((32,), skip=False), kl_warmup=0.15, max_epochs=120)
     second.set_params(batch_size=16, learning_rate=0.01)
     model = small(TwoStageVAE, second_stage=second, max_epochs=60, learning_rate=0.01)
     for _ in range(60):
