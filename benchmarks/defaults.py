@@ -44,6 +44,7 @@ from threadpoolctl import threadpool_limits
 from skvae import VAE
 from skvae.datasets import load_fashion_mnist, load_mnist
 from skvae.likelihoods import GaussianLikelihood
+from skvae.likelihoods._noise import NoiseByLocation
 from skvae.metrics import frechet_distance
 from skvae.networks import MLP
 
@@ -161,9 +162,10 @@ def measure_vae(label, train, test, d, seed, floor):
     likelihood, lowest = model.likelihood_, float(np.log(floor))
     with torch.no_grad():
         likelihood.lowest.clamp_(min=lowest)
-        if likelihood.noise is not None:
-            noise = likelihood.noise
-            getattr(noise, "lowest", noise.level).clamp_(min=lowest)
+        if isinstance(likelihood.noise, NoiseByLocation):
+            likelihood.noise.constant.clamp_(min=floor**2)
+        elif likelihood.noise is not None:
+            likelihood.noise.level.clamp_(min=lowest)
     samples = model.sample(N_SAMPLES, random_state=seed)
     return {
         "log-likelihood": float(model.score(test)),
