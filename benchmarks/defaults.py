@@ -201,8 +201,16 @@ def print_table(path):
 def cell(values):
     if not values:
         return ""
-    spread = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
-    return f"{np.mean(values):.4g}{spread}"
+    spread = f" ± {rounded(np.std(values, ddof=1), 2)}" if len(values) > 1 else ""
+    return rounded(np.mean(values), 4) + spread
+
+
+def rounded(value, n_digits):
+    """Return a number to so many digits, without an exponent."""
+    if value == 0:
+        return "0"
+    n_decimals = n_digits - 1 - int(np.floor(np.log10(abs(value))))
+    return f"{round(value, n_decimals):.{max(n_decimals, 0)}f}"
 
 
 def main():
