@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skvae._utils.float32 import PLAIN, Frame
+from skvae._utils.float32 import PLAIN, Frame, check_finite
 
 # Entries of one block: 16 MB in float32, 32 MB in float64.
 BLOCK_ENTRIES = 2**22
@@ -20,6 +20,8 @@ _LARGEST_EXPONENT = 30
 # Spreads that are no more than rounding, as shares of the mean.
 _ROUNDING = {4: 10 * np.finfo(np.float32).eps, 8: 1000 * np.finfo(np.float64).eps}
 _LARGEST_SQUARED = 1e150
+# By which X may leave bounds, as a share of their distance.
+_ROUNDING_AT_BOUNDS = 1e-6
 _AT_AN_END = 1e-4  # share of all values that are equal where X is bounded
 
 
@@ -158,6 +160,24 @@ def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pairs = [(rows.min(0), rows.max(0)) for rows in row_blocks(X)]
     lows, highs = zip(*pairs, strict=True)
     return np.min(lows, 0).astype(np.float64), np.max(highs, 0).astype(np.float64)
+
+
+def value_beyond(X: np.ndarray, low: float, high: float) -> tuple[int, float] | None:
+    """Return the feature and the value that leave bounds most, by more than rounding.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or infinite.
+    """
+    minimum, maximum = extremes(X)
+    excess = np.maximum(low - minimum, maximum - high)
+    feature = int(np.argmax(excess))
+    if excess[feature] <= _ROUNDING_AT_BOUNDS * (high - low):
+        return None
+    check_finite(X)
+    is_low = low - minimum[feature] >= maximum[feature] - high
+    return feature, float((minimum if is_low else maximum)[feature])
 
 
 def row_blocks(X: np.ndarray, n_rows: int | None = None) -> Iterator[np.ndarray]:

@@ -11,14 +11,13 @@ import torch
 from scipy.special import logit
 from torch import Tensor, nn
 
-from skvae._utils.rows import DataSummary, extremes
+from skvae._utils.rows import DataSummary, value_beyond
 from skvae._utils.warn import warn
 
 # The decoder starts at the mean of X, but no nearer to a bound than this share of the
 # way to the other, or than the spread of X if that is less.
 _LEAST_SHARE = 1e-3
 _FARTHEST = 1e3  # times the spread of X, from one bound to the other
-_ROUNDING = 1e-6  # by which X may leave the bounds, as a share of their distance
 
 
 class Unbounded(nn.Module):
@@ -128,13 +127,10 @@ def check_within(owner: str, bounds: Any, X: np.ndarray) -> None:
     if bounds is None or isinstance(bounds, str):
         return
     low, high = bounds
-    minimum, maximum = extremes(X)
-    excess = np.maximum(low - minimum, maximum - high)
-    feature = int(np.argmax(excess))
-    if not excess[feature] > _ROUNDING * (high - low):
+    found = value_beyond(X, low, high)
+    if found is None:
         return
-    is_low = low - minimum[feature] >= maximum[feature] - high
-    value = minimum[feature] if is_low else maximum[feature]
+    feature, value = found
     raise ValueError(
         f"{owner}(bounds=({low:g}, {high:g})) needs X in these bounds, but feature "
         f"{feature} has the value {value:.6g}. Give the bounds of X in its own units, "

@@ -13,7 +13,7 @@ from skvae._distributions.normal import Bernoulli
 from skvae._distributions.observations import ContinuousBernoulli, DiscretizedLogistic
 from skvae._utils.adam import Adam
 from skvae._utils.float32 import Frame, check_finite
-from skvae._utils.rows import DataSummary, extremes, row_blocks
+from skvae._utils.rows import DataSummary, row_blocks, value_beyond
 from skvae._utils.validation import check_integer, check_real
 from skvae.likelihoods.base import Likelihood
 from skvae.likelihoods.scaled import ScaledLikelihood
@@ -41,14 +41,10 @@ class UnitIntervalLikelihood(Likelihood):
 
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if a feature leaves [0, 1] by more than rounding."""
-        minimum, maximum = extremes(X)
-        excess = np.maximum(-minimum, maximum - 1)
-        feature = int(np.argmax(excess))
-        if excess[feature] <= 1e-6:
+        found = value_beyond(X, 0.0, 1.0)
+        if found is None:
             return
-        check_finite(X)
-        low = -minimum[feature] >= maximum[feature] - 1
-        value = minimum[feature] if low else maximum[feature]
+        feature, value = found
         raise ValueError(
             f"{type(self).__name__} needs X in [0, 1], but feature {feature} has the "
             f"value {value:.6g}. Scale X with MinMaxScaler(clip=True), images of bytes "
