@@ -18,10 +18,11 @@ class GaussianLikelihood(ScaledLikelihood):
     scale : {"auto", "global", "feature", "predicted"} or float, default="auto"
         Standard deviation of the observation noise, in the units of X.
 
-        - "auto" learns one for all features, so that errors count alike everywhere,
-          and sets the noise in closed form when the training ends: for each feature
-          its own, or, if the mean is bounded, ``v0 + v1 * m * (1 - m)`` for the
-          variance, where m is the mean's share of the way between the bounds.
+        - "auto" sets the noise in closed form when the training ends. If the mean is
+          bounded, it learns one scale for all features until then, so that errors
+          count alike everywhere, and the variance becomes ``v0 + v1 * m * (1 - m)``,
+          where m is the mean's share of the way between the bounds. Else it is one for
+          each feature, in training at least a tenth of the data's own.
         - "global" learns one for all features (Dai & Wipf's gamma, a standard
           deviation here), "feature" one for each feature.
         - "predicted" lets the decoder predict it for every sample and feature.
@@ -55,8 +56,9 @@ class GaussianLikelihood(ScaledLikelihood):
     A scale learned on training rows is that of training rows, too small for new ones
     where the networks overfit. With `early_stopping`, the noise is therefore set to the
     optimum for the rows held out when the training ends: "global" to their root mean
-    squared error from draws of the posterior, the others to the errors of all rows,
-    those of training rows enlarged by as much as the rows held out say. Without, "auto"
+    squared error from draws of the posterior, weighted by importance, the others to the
+    errors of all rows, those of training rows enlarged by as much as the rows held out
+    say. Without, "auto"
     takes the errors of training rows, and the others stay as they have been learned.
 
     References
