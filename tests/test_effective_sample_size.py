@@ -119,7 +119,7 @@ class TestEvaluateLikelihood:
 
 class TestReport:
     def test_has_a_row_with_a_hint_where_samples_are_too_few(self):
-        model, X = estimator_around(linear_gaussian(0.5)), draw(600)
+        model, X = estimator_around(linear_gaussian(0.4)), draw(600)
         options = {"n_bootstrap": 0}
         row = evaluate(model, X[:300], X[300:], **options)["effective_sample_size"]
         assert 1 < row.value < 40

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
+from skvae.estimators import _far_rows
 from skvae.estimators._scoring import in_units
 from skvae.likelihoods import GaussianLikelihood, LaplaceLikelihood
 from skvae.networks import MLP
@@ -81,6 +82,17 @@ def test_even_weights_of_a_narrow_posterior_are_not_trusted(scale, k):
     error = np.abs(scores - exact_log_density(rows))
     assert np.median(error) < 0.5
     assert error.max() < 6  # both of two draws may be off
+
+
+@pytest.mark.parametrize("widen", [1.0, 4.0, 30.0])
+@pytest.mark.parametrize("shift", [0.0, 1.0, 2.0])
+def test_rows_that_q_misses_are_scored_around_their_mode(widen, shift, monkeypatch):
+    monkeypatch.setattr(_far_rows, "_best_of_climbs", None)  # the code is near enough
+    model, rows = estimator_around(linear_gaussian(widen, shift)), draw(300)
+    rows = rows[np.sqrt(np.square(rows).mean(1)) < 1.5]
+    error = model.score_samples(rows) - exact_log_density(rows)
+    assert abs(error.mean()) < 0.3
+    assert np.abs(error).max() < 3
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """Importance samples of rows for which q(z|x) is no guide to p(z|x).
 
-Far from the training data an encoder extrapolates, and with it the location and scale
-of q(z|x). Samples are then drawn around the mode of p(x, z) instead.
+Samples are then drawn around the mode of p(x, z) instead. Where q(z|x) is only too wide
+or beside p(z|x), the mode is next to the encoder's code. Far from the training data an
+encoder extrapolates, and the mode may be anywhere.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from skvae._distributions.normal import LOG_2PI
 from skvae.estimators._modes import Joint
 from skvae.module import AutoencoderModule
 
-_FAR = 2.0  # root mean square of a scaled input or of a code
+# Root mean squares of an input in spreads, and of codes off the prior and far from it.
+_FAR_INPUT, _OFF_PRIOR, _FAR_CODE = 2.0, 2.0, 4.0
 _FIRST_STEPS, _N_STEPS = 8, 12  # from each start, and from the best of their ends
 # Codes to begin with lie on spheres, from this root mean square up to as many times the
 # row's own distance.
@@ -43,11 +45,18 @@ def is_far(module: AutoencoderModule, x: Tensor, code: Tensor) -> Tensor:
     -------
     far : Tensor of bool, shape (n,)
     """
-    near = _distance(module, x) <= _FAR
-    return ~(near & (code.square().mean(-1) <= _FAR**2))
+    near = _distance(module, x) <= _FAR_INPUT
+    return ~(near & (_root_mean_square(code) <= _FAR_CODE))
 
 
-def draws_around_mode(joint: Joint, noise: Tensor) -> tuple[Tensor, Tensor]:
+def is_off_prior(code: Tensor) -> Tensor:
+    """Tell which codes, shape (n, d), are longer than nearly all draws of the prior."""
+    return ~(_root_mean_square(code) <= _OFF_PRIOR)
+
+
+def draws_around_mode(
+    joint: Joint, noise: Tensor, *, everywhere: bool
+) -> tuple[Tensor, Tensor]:
     """Draw codes around the mode of p(x, z), and return their log density.
 
     Parameters
@@ -56,6 +65,8 @@ def draws_around_mode(joint: Joint, noise: Tensor) -> tuple[Tensor, Tensor]:
         p(x, z) of n rows.
     noise : Tensor of shape (k, n, d)
         Standard normal.
+    everywhere : bool
+        Whether to search for the mode far from the encoder's code, too.
 
     Returns
     -------
@@ -63,17 +74,27 @@ def draws_around_mode(joint: Joint, noise: Tensor) -> tuple[Tensor, Tensor]:
     log_q : Tensor of shape (k, n)
         In float64.
     """
+    start = _best_of_climbs(joint, noise) if everywhere else joint.code()
+    mode = joint.climb(start, _N_STEPS)
+    return _draws(mode, _axes(joint, mode), noise)
+
+
+def _best_of_climbs(joint: Joint, noise: Tensor) -> Tensor:
+    """Return the best code after some steps from many starts, shape (n, d)."""
     starts = [joint.best(guesses) for guesses in _guesses(joint, noise)]
     n_starts, n = len(starts), len(starts[0])
     ends = joint.repeated(n_starts).climb(torch.cat(starts), _FIRST_STEPS)
-    mode = joint.climb(joint.best(ends.reshape(n_starts, n, -1)), _N_STEPS)
-    return _draws(mode, _axes(joint, mode), noise)
+    return joint.best(ends.reshape(n_starts, n, -1))
 
 
 def _distance(module: AutoencoderModule, x: Tensor) -> Tensor:
     """Return the root mean square of inputs in spreads of the training data."""
     scaled = torch.addcmul(module.shift, module.factor, x)
-    return scaled.double().square().mean(-1).sqrt()
+    return _root_mean_square(scaled.double())
+
+
+def _root_mean_square(x: Tensor) -> Tensor:
+    return x.square().mean(-1).sqrt()
 
 
 def _guesses(joint: Joint, noise: Tensor) -> list[Tensor]:

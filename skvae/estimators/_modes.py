@@ -18,6 +18,7 @@ from skvae.module import AutoencoderModule
 _LARGEST, _RIDGE = 1e100, 1e-12  # of a slope; of information, as a share of it
 _N_DRAWS, _LEAST_VARIANCE = 2000, 1e-6  # of a latent density
 _DIFFERENCE = 1e-2  # of a code, or of 1 if it is smaller
+_LEAST_GAIN = 0.05  # of a step, in nats
 # Lengths of a step in units of the natural one.
 _LENGTHS = 4.0 ** torch.arange(-6, 5, device="cpu")
 
@@ -136,13 +137,25 @@ class Joint:
         return z[index, torch.arange(len(index), device=z.device)]
 
     def climb(self, z: Tensor, n_steps: int) -> Tensor:
-        """Return codes of higher density, after steps of the best of some lengths."""
+        """Return codes of higher density, after steps of the best of some lengths.
+
+        A row stops when a step gains hardly anything.
+        """
+        climbs = torch.ones(z.shape[:-1], dtype=torch.bool, device=z.device)
         for _ in range(n_steps):
-            gradient, precision = self.slopes(z)
-            step = torch.linalg.solve(precision, gradient.unsqueeze(-1)).squeeze(-1)
-            lengths = _LENGTHS.to(z).reshape(-1, 1, 1)
-            z = self.best(torch.cat([z[None], z + lengths * step.to(z.dtype)]))
+            moved = torch.where(climbs.unsqueeze(-1), self._step(z), z)
+            below, above = self(torch.stack([z, moved]))
+            z, climbs = moved, climbs & ~(above - below < _LEAST_GAIN)
+            # Rows that have stopped stay in the block, whose length decides rounding.
+            if not climbs.any():
+                break
         return z
+
+    def _step(self, z: Tensor) -> Tensor:
+        gradient, precision = self.slopes(z)
+        step = torch.linalg.solve(precision, gradient.unsqueeze(-1)).squeeze(-1)
+        lengths = _LENGTHS.to(z).reshape(-1, 1, 1)
+        return self.best(torch.cat([z[None], z + lengths * step.to(z.dtype)]))
 
     def slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Gradient and information at codes of shape (n, d), in float64.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 from skvae._distributions.normal import rsample_with_log_prob
 from skvae._utils.row_noise import row_normal
 from skvae.densities import score_density
-from skvae.estimators._far_rows import N_STARTS, draws_around_mode, is_far
+from skvae.estimators._far_rows import N_STARTS, draws_around_mode, is_far, is_off_prior
 from skvae.estimators._modes import Joint, Levels, levels_of
 from skvae.module import AutoencoderModule, block_size, blockwise, power_of_two
 
@@ -24,8 +24,11 @@ _DECODED_BLOCKS = 4
 # by so many nats, as chance has it in less than one row of e^5 (Markov's inequality).
 # Where draws from q(z|x) have even weights, it must itself be higher by as many.
 _CLEARLY_BETTER = 5.0
-# Where the best log weight is so far above their median, q(z|x) has missed p(z|x).
-_WIDE = 100.0
+# Where the best log weight is so far above their median, q(z|x) misses much of p(z|x):
+# two standard deviations of 64 normal ones.
+_WIDE = 5.0
+# Rows that q(z|x) has missed, and those that lie far from the training data.
+_MISSED, _FAR = 1.0, 2.0
 # What stands for the logarithm of 0; the mean of many is finite, too.
 _LOWEST_SCORE = -1e300
 
@@ -55,25 +58,37 @@ class ImportanceSampler:
         self.is_single = len(X) == 1
         n_rows, read = block_size(len(X), largest), module.frame.read
         found = blockwise(self._from_encoder, X, module.device, n_rows, read)
-        scores, sizes, far = found.T.copy()
-        far = (far > 0) | ~np.isfinite(scores)
-        if far.any():
-            per_row = max(self.n_samples, 2 * N_STARTS * sum(self._levels.sizes))
-            n_rows = power_of_two(_DECODED_BLOCKS * module.block // per_row)
-            found = blockwise(self._from_mode, X[far], module.device, n_rows, read)
-            of_mode, sizes_of_mode = found.T
-            of_mode = _rounded(of_mode)
-            # Weights are even if q(z|x) is right, but also if it is narrow.
-            is_even = sizes[far] > self.n_samples / 2
-            lead = np.where(is_even, _CLEARLY_BETTER, -_CLEARLY_BETTER)
-            is_worse = of_mode < scores[far] + lead
-            is_kept = (is_worse | np.isnan(of_mode)) & ~np.isnan(scores[far])
-            scores[far] = np.where(is_kept, scores[far], of_mode)
-            sizes[far] = np.where(is_kept, sizes[far], sizes_of_mode)
+        scores, sizes, where = found.T.copy()
+        where[~np.isfinite(scores)] = _FAR
+        for kind in (_MISSED, _FAR):
+            rows = np.flatnonzero(where == kind)
+            if len(rows):
+                of_mode = self._scores_of_modes(X[rows], everywhere=kind == _FAR)
+                better = self._is_better(of_mode[0], scores[rows], sizes[rows])
+                scores[rows[better]], sizes[rows[better]] = of_mode[:, better]
         return in_units(scores, module), sizes
 
+    def _scores_of_modes(self, X: NDArray[Any], *, everywhere: bool) -> NDArray[Any]:
+        """Return scores and sample sizes from draws around modes, shape (2, n)."""
+        module, d = self.module, sum(self._levels.sizes)
+        per_row = max(self.n_samples, 2 * d * (N_STARTS if everywhere else 1))
+        n_rows = power_of_two(_DECODED_BLOCKS * module.block // per_row)
+        from_mode = functools.partial(self._from_mode, everywhere=everywhere)
+        found = blockwise(from_mode, X, module.device, n_rows, module.frame.read)
+        return np.stack([_rounded(found[:, 0]), found[:, 1]])
+
+    def _is_better(
+        self, of_mode: NDArray[Any], scores: NDArray[Any], sizes: NDArray[Any]
+    ) -> NDArray[np.bool_]:
+        """Tell where estimates around modes take the place of those from q(z|x)."""
+        # Weights are even if q(z|x) is right, but also if it is narrow.
+        is_even = sizes > self.n_samples / 2
+        lead = np.where(is_even, _CLEARLY_BETTER, -_CLEARLY_BETTER)
+        is_kept = (of_mode < scores + lead) | np.isnan(of_mode)
+        return ~is_kept | np.isnan(scores)
+
     def _from_encoder(self, x: Tensor) -> Tensor:
-        """Return scores, sample sizes and which rows are far, shape (n, 3)."""
+        """Return scores, sample sizes and what is wrong with q(z|x), shape (n, 3)."""
         h = self.module.raw_encoding(x)
         if self.is_single:  # only the encoder needs a larger block
             x, h = x[:1], h[:1]
@@ -84,21 +99,22 @@ class ImportanceSampler:
         log_w = self._log_weights(z, log_ratio, self.density)
         scores, sizes = _averages(log_w)
         excess = log_w.max(0).values - log_w.median(0).values
-        missed = excess.isfinite() & (excess > _WIDE)
-        far = is_far(self.module, x, q.mean).cpu() | missed
+        missed = (excess.isfinite() & (excess > _WIDE)) | is_off_prior(q.mean).cpu()
+        far = is_far(self.module, x, q.mean).cpu()
+        where = torch.where(far, _FAR, torch.where(missed, _MISSED, 0.0))
         # A single draw is the evidence lower bound, whatever q is.
-        far = far & (self.n_samples > 1)
-        return torch.stack([scores, sizes, far.double()], 1)
+        return torch.stack([scores, sizes, where * (self.n_samples > 1)], 1)
 
-    def _from_mode(self, x: Tensor) -> Tensor:
+    def _from_mode(self, x: Tensor, *, everywhere: bool) -> Tensor:
         """Return scores and sample sizes of rows that q(z|x) has missed, (n, 2)."""
         joint = Joint(self._levels, x)
-        z, log_q = draws_around_mode(joint, self._noise(x, sum(self._levels.sizes)))
+        noise = self._noise(x, sum(self._levels.sizes))
+        z, log_q = draws_around_mode(joint, noise, everywhere=everywhere)
         log_ratio = joint.log_likelihood(z) - log_q
         log_w = self._log_weights(joint.last(z), log_ratio, self._levels.density)
         return torch.stack(_averages(log_w), 1)
 
-    @cached_property
+    @functools.cached_property
     def _levels(self) -> Levels:
         return levels_of(self.module, self.density, self.seed)
 
