@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ESTIMATORS, assert_same, describe, outputs, small
+from linear_gaussian import draw, linear_gaussian
 from scipy import stats
 from scipy.special import expit, softmax
 from sklearn.base import clone
@@ -44,10 +45,24 @@ def errors(model, X, power):
     return np.abs(X - model.reconstruct(X)) ** power
 
 
+def sums_of_all(train, held_out):
+    """Return sums of errors over all rows, at the level of those held out.
+
+    Ten rows stand for the level of training.
+    """
+    n = len(held_out)
+    factor = (n * held_out.mean() / train.mean() + 10) / (n + 10)
+    return factor * train.sum(0) + held_out.sum(0)
+
+
+def one_scale(train, held_out):
+    count = train.size + held_out.size
+    return sums_of_all(train, held_out).sum() / count
+
+
 def pooled(train, held_out):
     """Return the mean error of every feature, as the documentation says."""
-    factor = held_out.mean() / train.mean()
-    sums = factor * train.sum(0) + held_out.sum(0)
+    sums = sums_of_all(train, held_out)
     count = len(train) + len(held_out)
     mean = sums.sum() / (count * train.shape[1])
     return (sums + 10 * mean) / (count + 10)
@@ -61,7 +76,8 @@ def test_one_scale_is_that_of_the_errors_of_rows_held_out(cls, update, unit):
         X=unit * X, X_val=unit * X_VAL, likelihood=cls("global", update, None)
     )
     p = POWERS[cls]
-    expected = unit * np.mean(errors(model, unit * X_VAL, p) / unit**p) ** (1 / p)
+    train, held_out = (errors(model, unit * A, p) / unit**p for A in (X, X_VAL))
+    expected = unit * one_scale(train, held_out) ** (1 / p)
     assert model.likelihood_.scale_ == pytest.approx(expected, rel=1e-5)
 
 
@@ -77,9 +93,9 @@ def test_scales_by_feature_pool_all_rows(cls, scale):
 def test_rows_held_out_of_x_are_held_out_of_the_errors_too():
     model = small(RAE, early_stopping=True, validation_fraction=0.3)
     model.set_params(likelihood=GaussianLikelihood("global", bounds=None)).fit(X)
-    squares = errors(model, X, 2).mean(1)
-    _, held_out = split_rows(model, len(X), model._seed)
-    expected = np.sqrt(squares[held_out.numpy()].mean())
+    squares = errors(model, X, 2)
+    parts = (squares[rows.numpy()] for rows in split_rows(model, len(X), model._seed))
+    expected = np.sqrt(one_scale(*parts))
     assert model.likelihood_.scale_ == pytest.approx(expected, rel=1e-5)
 
 
@@ -108,8 +124,8 @@ def test_scales_that_are_predicted_or_fixed_stay(scale):
 
 
 @pytest.mark.parametrize("cls", [VAE, IWAE])
-def test_errors_of_draws_are_weighted_by_importance(cls):
-    tiled = np.tile(X_VAL, (28, 1))
+def test_one_scale_is_that_of_errors_under_the_posterior(cls):
+    tiled = np.tile(X_VAL, (7, 1))
     params = {"posterior": "constant", "max_epochs": 1}
     model = fitted(cls, X_val=tiled, **params)
     # Its training noise gives the weights, not that which is found.
@@ -119,7 +135,7 @@ def test_errors_of_draws_are_weighted_by_importance(cls):
     with torch.no_grad():
         q = module.encode(x)
         generator = torch.Generator().manual_seed(5)
-        noise = torch.randn(8, *q.mean.shape, generator=generator)
+        noise = torch.randn(4000, *q.mean.shape, generator=generator)
         z = q.rsample(noise)
         p = module.decode(z)
         log_w = p.log_prob(x) + noise.square().sum(-1) / 2 - z.square().sum(-1) / 2
@@ -134,18 +150,41 @@ def test_errors_of_draws_are_weighted_by_importance(cls):
     assert abs(means - expected) > 0.1 * expected
 
 
-def test_weights_are_those_of_the_posterior_of_the_codes():
-    model = fitted(VAE, posterior="constant")
-    module, generator = model.module_, torch.Generator().manual_seed(0)
+@pytest.mark.parametrize("scale", ["global", "feature"])
+def test_weights_are_those_of_the_posterior_of_the_codes(scale):
+    model = fitted(VAE, likelihood=GaussianLikelihood(scale), posterior="constant")
+    module = model.module_
     x = torch.tensor(X, dtype=torch.float32)
+
+    def draws():
+        generator = torch.Generator().manual_seed(0)
+        return calibrations._Calibration(None, module, generator)._draws(x)
+
     with torch.no_grad():
-        z, weight = calibrations._Calibration(None, module, generator)._draws(x)
-        q = module.encode(x)
-        log_w = module.decode(z).log_prob(x).numpy()
-        log_w = log_w + stats.norm.logpdf(z).sum(-1)
-        log_w = log_w - stats.norm(q.mean, q.variance.sqrt()).logpdf(z).sum(-1)
+        z, weight = draws()
+        q, p = module.encode(x), module.decode(z).log_prob(x)
+        generator = torch.Generator().manual_seed(0)
+        move = z - q.rsample(torch.randn(z.shape, generator=generator))
+        log_w = p.numpy() + stats.norm.logpdf(z).sum(-1)
+        log_w -= stats.norm(q.mean, q.variance.sqrt()).logpdf(z - move).sum(-1)
     np.testing.assert_allclose(weight[..., 0], softmax(log_w, 0), atol=1e-4)
+    np.testing.assert_allclose(move, move[:1].expand_as(move), atol=1e-5)
+    share_moved = (move[0].abs() > 1e-3).double().mean()
+    assert share_moved > 0.9 if scale == "global" else share_moved == 0
     assert not module.training
+
+
+def test_draws_are_moved_to_the_mode():
+    module, exact = linear_gaussian(shift=0.8), linear_gaussian()
+    x = torch.from_numpy(draw(50))
+    with torch.no_grad():
+        q, mode = module.encode(x), exact.encode(x).mean
+        width = q.variance.sqrt()
+        calibration = calibrations._Calibration(None, module, None)
+        move = calibration._to_mode(x, q.mean, width)
+    miss = (q.mean + move - mode) / width
+    assert miss.square().mean().sqrt() < 0.1
+    assert (move / width).abs().mean() > 1.5
 
 
 def test_rows_far_out_count_no_more_than_in_training():
@@ -155,14 +194,19 @@ def test_rows_far_out_count_no_more_than_in_training():
     learned = float(model.likelihood_.log_scale.detach().exp())
     squares = errors(model, outlying, 2)
     assert squares[0, 0] > 1e6
-    expected = np.sqrt(np.minimum(squares, 100 * learned**2).mean())
+    parts = (e.clip(max=100 * learned**2) for e in (errors(model, X, 2), squares))
+    expected = np.sqrt(one_scale(*parts))
     assert model.likelihood_.scale_ == pytest.approx(expected, rel=1e-4)
 
 
 def test_many_rows_are_represented_by_some(monkeypatch):
-    monkeypatch.setattr(calibrations, "_MOST_ROWS", 30)
+    monkeypatch.setattr(calibrations, "_OF_ONE_SCALE", (30, 1))
     model = fitted()
-    expected = np.sqrt(errors(model, X_VAL[::3], 2).mean())
+    train, held_out = errors(model, X[::4], 2), errors(model, X_VAL[::3], 2)
+    n = len(X_VAL)
+    ratio = (n * held_out.mean() / train.mean() + 10) / (n + 10)
+    sums = ratio * train.sum() + held_out.sum()
+    expected = np.sqrt(sums / (train.size + held_out.size))
     assert model.likelihood_.scale_ == pytest.approx(expected, rel=1e-5)
 
 

@@ -35,16 +35,17 @@ class Errors:
 
     def add(self, loc: Tensor, error: Tensor, weight: Tensor) -> None:
         """Add values of shape (k, n, n_features), weights of shape (k, n, 1)."""
-        weight = weight.expand_as(error).double()
         if self.location is None:
-            group = torch.arange(self.n_features, device=loc.device).expand_as(error)
-        else:
-            spread = self.location.spread_at(loc).double()
-            # At a distance m from a bound, spread is m (1 - m), about exp(-log odds).
-            distance = -torch.log(4 * spread.clamp(min=_TINY))
-            group = distance * (_N_GROUPS / _LARGEST_LOG_ODDS)
-            group = group.clamp(0, _N_GROUPS - 1).long()
-            self.spread += self._sums(group, weight * spread)
+            self.count += weight.sum().double().cpu()
+            self.error += (weight.flatten() @ error.flatten(0, -2)).double().cpu()
+            return
+        weight = weight.expand_as(error).double()
+        spread = self.location.spread_at(loc).double()
+        # At a distance m from a bound, spread is m (1 - m), about exp(-log odds).
+        distance = -torch.log(4 * spread.clamp(min=_TINY))
+        group = distance * (_N_GROUPS / _LARGEST_LOG_ODDS)
+        group = group.clamp(0, _N_GROUPS - 1).long()
+        self.spread += self._sums(group, weight * spread)
         self.count += self._sums(group, weight)
         self.error += self._sums(group, weight * error.double())
 

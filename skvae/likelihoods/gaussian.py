@@ -55,11 +55,11 @@ class GaussianLikelihood(ScaledLikelihood):
     -----
     A scale learned on training rows is that of training rows, too small for new ones
     where the networks overfit. With `early_stopping`, the noise is therefore set to the
-    optimum for the rows held out when the training ends: "global" to their root mean
-    squared error from draws of the posterior, weighted by importance, the others to the
-    errors of all rows, those of training rows enlarged by as much as the rows held out
-    say. Without, "auto"
-    takes the errors of training rows, and the others stay as they have been learned.
+    optimum for draws of the posterior, weighted by importance, when the training ends.
+    Up to 500 rows held out, pooled with ten rows of training, say how large errors are,
+    and all rows say how they differ between features or means. Without rows held out,
+    "auto" takes the errors of training rows, and the others stay as they have been
+    learned.
 
     References
     ----------
