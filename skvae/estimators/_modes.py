@@ -7,12 +7,16 @@ import copy
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from skvae._distributions.normal import standard_normal_log_prob
 from skvae.densities import StandardNormal, sample_density
+from skvae.estimators._normal_mixture import (
+    NormalMixture,
+    components_of,
+    moments_of,
+    standard_normal,
+)
 from skvae.module import AutoencoderModule
 
 _LARGEST, _RIDGE = 1e100, 1e-12  # of a slope; of information, as a share of it
@@ -23,26 +27,6 @@ _LEAST_GAIN = 0.05  # of a step, in nats
 _LENGTHS = 4.0 ** torch.arange(-6, 5, device="cpu")
 
 
-class Prior:
-    """Normal density of codes.
-
-    Parameters
-    ----------
-    mean : Tensor of shape (d,)
-    covariance : Tensor of shape (d, d)
-        Both in float64.
-    """
-
-    def __init__(self, mean: Tensor, covariance: Tensor) -> None:
-        self.mean, self.precision = mean, torch.linalg.inv(covariance)
-        self.root = torch.linalg.cholesky(self.precision)
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """Log density in nats, (..., d) -> (...,)."""
-        log_det = self.root.diagonal().log().sum()
-        return standard_normal_log_prob((z - self.mean) @ self.root) + log_det
-
-
 class Levels(NamedTuple):
     """The model of rows, that of its codes if there is one, and so on.
 
@@ -51,13 +35,13 @@ class Levels(NamedTuple):
     modules : list of AutoencoderModule
     density : estimator with ``score_samples``
         The density of the last codes.
-    prior : Prior
-        A normal density that is like it.
+    prior : NormalMixture
+        It, or a normal density that is like it.
     """
 
     modules: list[AutoencoderModule]
     density: Any
-    prior: Prior
+    prior: NormalMixture
 
     @property
     def sizes(self) -> list[int]:
@@ -71,16 +55,18 @@ def levels_of(module: AutoencoderModule, density: Any, seed: int) -> Levels:
     while _is_level(density):
         modules.append(density.module_)
         density = density.latent_density_
-    d = modules[-1].n_components
-    mean, covariance = np.zeros(d), np.eye(d)
-    if not isinstance(density, StandardNormal):
+    prior = _prior_like(density, modules[-1].n_components, seed)
+    return Levels(modules, density, prior.to(module.device))
+
+
+def _prior_like(density: Any, d: int, seed: int) -> NormalMixture:
+    mixture = components_of(density)
+    if mixture is None and not isinstance(density, StandardNormal):
         # One that cannot draw is taken for the prior.
         with contextlib.suppress(NotImplementedError):
             Z = sample_density(density, _N_DRAWS, seed % 2**31, d)
-            mean, covariance = Z.mean(0), np.cov(Z.T).reshape(d, d)
-    covariance = covariance + _LEAST_VARIANCE * np.eye(d)
-    moments = (torch.from_numpy(m).to(module.device) for m in (mean, covariance))
-    return Levels(modules, density, Prior(*moments))
+            mixture = moments_of(Z, _LEAST_VARIANCE)
+    return mixture or standard_normal(d)
 
 
 def _is_level(density: Any) -> bool:
@@ -170,7 +156,8 @@ class Joint:
         h = h.T.double()  # (d, n)
         gradient = ((ahead - behind) / (2 * h)).T
         information = torch.zeros(len(z), d, d, device=z.device, dtype=torch.float64)
-        information[:, -self.sizes[-1] :, -self.sizes[-1] :] = self.prior.precision
+        last = self.prior.precision(self.last(z).double())
+        information[:, -self.sizes[-1] :, -self.sizes[-1] :] = last
         here = self._pairs(z)
         for (p, x), (centre, target) in zip(self._pairs(both), here, strict=True):
             for values in _standardised(p, x, centre, target):
