@@ -85,7 +85,7 @@ def print_table(path):
             for c in COLUMNS
             for b in BOUNDS
         }
-        cells = [cell(values[c, b]) for c in COLUMNS[:3] for b in BOUNDS]
+        cells = [cell(list(values[c, b])) for c in COLUMNS[:3] for b in BOUNDS]
         for c in COLUMNS[:2]:
             ratios = values[c, "bounds"] / values[c, "no bounds"]
             ends = (rounded(r, 3) for r in (ratios.min(), ratios.max()))
