@@ -4,6 +4,7 @@ from skvae.plotting.comparison import ModelComparisonDisplay
 from skvae.plotting.interpolations import InterpolationDisplay
 from skvae.plotting.latent_space import LatentSpaceDisplay
 from skvae.plotting.neighbours import NearestNeighbourDisplay
+from skvae.plotting.optimal_decoder import OptimalDecoderDisplay
 from skvae.plotting.perplexity import PerplexityDisplay
 from skvae.plotting.precision_recall import PrecisionRecallDistributionDisplay
 from skvae.plotting.reconstructions import ReconstructionDisplay
@@ -17,6 +18,7 @@ __all__ = [
     "LatentSpectrumDisplay",
     "ModelComparisonDisplay",
     "NearestNeighbourDisplay",
+    "OptimalDecoderDisplay",
     "PerplexityDisplay",
     "PrecisionRecallDistributionDisplay",
     "ReconstructionDisplay",
