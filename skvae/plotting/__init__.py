@@ -6,6 +6,7 @@ from skvae.plotting.latent_space import LatentSpaceDisplay
 from skvae.plotting.neighbours import NearestNeighbourDisplay
 from skvae.plotting.optimal_decoder import OptimalDecoderDisplay
 from skvae.plotting.perplexity import PerplexityDisplay
+from skvae.plotting.plane_density import PlaneDensityDisplay
 from skvae.plotting.precision_recall import PrecisionRecallDistributionDisplay
 from skvae.plotting.reconstructions import ReconstructionDisplay
 from skvae.plotting.samples import SampleGridDisplay
@@ -20,6 +21,7 @@ __all__ = [
     "NearestNeighbourDisplay",
     "OptimalDecoderDisplay",
     "PerplexityDisplay",
+    "PlaneDensityDisplay",
     "PrecisionRecallDistributionDisplay",
     "ReconstructionDisplay",
     "SampleGridDisplay",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from skvae.metrics import optimal_decoder_weights
 from skvae.metrics.latent import broadcast_deviations
+from skvae.plotting._plane import grid_points
 
 FloatArray = NDArray[np.float64]
 
@@ -60,12 +61,10 @@ def max_weights(
     means = means @ plane.T
     low, high = (means - deviations).min(0), (means + deviations).max(0)
     margin = _MARGIN * (high - low)
-    low, high = low - margin, high + margin
-    centres = low + (high - low) * (np.arange(_N_POINTS)[:, None] + 0.5) / _N_POINTS
-    grid = np.stack(np.meshgrid(*centres.T), -1).reshape(-1, 2)
+    extent = tuple(np.stack([low - margin, high + margin], 1).ravel().tolist())
+    grid = grid_points(extent, _N_POINTS).reshape(-1, 2)
     rows = np.zeros((len(means), 1))  # weights do not depend on them
     weights = optimal_decoder_weights(grid, means, deviations, rows).max_weight
-    extent = float(low[0]), float(high[0]), float(low[1]), float(high[1])
     return Background(weights.reshape(_N_POINTS, _N_POINTS), extent)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,19 @@ def _check_components(components: Any, d: int) -> tuple[int, int]:
             f"{components!r}."
         )
     return int(pair[0]), int(pair[1])
+
+
+def grid_points(extent: Sequence[float], n: int) -> FloatArray:
+    """Return the centres of n x n cells, (n, n, 2), as `imshow` draws them from below.
+
+    Parameters
+    ----------
+    extent : (left, right, low, high)
+    n : int
+    """
+    low, high = np.reshape(extent, (2, 2)).T
+    x, y = (low + (high - low) * (np.arange(n)[:, None] + 0.5) / n).T
+    return np.stack(np.meshgrid(x, y), -1)
 
 
 def ellipse_axes(covariances: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
