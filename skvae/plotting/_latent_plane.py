@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from skvae.estimators.base import BaseAutoencoder
-from skvae.pipeline._abilities import last_step
-from skvae.plotting._models import decode_rows
+from skvae.pipeline._abilities import can_score, last_step, log_likelihood
+from skvae.pipeline.sampling import chosen_model
+from skvae.plotting._models import decode_rows, draw_samples, name_of
 from skvae.plotting._plane import grid_points
 
 FloatArray = NDArray[np.float64]
@@ -19,6 +22,7 @@ FloatArray = NDArray[np.float64]
 # The colours of the corners: lower left and right, upper left and right.
 _CORNERS = (("#2080ff", "#00d060"), ("#ff40c0", "#ffb000"))
 _MARGIN = 0.1  # around rows, as a share of their range
+_SAMPLES = 1000  # that find where a model has its mass
 
 
 class LatentPlane(NamedTuple):
@@ -37,6 +41,56 @@ class LatentPlane(NamedTuple):
         """Return the mass that is decoded to where the log density is below a bound."""
         weights = np.exp(self.log_weights - self.log_weights.max())
         return float(weights[self.log_density < log_bound].sum() / weights.sum())
+
+
+def check_plane_model(owner: str, estimator: Any) -> None:
+    """Raise an error unless a model has a density of two features."""
+    if not can_score(estimator):
+        raise TypeError(
+            f"{owner} needs an estimator that has `score_samples`, but "
+            f"{name_of(estimator)} has none. Pass a density, such as VAE or "
+            "GaussianMixture."
+        )
+    check_is_fitted(last_step(estimator))
+    n_features = getattr(chosen_model(estimator), "n_features_in_", 2)
+    if n_features != 2:
+        raise ValueError(
+            f"{owner} needs a model of 2 features, whose plane it shows, got "
+            f"{n_features}. For images, use SampleGridDisplay; for codes, "
+            "LatentSpaceDisplay."
+        )
+
+
+def names_of_features(estimator: Any) -> tuple[str, str]:
+    """Return the names of the columns that a model was fitted on."""
+    default = "feature 0", "feature 1"
+    first, second = getattr(chosen_model(estimator), "feature_names_in_", default)
+    return str(first), str(second)
+
+
+def check_extent(extent: Any) -> tuple[float, ...]:
+    """Return edges as floats; raise ValueError unless they enclose something."""
+    edges = np.asarray(extent)
+    valid = edges.shape == (4,) and edges.dtype.kind in "iuf"
+    if not (valid and np.isfinite(edges).all() and (edges[::2] < edges[1::2]).all()):
+        raise ValueError(
+            "extent must be None or (left, right, low, high), with left < right and "
+            f"low < high, got {extent!r}."
+        )
+    return tuple(map(float, edges))
+
+
+def grid_log_likelihood(estimator: Any, X: Any, **options: Any) -> Any:
+    """Score rows of a grid, which have no names of columns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        return log_likelihood(estimator, X, **options)
+
+
+def samples_of_most(owner: str, estimator: Any) -> Any:
+    """Draw rows that show where a model has its mass, without the rarest."""
+    X = draw_samples(owner, estimator, _SAMPLES, False, 0).astype(np.float64)
+    return np.quantile(X, (0.005, 0.995), axis=0)
 
 
 def has_latent_plane(estimator: Any) -> bool:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.arrays import as_rows
 from skvae._utils.validation import check_integer, check_real
-from skvae.pipeline._abilities import (
-    as_fitted,
-    can_score,
-    last_step,
-    log_likelihood,
-)
-from skvae.pipeline.sampling import chosen_model
+from skvae.pipeline._abilities import as_fitted
 from skvae.plotting._axes import (
     check_matplotlib,
     note_below,
@@ -26,20 +18,22 @@ from skvae.plotting._axes import (
 )
 from skvae.plotting._latent_plane import (
     LatentPlane,
+    check_extent,
+    check_plane_model,
     colours_of_places,
     decoded_plane,
     extent_around,
+    grid_log_likelihood,
     has_latent_plane,
     log_density_of,
+    names_of_features,
+    samples_of_most,
 )
-from skvae.plotting._models import draw_samples, encode_rows, name_of
+from skvae.plotting._models import encode_rows, name_of
 from skvae.plotting._panels import panels_beside
 from skvae.plotting._plane import grid_points
 
 __all__ = ["PlaneDensityDisplay"]
-
-# Samples that find where a model has its mass.
-_SAMPLES = 1000
 
 
 class PlaneDensityDisplay:
@@ -203,16 +197,16 @@ class PlaneDensityDisplay:
         """
         owner = cls.__name__
         check_matplotlib(f"{owner}.from_estimator")
-        _check_model(owner, estimator)
+        check_plane_model(owner, estimator)
         n_grid = check_integer(owner, "n_grid", n_grid, 2)
         n_points = check_integer(owner, "n_points", n_points, 0)
         check_real(owner, "latent_limit", latent_limit)
         check_real(owner, "threshold", threshold, high=1.0, high_included=True)
         X = None if X is None else as_fitted(estimator, X)
-        rows = _samples(owner, estimator) if X is None else as_rows(X, "X")
-        extent = extent_around(rows) if extent is None else _check_extent(extent)
+        rows = samples_of_most(owner, estimator) if X is None else as_rows(X, "X")
+        extent = extent_around(rows) if extent is None else check_extent(extent)
         options = {"n_importance_samples": n_importance_samples}
-        score = partial(_log_likelihood, estimator, **options)
+        score = partial(grid_log_likelihood, estimator, **options)
         reference = score if density is None else log_density_of(density)
         grid, shape = grid_points(extent, n_grid).reshape(-1, 2), (n_grid, n_grid)
         latent, codes, has_points = None, None, X is not None and n_points > 0
@@ -229,7 +223,7 @@ class PlaneDensityDisplay:
             codes=codes,
             threshold=threshold,
             name=name_of(estimator) if name is None else name,
-            axis_names=_names_of_features(estimator),
+            axis_names=names_of_features(estimator),
             n_rows=len(rows) if has_points else None,
         ).plot(ax)
 
@@ -318,53 +312,6 @@ class PlaneDensityDisplay:
         return (
             f"cut off: {100 * share:.2g} % of the cells, up to {times} times as dense"
         )
-
-
-def _check_model(owner: str, estimator: Any) -> None:
-    if not can_score(estimator):
-        raise TypeError(
-            f"{owner} needs an estimator that has `score_samples`, but "
-            f"{name_of(estimator)} has none. Pass a density, such as VAE or "
-            "GaussianMixture."
-        )
-    check_is_fitted(last_step(estimator))
-    n_features = getattr(chosen_model(estimator), "n_features_in_", 2)
-    if n_features != 2:
-        raise ValueError(
-            f"{owner} needs a model of 2 features, whose plane it shows, got "
-            f"{n_features}. For images, use SampleGridDisplay; for codes, "
-            "LatentSpaceDisplay."
-        )
-
-
-def _names_of_features(estimator: Any) -> tuple[str, str]:
-    default = "feature 0", "feature 1"
-    first, second = getattr(chosen_model(estimator), "feature_names_in_", default)
-    return str(first), str(second)
-
-
-def _check_extent(extent: Any) -> tuple[float, ...]:
-    edges = np.asarray(extent)
-    valid = edges.shape == (4,) and edges.dtype.kind in "iuf"
-    if not (valid and np.isfinite(edges).all() and (edges[::2] < edges[1::2]).all()):
-        raise ValueError(
-            "extent must be None or (left, right, low, high), with left < right and "
-            f"low < high, got {extent!r}."
-        )
-    return tuple(map(float, edges))
-
-
-def _log_likelihood(estimator: Any, X: Any, **options: Any) -> Any:
-    """Score rows of a grid, which have no names of columns."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "X does not have valid feature names")
-        return log_likelihood(estimator, X, **options)
-
-
-def _samples(owner: str, estimator: Any) -> Any:
-    """Draw rows that show where a model has its mass, without the rarest."""
-    X = draw_samples(owner, estimator, _SAMPLES, False, 0).astype(np.float64)
-    return np.quantile(X, (0.005, 0.995), axis=0)
 
 
 def _largest(log_density: Any) -> float:
