@@ -73,10 +73,10 @@ def test_columns_are_input_both_outputs_and_the_heaviest(flat_vae, rows):
     ]
 
 
-def test_weights_stand_above_their_images(flat_vae, rows):
-    train, test = rows
-    display = OptimalDecoderDisplay.from_estimator(
-        flat_vae, test, train, n_images=4, n_heaviest=2
+def test_weights_stand_above_their_images():
+    X = np.random.default_rng(0).uniform(size=(5, 28, 28))
+    display = OptimalDecoderDisplay.from_predictions(
+        X, X, X, np.stack([X, X], 1), np.full((5, 2), 0.001), np.ones(5)
     )
     display.figure_.canvas.draw()
     to_pixels = display.ax_.transData.inverted().transform
@@ -148,12 +148,12 @@ def test_pictures_of_any_origin(flat_vae, rows):
 
 def test_small_weights_are_not_written_as_none():
     X = np.random.default_rng(0).uniform(size=(2, 16))
-    weights = [[0.9951, 0.0049], [0.6, 1e-30]]
+    weights = [[0.9951, 0.0049], [0.03, 1e-30]]
     display = OptimalDecoderDisplay.from_predictions(
         X, X, X, np.stack([X, X], 1), weights, [1.0, 2345.6]
     )
     texts = [text.get_text() for text in display.texts_]
-    assert texts == ["1.00", "0.60", "<0.01", "<0.01"]
+    assert texts == ["1.00", "0.03", "<0.01", "<0.01"]
     labels = [text.get_text() for text in display.ax_.get_xticklabels()]
     assert labels == ["1", "2346"]
 
