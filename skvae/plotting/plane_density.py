@@ -71,7 +71,8 @@ class PlaneDensityDisplay:
         Share of the latent density, N(0, I) unless another was chosen, that is decoded
         to where the density of the reference is below `threshold` times its largest
         value on the grid; without a reference, that of the model. It is the mass of
-        dark cells over that of all cells of the square. NaN without a latent plane.
+        dark cells over that of all cells of the square, for which cells must be finer
+        than the details of the densities. NaN without a latent plane.
     images_ : dict of matplotlib.image.AxesImage
         By panel: "reference", "model" and "latent", as far as they are there.
     axes_ : ndarray of matplotlib.axes.Axes
