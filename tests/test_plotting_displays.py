@@ -15,11 +15,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skvae import plotting
-from skvae.plotting import PerplexityDisplay
+from skvae.plotting import OptimalDecoderDisplay, PerplexityDisplay
 
 pytestmark = pytest.mark.usefixtures("closed_figures")
 plt = pytest.importorskip("matplotlib.pyplot")
 
+OF_NORMAL_POSTERIORS = OptimalDecoderDisplay, PerplexityDisplay
 DISPLAYS = [getattr(plotting, name) for name in plotting.__all__]
 
 
@@ -134,7 +135,7 @@ class TestFromEstimator:
     def test_works_on_every_model(self, cls, model, digits):
         X = digits[0]
         estimator = small(model, max_epochs=1).fit(X[:N_TRAIN])
-        if cls is PerplexityDisplay and estimator.module_.posterior.deterministic:
+        if cls in OF_NORMAL_POSTERIORS and estimator.module_.posterior.deterministic:
             with pytest.raises(TypeError, match="Posterior"):
                 make(cls, estimator, X)
         else:

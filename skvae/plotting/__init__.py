@@ -4,7 +4,9 @@ from skvae.plotting.comparison import ModelComparisonDisplay
 from skvae.plotting.interpolations import InterpolationDisplay
 from skvae.plotting.latent_space import LatentSpaceDisplay
 from skvae.plotting.neighbours import NearestNeighbourDisplay
+from skvae.plotting.optimal_decoder import OptimalDecoderDisplay
 from skvae.plotting.perplexity import PerplexityDisplay
+from skvae.plotting.plane_density import PlaneDensityDisplay
 from skvae.plotting.precision_recall import PrecisionRecallDistributionDisplay
 from skvae.plotting.reconstructions import ReconstructionDisplay
 from skvae.plotting.samples import SampleGridDisplay
@@ -17,7 +19,9 @@ __all__ = [
     "LatentSpectrumDisplay",
     "ModelComparisonDisplay",
     "NearestNeighbourDisplay",
+    "OptimalDecoderDisplay",
     "PerplexityDisplay",
+    "PlaneDensityDisplay",
     "PrecisionRecallDistributionDisplay",
     "ReconstructionDisplay",
     "SampleGridDisplay",

@@ -212,6 +212,18 @@ def note_of_first(n_shown: int, n: int, what: str) -> str:
     return f"the first {n_shown} of {n:,} {what}" if n_shown < n else ""
 
 
+def short(number: float) -> str:
+    """Write a number in few letters."""
+    return f"{number:.0f}" if 1000 <= number < 1e6 else f"{number:.3g}"
+
+
+def ranks(first: str, others: str, n: int) -> list[str]:
+    """Return the name of the first of n things, and ranks of those after it."""
+    ordinals = {2: "2nd", 3: "3rd"}
+    ranked = (f"{ordinals.get(i, f'{i}th')} {others}" for i in range(2, n + 1))
+    return [first, *ranked]
+
+
 def frame_lightly(ax: Any) -> None:
     """Leave out the lines above and to the right of the data."""
     ax.spines[["top", "right"]].set_visible(False)

@@ -20,7 +20,8 @@ from skvae.pipeline._abilities import (
     reconstruct,
     to_last_step,
 )
-from skvae.pipeline.sampling import sample_rows
+from skvae.pipeline._inversion import invert
+from skvae.pipeline.sampling import chosen_model, sample_rows, steps_before_last
 
 
 def check_models(owner: str, models: Any, what: str) -> None:
@@ -92,6 +93,20 @@ def autoencoder_and_rows(
         )
     check_is_fitted(last)
     return last, [to_last_step(estimator, X) for X in rows]
+
+
+def from_last_step(estimator: Any, X: Any) -> np.ndarray:
+    """Bring rows from the input space of a pipeline's last step to that of its first.
+
+    The inverse of what brings rows to the last step.
+    """
+    estimator = chosen_model(estimator)
+    if not isinstance(estimator, Pipeline):
+        return np.asarray(X)
+    X = from_last_step(estimator[-1], X)
+    for _, step in reversed(steps_before_last(estimator)):
+        X = invert(step, X)
+    return X
 
 
 def _check_codes(owner: str, estimator: Any) -> None:

@@ -144,6 +144,9 @@ class Mosaic:
         Images in a row.
     levels : (float, float)
         Values of black and white.
+    room : float, default=0
+        Height between rows, as a share of an image's own, for text above the images;
+        at least as much as between columns.
 
     Attributes
     ----------
@@ -154,15 +157,20 @@ class Mosaic:
     """
 
     def __init__(
-        self, images: NDArray[Any], n_columns: int, levels: tuple[float, float]
+        self,
+        images: NDArray[Any],
+        n_columns: int,
+        levels: tuple[float, float],
+        room: float = 0.0,
     ) -> None:
         self.levels = levels
         n, channels, height, width = images.shape
         gap = max(2, round(min(height, width) / 14))
-        n_rows, down, right = -(-n // n_columns), height + gap, width + gap
+        above = max(gap, round(room * height))
+        n_rows, down, right = -(-n // n_columns), height + above, width + gap
         self.x = np.arange(n_columns) * right + (width - 1) / 2
         self.y = np.arange(n_rows) * down + (height - 1) / 2
-        shape = n_rows * down - gap, n_columns * right - gap, channels
+        shape = n_rows * down - above, n_columns * right - gap, channels
         self.picture = np.full(shape, np.nan)
         for i, image in enumerate(images):
             top, left = (i // n_columns) * down, (i % n_columns) * right

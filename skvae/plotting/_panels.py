@@ -1,4 +1,4 @@
-"""Panels above each other that share one horizontal axis."""
+"""Panels above each other that share one horizontal axis, or beside each other."""
 
 from __future__ import annotations
 
@@ -41,12 +41,7 @@ def panels_for(display: Any, ax: Any, heights: Mapping[str, float]) -> Any:
         ax = axes_for(display, ax, (6.0, 1.2 * sum(heights.values())))
         axes = _panels_with(ax) or _divided(display, ax, heights)
     else:
-        axes = [axes_for(display, a) for a in np.ravel(np.asarray(ax, dtype=object))]
-        if len(axes) != len(heights):
-            raise ValueError(
-                f"ax of {type(display).__name__}.plot must be one Axes, or as many as "
-                f"there are panels, {len(heights)}, got {len(axes)}."
-            )
+        axes = _one_for_each(display, ax, len(heights))
     shown = [_shown(a) for a in axes]
     if any(shown) and shown != list(heights):
         raise ValueError(
@@ -56,6 +51,49 @@ def panels_for(display: Any, ax: Any, heights: Mapping[str, float]) -> Any:
         )
     for panel, title in zip(axes, heights, strict=True):
         panel.set_label(f"{_PANEL} {id(axes[0])}: {title}")
+    return np.array(axes, dtype=object)
+
+
+def panels_beside(display: Any, ax: Any, n: int) -> Any:
+    """Return Axes beside each other.
+
+    Parameters
+    ----------
+    display : Display
+        For error messages.
+    ax : matplotlib.axes.Axes, array-like of Axes, or None
+        Axes whose place the panels share, or one for each.
+    n : int
+        Number of panels.
+
+    Returns
+    -------
+    axes : ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the panels have no place in `ax`.
+    """
+    if ax is not None and np.ndim(ax) > 0:
+        return _one_for_each(display, ax, n)
+    ax = axes_for(display, ax, (3.7 * n, 4.2))
+    if n == 1:
+        return np.array([ax], dtype=object)
+    _check_divisible(display, ax, n)
+    figure, grid = ax.figure, ax.get_subplotspec().subgridspec(1, n)
+    ax.remove()
+    return np.array([figure.add_subplot(place) for place in grid], dtype=object)
+
+
+def _one_for_each(display: Any, axes: Any, n: int) -> Any:
+    """Return Axes as an array; raise ValueError unless they are as many as panels."""
+    axes = [axes_for(display, a) for a in np.ravel(np.asarray(axes, dtype=object))]
+    if len(axes) != n:
+        raise ValueError(
+            f"ax of {type(display).__name__}.plot must be one Axes, or as many as "
+            f"there are panels, {n}, got {len(axes)}."
+        )
     return np.array(axes, dtype=object)
 
 
@@ -75,27 +113,32 @@ def _panels_with(ax: Any) -> list[Any]:
     ]
 
 
-def _divided(display: Any, ax: Any, heights: Mapping[str, float]) -> list[Any]:
-    """Return panels in the place of Axes, which are removed."""
+def _check_divisible(display: Any, ax: Any, n: int) -> None:
+    """Raise ValueError if n panels cannot take the place of Axes."""
     name = f"ax of {type(display).__name__}.plot"
     if ax.get_subplotspec() is None:
         raise ValueError(
             f"{name} must stand in a grid, to be divided into panels. Make it with "
-            f"plt.subplots or figure.add_subplot, or pass {len(heights)} Axes."
+            f"plt.subplots or figure.add_subplot, or pass {n} Axes."
         )
     if ax.has_data():
         raise ValueError(
             f"{name} must be empty, to be divided into panels, but something is drawn "
-            f"on it. Pass other Axes, or {len(heights)} of them."
+            f"on it. Pass other Axes, or {n} of them."
         )
+
+
+def _divided(display: Any, ax: Any, heights: Mapping[str, float]) -> list[Any]:
+    """Return panels in the place of Axes, which are removed."""
+    _check_divisible(display, ax, len(heights))
     figure, place = ax.figure, ax.get_subplotspec()
     height = ax.get_window_extent().height / figure.dpi
     least = _LEAST * sum(heights.values())
     if height < least:
         raise ValueError(
-            f"{name} must be at least {least:.1f} inches high, to be divided into "
-            f"{len(heights)} panels, but is {height:.1f}. Make the figure taller, or "
-            "let it have fewer rows."
+            f"ax of {type(display).__name__}.plot must be at least {least:.1f} inches "
+            f"high, to be divided into {len(heights)} panels, but is {height:.1f}. "
+            "Make the figure taller, or let it have fewer rows."
         )
     # A layout engine finds out how much room the titles need.
     gap = None if figure.get_layout_engine() else 0.8

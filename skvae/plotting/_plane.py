@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+
+from skvae.plotting._axes import styled
 
 FloatArray = NDArray[np.float64]
 
@@ -48,6 +51,19 @@ def _check_components(components: Any, d: int) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
+def grid_points(extent: Sequence[float], n: int) -> FloatArray:
+    """Return the centres of n x n cells, (n, n, 2), as `imshow` draws them from below.
+
+    Parameters
+    ----------
+    extent : (left, right, low, high)
+    n : int
+    """
+    low, high = np.reshape(extent, (2, 2)).T
+    x, y = (low + (high - low) * (np.arange(n)[:, None] + 0.5) / n).T
+    return np.stack(np.meshgrid(x, y), -1)
+
+
 def ellipse_axes(covariances: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Axes, end to end, and angles in degrees of ellipses of one deviation."""
     variances, directions = np.linalg.eigh(covariances)
@@ -56,8 +72,38 @@ def ellipse_axes(covariances: FloatArray) -> tuple[FloatArray, FloatArray, Float
     return width, height, angle
 
 
-def scale_equally(ax: Any) -> None:
-    """Give both axes one scale, also where other Axes share them."""
+def draw_ellipses(
+    ax: Any, centres: FloatArray, covariances: Any, colours: Any, ellipse_kw: Any
+) -> Any:
+    """Draw ellipses of one standard deviation, and return their collection."""
+    from matplotlib.collections import EllipseCollection
+
+    defaults = {"facecolors": "none", "edgecolors": colours, "linewidths": 0.8}
+    ellipses = EllipseCollection(
+        *ellipse_axes(np.asarray(covariances)),
+        units="xy",
+        offsets=centres,
+        offset_transform=ax.transData,
+        **styled(EllipseCollection, defaults, ellipse_kw),
+    )
+    ax.add_collection(ellipses, autolim=False)
+    # Ellipses of points at the edge reach beyond it.
+    reach = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    ax.update_datalim(np.concatenate([centres - reach, centres + reach]))
+    ax.autoscale_view()
+    return ellipses
+
+
+def scale_equally(ax: Any, *, fills_box: bool = False) -> None:
+    """Give both axes one scale, also where other Axes share them.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    fills_box : bool, default=False
+        Whether something drawn is to fill the box, whose shape then follows it.
+    """
     groups = ax.get_shared_x_axes(), ax.get_shared_y_axes()
     is_shared = all(len(group.get_siblings(ax)) > 1 for group in groups)
-    ax.set_aspect("equal", adjustable="box" if is_shared else "datalim")
+    follows = is_shared or fills_box
+    ax.set_aspect("equal", adjustable="box" if follows else "datalim")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,13 @@ import numpy as np
 from skvae._utils.validation import check_choice, check_integer
 from skvae.metrics import slerp
 from skvae.plotting._axes import (
+    LETTER,
     axes_for,
     check_matplotlib,
     note_below,
     note_of_first,
 )
-from skvae.plotting._models import decode_rows, encode_rows
+from skvae.plotting._models import check_models, decode_rows, encode_rows
 from skvae.plotting._mosaic import (
     MOST_SHOWN,
     Mosaic,
@@ -41,6 +42,8 @@ class InterpolationDisplay:
     value_range : (low, high) or None, default=None
         Values of black and white. None takes the medians of the extremes of `starts`
         and `ends` if they are grey; colour is in [0, 1] or 0 to 255.
+    row_names : sequence of str or None, default=None
+        Names to write before the paths, such as those of models.
 
     Attributes
     ----------
@@ -78,11 +81,13 @@ class InterpolationDisplay:
         steps: Any,
         *,
         value_range: tuple[float, float] | None = None,
+        row_names: Sequence[str] | None = None,
     ) -> None:
         self.starts = starts
         self.ends = ends
         self.steps = steps
         self.value_range = value_range
+        self.row_names = row_names
 
     @classmethod
     def from_estimator(
@@ -136,8 +141,75 @@ class InterpolationDisplay:
         ImportError
             If matplotlib is not installed.
         """
+        check_matplotlib(f"{cls.__name__}.from_estimator")
+        display = cls._of_models([estimator], X, n_paths, n_steps, path, image_shape)
+        display.value_range = value_range
+        return display.plot(ax, im_kw=im_kw)
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators: Mapping[str, Any],
+        X: Any,
+        *,
+        n_paths: int = 1,
+        n_steps: int = 9,
+        path: str = "spherical",
+        image_shape: Sequence[int] | None = None,
+        value_range: tuple[float, float] | None = None,
+        ax: Any = None,
+        im_kw: dict[str, Any] | None = None,
+    ) -> InterpolationDisplay:
+        """Draw what several models make of the same paths, one row for each model.
+
+        Parameters
+        ----------
+        estimators : dict of str to object
+            Fitted autoencoders, by the names to write before their rows.
+        X : array-like or Tensor of images, flattened or not
+            Path i leads from row ``2 * i`` to row ``2 * i + 1``.
+        n_paths : int, default=1
+            At most; the rows of the second path stand below those of the first.
+        n_steps, path, image_shape, value_range, ax, im_kw
+            As in `from_estimator`.
+
+        Returns
+        -------
+        display : InterpolationDisplay
+
+        Raises
+        ------
+        TypeError
+            If `estimators` is no dict, or one of them cannot transform back.
+        ValueError
+            If there are none, X has fewer than two rows, or they are not images.
+
+        References
+        ----------
+        Ghosh et al., "From Variational to Deterministic Autoencoders", ICLR 2020,
+        figure 3. arXiv:1903.12436
+        """
+        check_matplotlib(f"{cls.__name__}.from_estimators")
+        check_models(cls.__name__, estimators, "fitted estimators")
+        models = list(estimators.values())
+        display = cls._of_models(models, X, n_paths, n_steps, path, image_shape)
+        n_shown = len(display.starts) // len(models)
+        display.row_names = [str(name) for name in estimators] * n_shown
+        display.value_range = value_range
+        return display.plot(ax, im_kw=im_kw)
+
+    @classmethod
+    def _of_models(
+        cls,
+        models: list[Any],
+        X: Any,
+        n_paths: int,
+        n_steps: int,
+        path: str,
+        image_shape: Sequence[int] | None,
+    ) -> InterpolationDisplay:
+        """Encode pairs of rows by every model, and decode the paths between them."""
         owner = cls.__name__
-        check_matplotlib(f"{owner}.from_estimator")
         n_paths = check_integer(owner, "n_paths", n_paths, 1)
         n_steps = check_integer(owner, "n_steps", n_steps, 2)
         check_choice(owner, "path", path, ("spherical", "linear"))
@@ -147,19 +219,18 @@ class InterpolationDisplay:
                 f"{owner} needs at least 2 rows of X, the ends of a path, got {len(X)}."
             )
         X = X[: 2 * n_paths]
-        Z = encode_rows(owner, estimator, X)
-        between = _points(Z[::2], Z[1::2], n_steps, path)
-        decoded = decode_rows(estimator, between.reshape(-1, Z.shape[1]))
-        steps = read_images(decoded, image_shape, "decoded codes")
-        images = read_images(X, image_shape, "X")
-        check_alike(images[:1], steps[:1], ("X", "decoded codes"))
-        display = cls(
-            images[::2],
-            images[1::2],
-            steps.reshape(n_paths, n_steps, *steps.shape[1:]),
-            value_range=value_range,
-        )
-        return display.plot(ax, im_kw=im_kw)
+        images, steps = read_images(X, image_shape, "X"), []
+        for model in models:
+            Z = encode_rows(owner, model, X)
+            between = _points(Z[::2], Z[1::2], n_steps, path)
+            decoded = decode_rows(model, between.reshape(-1, Z.shape[1]))
+            steps += [read_images(decoded, image_shape, "decoded codes")]
+            check_alike(images[:1], steps[-1][:1], ("X", "decoded codes"))
+        # Paths in turn, each of them by every model.
+        shape = len(models), n_paths, n_steps, *images.shape[1:]
+        steps = np.reshape(steps, shape).swapaxes(0, 1).reshape(-1, *shape[2:])
+        ends = np.repeat(images.reshape(n_paths, 2, *shape[3:]), len(models), axis=0)
+        return cls(ends[:, 0], ends[:, 1], steps)
 
     @classmethod
     def from_predictions(
@@ -235,8 +306,12 @@ class InterpolationDisplay:
         mosaic = Mosaic(shown.reshape(-1, *shape), n_steps + 2, levels)
         positions = [f"{t:.3g}" for t in np.linspace(0, 1, n_steps)]
         labels = ["start", *positions, "end"]
-        self.ax_ = axes_for(self, ax, mosaic.size(below=0.5, columns=labels))
+        names = list(self.row_names or [])[: len(shown)]
+        beside = LETTER * max(map(len, names), default=0)
+        self.ax_ = axes_for(self, ax, mosaic.size(beside, 0.5, labels))
         self.im_ = mosaic.draw(self.ax_, im_kw)
+        if names:
+            mosaic.label_rows(self.ax_, names)
         mosaic.label_columns(self.ax_, labels)
         mosaic.caption(self.ax_, "position on the path between the two codes")
         note_below(self.ax_, note_of_first(len(shown), len(rows), "paths"))

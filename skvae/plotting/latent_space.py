@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skvae._utils.arrays import as_rows
 from skvae._utils.random import draw_seed
-from skvae._utils.validation import check_integer
+from skvae._utils.validation import check_choice, check_integer
 from skvae.diagnostics import posterior_moments
 from skvae.metrics.latent import broadcast_deviations
 from skvae.plotting._axes import (
@@ -23,9 +23,10 @@ from skvae.plotting._axes import (
     styled,
     width_of,
 )
+from skvae.plotting._background import Background, draw_background, max_weights
 from skvae.plotting._classes import check_labels, colours_of, dot, join_legend
 from skvae.plotting._models import autoencoder_and_rows
-from skvae.plotting._plane import ellipse_axes, plane_of, scale_equally
+from skvae.plotting._plane import draw_ellipses, plane_of, scale_equally
 
 __all__ = ["LatentSpaceDisplay"]
 
@@ -51,6 +52,8 @@ class LatentSpaceDisplay:
         What the codes are of, for the legend.
     n_rows : int, default=None
         Rows among which the points were chosen; None for all of them.
+    background : Background or None, default=None
+        Largest weight of the optimal decoder over the plane, and where it is.
 
     Attributes
     ----------
@@ -58,13 +61,15 @@ class LatentSpaceDisplay:
         The codes.
     ellipses_ : matplotlib.collections.EllipseCollection or None
         One standard deviation around the first codes.
+    background_ : matplotlib.image.AxesImage or None
+        The largest weight of a row at every point.
     ax_ : matplotlib.axes.Axes
     figure_ : matplotlib.figure.Figure
 
     References
     ----------
-    Bozkurt et al., "Can VAEs generate novel examples?", 2018, figure 3, for the
-    ellipses. arXiv:1812.09624
+    Bozkurt et al., "Can VAEs generate novel examples?", 2018, figure 3, for ellipses
+    and background. arXiv:1812.09624
 
     Examples
     --------
@@ -88,6 +93,7 @@ class LatentSpaceDisplay:
         y_name: str = "y",
         name: str | None = None,
         n_rows: int | None = None,
+        background: Background | None = None,
     ) -> None:
         self.codes = codes
         self.covariances = covariances
@@ -96,6 +102,7 @@ class LatentSpaceDisplay:
         self.y_name = y_name
         self.name = name
         self.n_rows = n_rows
+        self.background = background
 
     @classmethod
     def from_estimator(
@@ -108,6 +115,7 @@ class LatentSpaceDisplay:
         n_points: int = 2000,
         n_ellipses: int = 30,
         random_state: Any = None,
+        background: str | None = None,
         name: str | None = None,
         ax: Any = None,
         scatter_kw: dict[str, Any] | None = None,
@@ -133,6 +141,10 @@ class LatentSpaceDisplay:
             that are deterministic or whose components are not independent normal ones.
         random_state : int, RandomState instance or None, default=None
             Chooses the rows.
+        background : {None, "max_weight"}, default=None
+            What colours the plane. "max_weight" is the largest weight that the optimal
+            decoder gives to a row of X, the training rows, at every point; see
+            `skvae.metrics.optimal_decoder_weights`. Two components only.
         name : str, default=None
             What the codes are of, for the legend.
         ax : matplotlib.axes.Axes, default=None
@@ -151,8 +163,9 @@ class LatentSpaceDisplay:
         TypeError
             If the estimator is no autoencoder of skvae.
         ValueError
-            If there are fewer than two latent components, or `components` or `y` do
-            not fit.
+            If there are fewer than two latent components, `components` or `y` do not
+            fit, or the plane of other models than those of two components with
+            independent normal posteriors is to be coloured.
         ImportError
             If matplotlib is not installed.
         """
@@ -171,6 +184,7 @@ class LatentSpaceDisplay:
             n_points=n_points,
             n_ellipses=n_ellipses,
             random_state=random_state,
+            background=background,
             name=name,
             ax=ax,
             scatter_kw=scatter_kw,
@@ -188,6 +202,7 @@ class LatentSpaceDisplay:
         n_points: int = 2000,
         n_ellipses: int = 30,
         random_state: Any = None,
+        background: str | None = None,
         name: str | None = None,
         ax: Any = None,
         scatter_kw: dict[str, Any] | None = None,
@@ -200,7 +215,7 @@ class LatentSpaceDisplay:
         means : array-like or Tensor of shape (n_samples, n_components)
         standard_deviations : array-like broadcast to the same shape, default=None
             Of posteriors with independent components; None draws no ellipses.
-        y, components, n_points, n_ellipses, random_state, name
+        y, components, n_points, n_ellipses, random_state, background, name
             As in `from_estimator`.
         ax, scatter_kw, ellipse_kw
             As in `from_estimator`.
@@ -215,6 +230,9 @@ class LatentSpaceDisplay:
         means = as_rows(means, "means")
         labels = check_labels(y, len(means))
         plane, names = plane_of(means, components)
+        if background is not None:
+            check_choice(cls.__name__, "background", background, ("max_weight",))
+            background = max_weights(means, standard_deviations, plane)
         chosen = np.random.default_rng(draw_seed(random_state)).permutation(len(means))
         chosen = chosen[:n_points]
         covariances = None
@@ -230,6 +248,7 @@ class LatentSpaceDisplay:
             y_name=str(getattr(y, "name", None) or "y"),
             name=name,
             n_rows=len(means),
+            background=background,
         )
         return display.plot(ax, scatter_kw=scatter_kw, ellipse_kw=ellipse_kw)
 
@@ -258,14 +277,22 @@ class LatentSpaceDisplay:
         """
         self.ax_ = ax = axes_for(self, ax, (6.5, 5.5))
         self.figure_ = ax.figure
+        # A legend has its place on the right, where colour bars stand well together.
+        side = "right" if self._has_numbers() else "top"
+        self.background_ = draw_background(ax, self.background, side)
         self._scatter(scatter_kw)
         self.ellipses_ = None
         if self.covariances is not None:
-            self._draw_ellipses(ellipse_kw)
+            colours = self.scatter_.get_facecolors()  # one for all, or one a point
+            colours = "0.3" if self.scatter_.get_array() is not None else colours
+            centres = np.asarray(self.codes)[: len(self.covariances)]
+            self.ellipses_ = draw_ellipses(
+                ax, centres, self.covariances, colours, ellipse_kw
+            )
         width = 1.2 * width_of(ax)
         ax.set_xlabel(folded(self.axis_names[0], width))
         ax.set_ylabel(folded(self.axis_names[1], width))
-        scale_equally(ax)
+        scale_equally(ax, fills_box=self.background is not None)
         note_below(ax, self._note())
         return self
 
@@ -303,31 +330,12 @@ class LatentSpaceDisplay:
             lines += [
                 f"ellipses: one standard deviation of q(z|x), {n_ellipses} of {n:,}"
             ]
-        labels = check_labels(self.labels, n)
-        if labels is not None and labels.dtype.kind == "f":
-            n_missing = np.sum(~np.isfinite(labels))
+        if self._has_numbers():
+            n_missing = np.sum(~np.isfinite(check_labels(self.labels, n)))
             lines += [f"grey: {n_missing:,} without a finite y"] if n_missing else []
         return "\n".join(lines)
 
-    def _draw_ellipses(self, ellipse_kw: Any) -> None:
-        from matplotlib.collections import EllipseCollection
-
-        width, height, angle = ellipse_axes(np.asarray(self.covariances))
-        colours = self.scatter_.get_facecolors()  # one for all, or one a point
-        colours = "0.3" if self.scatter_.get_array() is not None else colours
-        defaults = {"facecolors": "none", "edgecolors": colours, "linewidths": 0.8}
-        self.ellipses_ = EllipseCollection(
-            width,
-            height,
-            angle,
-            units="xy",
-            offsets=np.asarray(self.codes)[: len(width)],
-            offset_transform=self.ax_.transData,
-            **styled(EllipseCollection, defaults, ellipse_kw),
-        )
-        self.ax_.add_collection(self.ellipses_, autolim=False)
-        # Ellipses of points at the edge reach beyond it.
-        reach = np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2))
-        centres = np.asarray(self.codes)[: len(reach)]
-        self.ax_.update_datalim(np.concatenate([centres - reach, centres + reach]))
-        self.ax_.autoscale_view()
+    def _has_numbers(self) -> bool:
+        """Tell whether the labels are shown by a colour bar."""
+        labels = check_labels(self.labels, len(self.codes))
+        return labels is not None and labels.dtype.kind == "f"

@@ -17,6 +17,8 @@ from skvae.plotting._axes import (
     check_matplotlib,
     note_below,
     note_of_first,
+    ranks,
+    short,
 )
 from skvae.plotting._models import draw_samples
 from skvae.plotting._mosaic import (
@@ -30,8 +32,6 @@ from skvae.plotting._mosaic import (
 from skvae.scorers._reference import feature_rows, resolve_features, to_array
 
 __all__ = ["NearestNeighbourDisplay"]
-
-_ORDINALS = {2: "2nd", 3: "3rd"}
 
 
 class NearestNeighbourDisplay:
@@ -243,16 +243,16 @@ class NearestNeighbourDisplay:
         levels = grey_levels(
             neighbours.reshape(-1, *images.shape[1:]), self.value_range
         )
-        n, n_rows = min(MOST_SHOWN, len(images)), 1 + neighbours.shape[1]
+        n = min(MOST_SHOWN, len(images))
         columns = [images[:n], *neighbours[:n].swapaxes(0, 1)]
         mosaic = Mosaic(interleaved(columns, n), n, levels)
-        labels = [_short(d) for d in np.asarray(self.distances)[:n, 0]]
+        labels = [short(d) for d in np.asarray(self.distances)[:n, 0]]
         note = note_of_first(n, len(images), "samples")
         below = 0.8 if note else 0.6
         self.ax_ = axes_for(self, ax, mosaic.size(1.5, below, labels))
         self.im_ = mosaic.draw(self.ax_, im_kw)
-        ranks = [f"{_ORDINALS.get(i, f'{i}th')} nearest" for i in range(2, n_rows)]
-        mosaic.label_rows(self.ax_, ["sample", "nearest in training", *ranks])
+        names = ranks("nearest in training", "nearest", neighbours.shape[1])
+        mosaic.label_rows(self.ax_, ["sample", *names])
         mosaic.label_columns(self.ax_, labels)
         mosaic.caption(self.ax_, _caption(self.floor))
         note_below(self.ax_, note)
@@ -294,8 +294,4 @@ def _caption(floor: float) -> str:
     text = "distance to the nearest training image"
     if np.isnan(floor):
         return text
-    return f"{text}\n(median of held-out images: {_short(floor)})"
-
-
-def _short(distance: float) -> str:
-    return f"{distance:.0f}" if 1000 <= distance < 1e6 else f"{distance:.3g}"
+    return f"{text}\n(median of held-out images: {short(floor)})"

@@ -52,7 +52,11 @@ class LatentSpectrumDisplay:
     -----
     Values near 0 are directions that no code uses, and a sample from N(0, I) falls
     where the decoder was never trained. A second stage or another latent density is
-    the remedy.
+    the remedy. Both stages of a TwoStageVAE go on one Axes: the first as any model,
+    the second by its own codes, those of draws from the first::
+
+        Z = posterior_draws(model, X)
+        LatentSpectrumDisplay.from_estimator(model.second_stage_, Z, ax=display.ax_)
 
     References
     ----------
