@@ -6,13 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from skvae._distributions.normal import DiagonalNormal, FullNormal
 from skvae._utils.random import draw_seed
-from skvae.diagnostics.codes import refuse_posterior
+from skvae.diagnostics.codes import posterior_factors
 from skvae.estimators.base import BaseAutoencoder
 from skvae.metrics import (
     OptimalDecoderWeights,
@@ -143,28 +140,9 @@ def weights_of_training_rows(
     estimator: BaseAutoencoder, X: Any, X_train: Any, **options: Any
 ) -> OptimalDecoderWeights:
     """Weigh the training rows at the code of every row of X, for any likelihood."""
-    means, factors = _posterior_factors(estimator, X_train)
+    means, factors = posterior_factors(estimator, X_train)
     codes = estimator.transform(X).astype(np.float64)
     return optimal_decoder_weights(codes, means, factors, X_train, **options)
-
-
-def _posterior_factors(
-    estimator: BaseAutoencoder, X: Any
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Means and factors of normal posteriors: deviations, or triangular matrices."""
-    module, X = estimator._fitted_module(), estimator._validate(X)
-
-    def moments(x: Tensor) -> Tensor:
-        q = module.encode(x)
-        if isinstance(q, FullNormal):
-            return torch.cat([q.mean.unsqueeze(1), q.factor], 1)
-        if not isinstance(q, DiagonalNormal):
-            refuse_posterior(estimator, "normal posteriors")
-        return torch.stack([q.mean, q.variance.sqrt()], 1)
-
-    means_and_factors = module.blockwise(moments, X)
-    factors = means_and_factors[:, 1:]
-    return means_and_factors[:, 0], factors[:, 0] if factors.shape[1] == 1 else factors
 
 
 def reconstruction_matching(
