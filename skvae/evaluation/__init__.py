@@ -3,6 +3,7 @@
 from skvae.evaluation._rows import EvaluationRow
 from skvae.evaluation.comparison import Comparison, ComparisonRow, compare
 from skvae.evaluation.likelihood import LikelihoodEvaluation, evaluate_likelihood
+from skvae.evaluation.rate import RateDecomposition, rate_decomposition
 from skvae.evaluation.report import Evaluation, evaluate
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "Evaluation",
     "EvaluationRow",
     "LikelihoodEvaluation",
+    "RateDecomposition",
     "compare",
     "evaluate",
     "evaluate_likelihood",
+    "rate_decomposition",
 ]
