@@ -13,11 +13,14 @@ from skvae.diagnostics.decoding import (
     optimal_decoder,
     reconstruction_matching,
 )
+from skvae.diagnostics.influence import ComponentInfluence, component_influence
 
 __all__ = [
+    "ComponentInfluence",
     "DecodingScores",
     "LatentDiagnostics",
     "ReconstructionMatching",
+    "component_influence",
     "decoding_scores",
     "latent_diagnostics",
     "optimal_decoder",

@@ -135,8 +135,10 @@ def rate_decomposition(
     marginal divergence too high, by as much: of n rows, no code tells more than log n
     nats. A code is like those of n / exp(I) rows, in the geometric mean. The warning
     begins at ten of them, where the bias was 0.1 to 0.2 nats in simulations of normal
-    codes. Both figures are then bounds; what the first says is whether posteriors of
-    these rows overlap. For images, that is so with any number of rows.
+    codes. Both figures are then bounds; what the first says is that posteriors of these
+    rows do not overlap. For images, that is so with any number of rows. The total
+    correlation, of all components together, suffers most; the dimension-wise
+    divergence, of one component at a time, hardly.
 
     A row is part of the mean and of q(z) alike. Standard errors are of the delete-one
     jackknife, in which it leaves both. They are of the sampling of rows and of the
@@ -253,5 +255,6 @@ def _check_ceiling(mutual_information: float, n: int) -> None:
             f"The mutual information of rows and codes, {mutual_information:.3g} nats, "
             f"is near {np.log(n):.3g}, the most that {n} rows can show: a code is like "
             f"those of {n_alike:.2g} rows only. It comes out too low, and the marginal "
-            "divergence too high by as much. Take both for bounds, or pass more rows."
+            "divergence too high by as much, mostly in the total correlation. Take "
+            "them for bounds, or pass more rows."
         )
