@@ -309,3 +309,12 @@ def test_names_what_cannot_be_decomposed():
     levels = small(likelihood="discretized_logistic").fit(X)
     with pytest.raises(ValueError, match="256 even levels"):
         rate_decomposition(levels, X + 0.3)
+
+
+def test_images_are_taken_as_rows_are():
+    X = make_data(n_features=16)
+    of_rows, of_images = (
+        rate_decomposition(small().fit(rows), rows, random_state=0)
+        for rows in (X, X.reshape(-1, 4, 4))
+    )
+    assert of_rows == of_images

@@ -1,5 +1,6 @@
 """Reports on fitted models: on one, and on the differences of two."""
 
+from skvae.evaluation._aggregate import Estimate
 from skvae.evaluation._rows import EvaluationRow
 from skvae.evaluation.comparison import Comparison, ComparisonRow, compare
 from skvae.evaluation.likelihood import LikelihoodEvaluation, evaluate_likelihood
@@ -9,6 +10,7 @@ from skvae.evaluation.report import Evaluation, evaluate
 __all__ = [
     "Comparison",
     "ComparisonRow",
+    "Estimate",
     "Evaluation",
     "EvaluationRow",
     "LikelihoodEvaluation",
