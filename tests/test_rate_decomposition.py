@@ -4,6 +4,7 @@ import warnings
 
 import linear_gaussian as lg
 import numpy as np
+import pandas
 import pytest
 import torch
 from conftest import make_data, small
@@ -220,9 +221,15 @@ def test_divisor_gives_the_bits_of_the_undivided_rows():
     levels = small(likelihood="discretized_logistic").fit(X)
     with pytest.raises(ValueError, match="divisor must be 1"):
         rate_decomposition(levels, X, divisor=255)
-    in_pipeline = make_pipeline(StandardScaler(with_mean=False, with_std=False), levels)
-    in_pipeline[0].fit(X)
-    assert np.isfinite(rate_decomposition(in_pipeline, X).rate.value)
+
+
+def test_probabilities_of_levels_have_no_unit():
+    X = make_data()
+    scaler = StandardScaler(with_mean=False).fit(2 * X)
+    scaler.scale_ = np.full(5, 2.0)
+    model = make_pipeline(scaler, small(likelihood="discretized_logistic").fit(X))
+    found = rate_decomposition(model, 2 * X, random_state=0)
+    assert found == rate_decomposition(model[-1], X, random_state=0)
 
 
 def test_draws_are_decided_by_random_state_and_differ_within_a_row():
@@ -295,6 +302,31 @@ def test_posteriors_that_are_not_normal_are_refused_by_name(model, match):
     X = make_data()
     with pytest.raises(TypeError, match=match):
         rate_decomposition(model.fit(X), X)
+
+
+def test_columns_are_brought_into_the_order_of_the_fit():
+    frame = pandas.DataFrame(make_data()).add_prefix("c")
+    model = small().fit(frame)
+    backwards = frame[frame.columns[::-1]]
+    assert rate_decomposition(model, backwards, random_state=0) == rate_decomposition(
+        model, frame, random_state=0
+    )
+
+
+def test_rows_without_a_finite_likelihood_are_refused(monkeypatch):
+    X = make_data()
+    model = small().fit(X)
+    decoder = model.module_.decoder
+    monkeypatch.setattr(
+        model.module_, "decoder", torch.nn.Sequential(decoder, Infinite())
+    )
+    with pytest.raises(ValueError, match="must be finite to have a mean"):
+        rate_decomposition(model, X)
+
+
+class Infinite(torch.nn.Module):
+    def forward(self, h):
+        return h * float("nan")
 
 
 def test_names_what_cannot_be_decomposed():
