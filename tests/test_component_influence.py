@@ -55,34 +55,38 @@ def test_variances_are_those_of_draws(monkeypatch):
     np.testing.assert_allclose(decoded_variances(decode, Z), found, rtol=1e-12)
 
 
+LOG_SCALES = torch.tensor([-3.0, 0.0, -3.0, -0.25])  # of variances 0, 1, 0 and 0.6
+
+
 class Encoder(nn.Module):
-    """Three components: informative, superfluous, and informative but ignored."""
+    """An encoder that uses the first and the third of four components."""
 
     def forward(self, x):
-        mean = torch.stack([x[:, 0], 0 * x[:, 0], x[:, 1]], 1)
-        log_scale = torch.tensor([-3.0, 0.0, -3.0]).expand(len(x), 3)
-        return torch.cat([mean, log_scale], 1)
+        none = torch.zeros_like(x[:, 0])
+        mean = torch.stack([x[:, 0], none, x[:, 1], none], 1)
+        return torch.cat([mean, LOG_SCALES.expand(len(x), 4)], 1)
 
 
-def test_counts_components_that_are_informative_superfluous_and_used():
-    model = small(n_components=3, max_epochs=1).fit(make_data())
-    decoder = nn.Linear(3, 5)
+@pytest.mark.parametrize(
+    ("weights", "n_used"),
+    [
+        ([1.0, 0.0, 0.3, 0.0], 2),
+        ([1.0, 0.0, 0.05, 0.0], 1),  # its variance is a four-hundredth
+        ([1.0, 1.0, 0.3, 1.0], 2),  # others are not informative
+        ([0.0, 0.0, 0.0, 0.0], 0),
+    ],
+)
+def test_counts_components_that_are_informative_superfluous_and_used(weights, n_used):
+    model = small(n_components=4, max_epochs=1).fit(make_data())
+    decoder = nn.Linear(4, 5)
     with torch.no_grad():
-        decoder.weight.zero_()
-        decoder.weight[:, 0] = 1.0
-        decoder.weight[:, 2] = 0.05
+        decoder.weight.copy_(torch.tensor(weights).expand(5, 4))
     model.module_.encoder, model.module_.decoder = Encoder(), decoder
     found = component_influence(model, make_data())
-    np.testing.assert_allclose(found.posterior_variance, np.exp([-6, 0, -6]), rtol=1e-5)
-    assert (found.n_near_zero, found.n_near_one, found.n_used) == (2, 1, 1)
-    with torch.no_grad():
-        decoder.weight[:, 2] = 0.3
-    assert component_influence(model, make_data()).n_used == 2
-    with torch.no_grad():
-        decoder.weight.zero_()
-    found = component_influence(model, make_data())
-    assert found.n_used == 0
-    np.testing.assert_array_equal(found.share, 0)
+    variances = (2 * LOG_SCALES).exp()
+    np.testing.assert_allclose(found.posterior_variance, variances, rtol=1e-5)
+    assert (found.n_near_zero, found.n_near_one, found.n_used) == (2, 1, n_used)
+    assert found.share.sum() == pytest.approx(float(n_used > 0))
 
 
 def test_superfluous_components_of_a_trained_model_do_nothing():
