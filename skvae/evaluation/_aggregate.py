@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 
 from skvae._utils.arrays import FloatArray
 from skvae.metrics._posteriors import log_density_blocks, read_posteriors
@@ -57,9 +56,12 @@ def mean_log_densities(
     for rows, log_q in log_density_blocks(Z.reshape(-1, d), posteriors):
         of_own = np.arange(len(log_q)), own[rows]
         log_own[rows] = log_q[of_own]
-        log_sum[rows] = total = logsumexp(log_q, axis=1)
-        log_q -= total[:, None]
+        peak = log_q.max(axis=1, keepdims=True)
+        log_q -= peak
         share = np.exp(log_q, out=log_q)
+        total = share.sum(axis=1, keepdims=True)
+        log_sum[rows] = (peak + np.log(total))[:, 0]
+        share /= total
         share[of_own] = 0.0  # gone with the draw itself
         np.negative(share, out=share)
         lost += np.log1p(share, out=share).sum(axis=0)
