@@ -74,7 +74,7 @@ def test_quantiles_are_those_of_the_codes(digits):
     X = digits[0]
     model = small(RAE).fit(X)
     display = LatentTraversalDisplay.from_estimator(
-        model, X, n_steps=3, values="quantiles"
+        model, X, components=[1, 0], n_steps=3, values="quantiles"
     )
     Z = model.transform(X)
     for i, j in enumerate(display.components):
@@ -132,6 +132,16 @@ def test_constant_features_do_not_divide_by_zero():
         display = LatentTraversalDisplay.from_estimator(small().fit(X), rows)
         assert np.isfinite(display.im_.get_array()).all()
         assert np.isfinite(display.share).all()
+
+
+def test_black_and_white_are_those_asked_for(vae, linear):
+    options = {"value_range": (-3, 20)}
+    display = LatentTraversalDisplay.from_estimator(vae, **options)
+    assert display.im_.get_clim() == (-3, 20)
+    table = LatentTraversalDisplay.from_estimator(linear, **options)
+    assert table.im_.get_clim() == (-3, 20)
+    table = LatentTraversalDisplay.from_estimator(linear, im_kw={"cmap": "PiYG"})
+    assert table.im_.get_cmap().name == "PiYG"
 
 
 def test_images_in_colour_and_of_any_shape():
