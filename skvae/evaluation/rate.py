@@ -147,7 +147,7 @@ def rate_decomposition(
     99 % where a divergence is 0.
 
     Time grows as n_draws n^2 n_components, memory does not: 2,000 rows with 16
-    components take about a second.
+    components take a few seconds.
 
     See Also
     --------
