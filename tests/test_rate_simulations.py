@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_rate_decomposition import KL_PARTS, exact_parts
 
-from skvae.evaluation._aggregate import estimate
+from skvae.evaluation._aggregate import estimate, mean_log_densities
 from skvae.evaluation.rate import _divergences
 
 
@@ -58,3 +58,13 @@ def test_mutual_information_is_too_low_by_what_the_notes_say():
     assert found[2] < -0.3
     assert -0.2 < found[10] < -0.05
     assert abs(found[104]) < 0.04
+
+
+def test_mutual_information_is_at_most_that_of_rows_told_apart():
+    far = 100 * np.arange(50.0)[:, None]
+    noise = np.random.default_rng(0).standard_normal((50, 2, 1))
+    own, aggregate = mean_log_densities(far[:, None] + noise, far, np.ones((50, 1)))
+    assert (own - aggregate)[0] == pytest.approx(np.log(50))
+    same = np.zeros((50, 1))
+    own, aggregate = mean_log_densities(noise, same, np.ones((50, 1)))
+    np.testing.assert_allclose(own - aggregate, 0, atol=1e-12)
