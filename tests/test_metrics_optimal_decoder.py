@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import entropy, multivariate_normal, norm, ortho_group
 
-from skvae.metrics import optimal_decoder, optimal_decoder_weights
+from skvae.metrics import _posteriors, optimal_decoder_weights
 
 
 def setting(seed=0, m=5, n=9, d=3, width=4, spread=1.0):
@@ -42,7 +42,7 @@ def test_weights_are_the_double_loop(seed, block_entries, tile_columns, spread):
     expected = double_loop(Z, means, deviations)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("skvae._utils.rows.BLOCK_ENTRIES", block_entries)
-        patch.setattr(optimal_decoder, "TILE_COLUMNS", tile_columns)
+        patch.setattr(_posteriors, "TILE_COLUMNS", tile_columns)
         result = optimal_decoder_weights(Z, means, deviations, X, keep_weights=True)
     np.testing.assert_allclose(result.weights, expected, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(result.averages, expected @ X, atol=1e-9)
@@ -68,7 +68,7 @@ def test_weights_of_full_covariances_are_the_double_loop(seed, d, tile_columns):
         for z in Z
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(optimal_decoder, "TILE_COLUMNS", tile_columns)
+        patch.setattr(_posteriors, "TILE_COLUMNS", tile_columns)
         result = optimal_decoder_weights(Z, means, factors, X, keep_weights=True)
     np.testing.assert_allclose(
         result.weights, softmax(log_q, axis=1), rtol=1e-6, atol=1e-9

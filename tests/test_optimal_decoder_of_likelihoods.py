@@ -9,7 +9,11 @@ from scipy.special import logsumexp
 from sklearn.base import clone
 
 from skvae import IWAE, RAE, WAE, TwoStageVAE
-from skvae.diagnostics import optimal_decoder, reconstruction_matching
+from skvae.diagnostics import (
+    optimal_decoder,
+    posterior_moments,
+    reconstruction_matching,
+)
 from skvae.likelihoods import (
     GaussianLikelihood,
     LaplaceLikelihood,
@@ -30,10 +34,10 @@ def wide_posteriors(likelihood):
     return model.fit(X), X
 
 
-def best_mean(likelihood, w, X):
+def best_distribution(likelihood, w, X):
     """Minimise the weighted loss over all raw outputs of a decoder, from three starts.
 
-    A learned scale stays at its fitted value.
+    A learned scale stays at its fitted value. Return p(x|z) at the optimum.
     """
     rows, weights = torch.from_numpy(X).double(), torch.from_numpy(w)
     likelihood = likelihood.double()
@@ -54,7 +58,7 @@ def best_mean(likelihood, w, X):
     ]
     best = min(found, key=lambda result: result.fun)
     with torch.no_grad():
-        return likelihood(torch.from_numpy(best.x)).mean.numpy()
+        return likelihood(torch.from_numpy(best.x))
 
 
 @pytest.mark.parametrize("likelihood", WITH_OPTIMUM, ids=describe)
@@ -65,9 +69,38 @@ def test_the_optimal_decoder_is_the_best_output_there_is(likelihood):
     best = optimal_decoder(model, X[:3], X, keep_weights=True)
     assert best.perplexity.min() > 5  # or every average would do
     for average, w in zip(best.averages, best.weights, strict=True):
-        mean = best_mean(model.likelihood_, w, X)
+        mean = best_distribution(model.likelihood_, w, X).mean.numpy()
         tolerance = 1e-4 if likelihood.optimal_average == "mean" else 0.01
         np.testing.assert_allclose(average, mean, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "likelihood", [p for p in LIKELIHOODS if p.optimal_average is None], ids=describe
+)
+def test_no_average_is_the_optimum_of_those_that_are_refused(likelihood):
+    model, X = wide_posteriors(likelihood)
+    means, deviations = posterior_moments(model, X)
+    codes = model.transform(X[:3]), means, deviations, X
+    averages = [
+        optimal_decoder_weights(*codes, average=average, keep_weights=True)
+        for average in ("mean", "median")
+    ]
+    for i, w in enumerate(averages[0].weights):
+        best = best_distribution(model.likelihood_, w, X).mean.numpy()
+        for result in averages:
+            assert np.abs(result.averages[i] - best).max() > 2e-3
+
+
+def test_the_optimum_has_the_weighted_mean_of_the_sufficient_statistic():
+    # Of a normal distribution with a scale of its own, T(x) = (x, x^2).
+    model, X = wide_posteriors(GaussianLikelihood("predicted", bounds=None))
+    model.likelihood_.noise = None
+    result = optimal_decoder(model, X[:3], X, keep_weights=True)
+    for w, average in zip(result.weights, result.averages, strict=True):
+        best = best_distribution(model.likelihood_, w, X)
+        second = best.variance + best.mean.square()
+        np.testing.assert_allclose(best.mean, average, atol=1e-5)
+        np.testing.assert_allclose(second, w @ X.astype(float) ** 2, atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", ["global", "feature", "predicted", 0.3])

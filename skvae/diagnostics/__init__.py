@@ -1,5 +1,6 @@
-"""What a fitted estimator has learned: its latent space and its optimal decoder."""
+"""What a fitted estimator has learned: its latent space, its decoder and their size."""
 
+from skvae.diagnostics.capacity import ParameterCounts, parameter_counts
 from skvae.diagnostics.codes import (
     LatentDiagnostics,
     latent_diagnostics,
@@ -13,14 +14,19 @@ from skvae.diagnostics.decoding import (
     optimal_decoder,
     reconstruction_matching,
 )
+from skvae.diagnostics.influence import ComponentInfluence, component_influence
 
 __all__ = [
+    "ComponentInfluence",
     "DecodingScores",
     "LatentDiagnostics",
+    "ParameterCounts",
     "ReconstructionMatching",
+    "component_influence",
     "decoding_scores",
     "latent_diagnostics",
     "optimal_decoder",
+    "parameter_counts",
     "posterior_draws",
     "posterior_moments",
     "reconstruction_matching",

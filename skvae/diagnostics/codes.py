@@ -9,7 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skvae._distributions.normal import DiagonalNormal, rsample_with_log_prob
+from skvae._distributions.normal import (
+    DiagonalNormal,
+    FullNormal,
+    rsample_with_log_prob,
+)
 from skvae._utils.random import (
     DiagnosticStream,
     draw_seed,
@@ -173,6 +177,25 @@ def posterior_draws(
         draw_seed(random_state), DiagnosticStream.CODES, device=module.device
     )
     return module.draw_codes(X, generator)[:, 0].astype(np.float64)
+
+
+def posterior_factors(
+    estimator: BaseAutoencoder, X: Any
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Means and factors of normal posteriors: deviations, or triangular matrices."""
+    module, X = estimator._fitted_module(), estimator._validate(X)
+
+    def moments(x: Tensor) -> Tensor:
+        q = module.encode(x)
+        if isinstance(q, FullNormal):
+            return torch.cat([q.mean.unsqueeze(1), q.factor], 1)
+        if not isinstance(q, DiagonalNormal):
+            refuse_posterior(estimator, "normal posteriors")
+        return torch.stack([q.mean, q.variance.sqrt()], 1)
+
+    means_and_factors = module.blockwise(moments, X)
+    factors = means_and_factors[:, 1:]
+    return means_and_factors[:, 0], factors[:, 0] if factors.shape[1] == 1 else factors
 
 
 def refuse_posterior(estimator: BaseAutoencoder, what: str) -> NoReturn:

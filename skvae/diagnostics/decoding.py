@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from scipy.special import entr, rel_entr
 
-from skvae._distributions.normal import DiagonalNormal, FullNormal
 from skvae._utils.random import draw_seed
-from skvae.diagnostics.codes import refuse_posterior
+from skvae._utils.rows import value_beyond
+from skvae._utils.validation import check_choice
+from skvae.diagnostics.codes import posterior_factors
 from skvae.estimators.base import BaseAutoencoder
 from skvae.metrics import (
     OptimalDecoderWeights,
@@ -28,9 +28,10 @@ class ReconstructionMatching(NamedTuple):
     closer_to_input: float
     """Share of rows whose reconstruction is nearer to the row than to the average."""
     error_to_input: NDArray[np.float64]
-    """Mean squared error to the row itself, shape (m,)."""
+    """From the row itself, shape (m,): a mean over features of squares, or a sum over
+    features in nats."""
     error_to_average: NDArray[np.float64]
-    """Mean squared error to the optimal decoder's output, shape (m,)."""
+    """From the optimal decoder's output, shape (m,)."""
     perplexity: NDArray[np.float64]
     """Number of training rows that the average mixes, shape (m,)."""
 
@@ -92,12 +93,17 @@ def optimal_decoder(
 
     Notes
     -----
-    The theorem is that of exponential families with the sufficient statistic T(x),
-    whose optimum has the weighted mean of T(x_i) as its expectation. With T(x) = x,
-    these are means of rows: for the likelihoods "gaussian", whatever its scale,
-    "bernoulli" and "continuous_bernoulli". A predicted scale changes the optimal
-    variance, not the mean. For "laplace", which is of no such family, weighted medians
-    are the optimum. Of "discretized_logistic" there is no closed form. A likelihood of
+    The theorem needs a p(x|z) of an exponential family with the sufficient statistic
+    T(x), of which the decoder sets all natural parameters freely: the optimum then has
+    the weighted mean of T(x_i) as its expectation of T. Where T(x) = x, it is the mean
+    of rows: for "bernoulli", "continuous_bernoulli", and "gaussian" with one scale or
+    one for each feature, whatever these are. A predicted scale, for which T(x) =
+    (x, x^2), changes the optimal variance, not the mean. All of this is about the noise
+    of training: where noise depends on the mean, as it does between bounds once it has
+    been calibrated, the mean is not quite the optimum.
+
+    For "laplace", which is of no such family, weighted medians are the optimum. Of
+    "discretized_logistic" there is no closed form, and it is refused. A likelihood of
     one's own says by `optimal_average` which it has; of its subclasses, those with
     another distribution must say it anew.
 
@@ -143,32 +149,13 @@ def weights_of_training_rows(
     estimator: BaseAutoencoder, X: Any, X_train: Any, **options: Any
 ) -> OptimalDecoderWeights:
     """Weigh the training rows at the code of every row of X, for any likelihood."""
-    means, factors = _posterior_factors(estimator, X_train)
+    means, factors = posterior_factors(estimator, X_train)
     codes = estimator.transform(X).astype(np.float64)
     return optimal_decoder_weights(codes, means, factors, X_train, **options)
 
 
-def _posterior_factors(
-    estimator: BaseAutoencoder, X: Any
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Means and factors of normal posteriors: deviations, or triangular matrices."""
-    module, X = estimator._fitted_module(), estimator._validate(X)
-
-    def moments(x: Tensor) -> Tensor:
-        q = module.encode(x)
-        if isinstance(q, FullNormal):
-            return torch.cat([q.mean.unsqueeze(1), q.factor], 1)
-        if not isinstance(q, DiagonalNormal):
-            refuse_posterior(estimator, "normal posteriors")
-        return torch.stack([q.mean, q.variance.sqrt()], 1)
-
-    means_and_factors = module.blockwise(moments, X)
-    factors = means_and_factors[:, 1:]
-    return means_and_factors[:, 0], factors[:, 0] if factors.shape[1] == 1 else factors
-
-
 def reconstruction_matching(
-    estimator: BaseAutoencoder, X: Any, X_train: Any
+    estimator: BaseAutoencoder, X: Any, X_train: Any, *, error: str = "squared"
 ) -> ReconstructionMatching:
     """Compare reconstructions with their input and with the optimal decoder's output.
 
@@ -183,18 +170,37 @@ def reconstruction_matching(
         Rows that the estimator has not seen.
     X_train : array-like or Tensor of shape (n, n_features)
         The rows that it was fitted to.
+    error : {"squared", "cross_entropy", "excess_cross_entropy"}, default="squared"
+        What the reconstruction p has from a target t, the row or the average:
+
+        - "squared": mean over features of (p - t)^2
+        - "cross_entropy": H(t, p), the sum over features of
+          -t log p - (1 - t) log(1 - p), in nats; the figure of the paper
+        - "excess_cross_entropy": H(t, p) less its least value H(t, t), the entropy of
+          the target, which is the divergence KL(t || p)
 
     Returns
     -------
     result : ReconstructionMatching
         Named tuple (closer_to_input, error_to_input, error_to_average, perplexity).
-        Squared errors are compared, since a cross-entropy has another minimum for
-        every target.
 
     Raises
     ------
     TypeError
         If `optimal_decoder` is not known for the posterior or the likelihood.
+    ValueError
+        If a cross-entropy is asked for, and rows, averages or reconstructions leave
+        [0, 1].
+
+    Notes
+    -----
+    The least cross-entropy is 0 for a target of zeros and ones and log 2 for each
+    feature of 1/2. Averages are greyer than rows, so that their cross-entropies are
+    greater even for a decoder that gives the average itself: by "cross_entropy", more
+    reconstructions count as nearer to the row. The other two are 0 where p is t.
+
+    Reconstructions of exactly 0 or 1, which float32 has rounded, are taken to be 2^-24
+    away.
 
     References
     ----------
@@ -210,13 +216,52 @@ def reconstruction_matching(
     >>> reconstruction_matching(vae, X[50:], X[:50]).error_to_input.shape
     (14,)
     """
+    check_choice("reconstruction_matching", "error", error, tuple(_ERRORS))
     best = optimal_decoder(estimator, X, X_train)
     rows = np.asarray(estimator._validate(X), dtype=np.float64)
     reconstructed = estimator.reconstruct(X).reshape(rows.shape).astype(np.float64)
-    to_input = np.square(reconstructed - rows).mean(1)
-    to_average = np.square(reconstructed - best.averages).mean(1)
+    if error != "squared":
+        _check_unit_interval(rows, "X")
+        _check_unit_interval(best.averages, "the averages of X_train")
+        _check_unit_interval(reconstructed, "the reconstructions")
+    to_input = _ERRORS[error](rows, reconstructed)
+    to_average = _ERRORS[error](best.averages, reconstructed)
     share = float(np.mean(to_input < to_average))
     return ReconstructionMatching(share, to_input, to_average, best.perplexity)
+
+
+def _check_unit_interval(values: NDArray[np.float64], name: str) -> None:
+    """Raise ValueError for values that leave [0, 1] by more than rounding."""
+    if (found := value_beyond(values, 0.0, 1.0)) is not None:
+        feature, value = found
+        raise ValueError(
+            f"Cross-entropies need values in [0, 1], but feature {feature} of {name} "
+            f"has the value {value:.6g}. Use error='squared', or fit to X in [0, 1] "
+            "with likelihood='bernoulli' or GaussianLikelihood(bounds=(0, 1))."
+        )
+
+
+def _squared_error(t: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[Any]:
+    return np.square(p - t).mean(axis=1)
+
+
+def _excess_cross_entropy(
+    t: NDArray[np.float64], p: NDArray[np.float64]
+) -> NDArray[Any]:
+    t, p = np.clip(t, 0, 1), np.clip(p, 2.0**-24, 1 - 2.0**-24)
+    return (rel_entr(t, p) + rel_entr(1 - t, 1 - p)).sum(axis=1)
+
+
+def _cross_entropy(t: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[Any]:
+    t = np.clip(t, 0, 1)
+    return _excess_cross_entropy(t, p) + (entr(t) + entr(1 - t)).sum(axis=1)
+
+
+_ERRORS = {
+    "squared": _squared_error,
+    "cross_entropy": _cross_entropy,
+    "excess_cross_entropy": _excess_cross_entropy,
+}
 
 
 def decoding_scores(

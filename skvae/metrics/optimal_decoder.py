@@ -1,33 +1,25 @@
 """The optimal decoder of a given encoder, a weighted average of training rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from skvae._utils.arrays import (
     FloatArray,
     IntArray,
-    as_finite,
     as_real_rows,
     as_rows,
     check_same_width,
 )
 from skvae._utils.rows import row_slices
 from skvae._utils.validation import check_choice
-from skvae.metrics.latent import broadcast_deviations
-
-# By component j, the entries (k, (L_i^-1)_jk for all rows i) that are not zero.
-Whitening = list[list[tuple[int, FloatArray]]]
+from skvae.metrics._posteriors import log_density_blocks, read_posteriors
 
 # By how much sums of weights may be off. Lighter rows than this share do not count.
 _ROUNDING = 1e-12
-
-# Columns of one tile, which stays in the cache over the loop on components.
-TILE_COLUMNS = 512
 
 
 class OptimalDecoderWeights(NamedTuple):
@@ -121,12 +113,15 @@ def optimal_decoder_weights(
     Z, means = as_rows(Z, "Z"), as_rows(means, "means")
     check_same_width(Z.shape[1], means.shape[1], ("Z", "means"))
     check_choice("optimal_decoder_weights", "average", average, tuple(_AVERAGES))
-    whitening = _whitening(standard_deviations, means)
+    posteriors = read_posteriors(means, standard_deviations)
     X = as_real_rows(X_train, "X_train")
     _check_same_length(means, X)
     excluded = _read_leave_out(leave_out, len(Z), len(X))
-    blocks = _log_weight_blocks(Z, means, whitening, excluded)
-    parts = [_summarise(w, X, _AVERAGES[average], keep_weights) for w in blocks]
+    parts = []
+    for rows, log_w in log_density_blocks(Z, posteriors):
+        (left,) = np.nonzero(excluded[rows] >= 0)
+        log_w[left, excluded[rows][left]] = -np.inf
+        parts.append(_summarise(log_w, X, _AVERAGES[average], keep_weights))
     summaries = (np.concatenate(part) for part in list(zip(*parts, strict=True))[:4])
     weights = np.vstack([part.weights for part in parts]) if keep_weights else None
     return OptimalDecoderWeights(*summaries, weights)
@@ -158,79 +153,6 @@ def _read_leave_out(leave_out: ArrayLike | None, m: int, n: int) -> IntArray:
     if n == 1 and (excluded == 0).any():
         raise ValueError("leave_out must leave a training row, but X_train has 1 row.")
     return excluded
-
-
-def _whitening(
-    standard_deviations: ArrayLike | Tensor, means: FloatArray
-) -> tuple[Whitening, FloatArray]:
-    """Read the inverses of the posteriors' factors and their log determinants."""
-    d = means.shape[1]
-    if np.ndim(standard_deviations) < 3:
-        deviations = broadcast_deviations(standard_deviations, means)
-        precision = (1.0 / deviations).T.copy()
-        rows = [[(j, precision[j])] for j in range(d)]
-        return rows, -np.log(deviations).sum(axis=1)
-    factors = as_finite(standard_deviations, "standard_deviations")
-    diagonals = np.diagonal(factors, axis1=1, axis2=2)
-    if factors.shape != (*means.shape, d):
-        raise ValueError(
-            f"standard_deviations must fit means, got shapes {factors.shape} and "
-            f"{means.shape}."
-        )
-    if not (diagonals > 0).all() or np.triu(factors, 1).any():
-        raise ValueError(
-            "standard_deviations of 3 dimensions must be lower triangular factors with "
-            "diagonals > 0. Pass numpy.linalg.cholesky of the covariances."
-        )
-    identity = torch.eye(d, dtype=torch.float64, device="cpu").expand(len(means), d, d)
-    inverse = torch.linalg.solve_triangular(
-        torch.from_numpy(factors), identity, upper=False
-    )
-    inverse = inverse.permute(1, 2, 0).contiguous().numpy()
-    rows = [[(k, inverse[j, k]) for k in range(j + 1)] for j in range(d)]
-    return rows, -np.log(diagonals).sum(axis=1)
-
-
-def _log_weight_blocks(
-    Z: FloatArray,
-    means: FloatArray,
-    whitening: tuple[Whitening, FloatArray],
-    excluded: IntArray,
-) -> Iterator[FloatArray]:
-    """Unnormalised log weights of blocks of queries, (len(block), n)."""
-    mu, (inverse, log_det) = means.T.copy(), whitening
-    for rows in row_slices(len(Z), len(means)):
-        log_w = _scaled_distances(Z[rows], mu, inverse)
-        log_w *= -0.5
-        log_w += log_det
-        (left,) = np.nonzero(excluded[rows] >= 0)
-        log_w[left, excluded[rows][left]] = -np.inf
-        yield log_w
-
-
-def _scaled_distances(z: FloatArray, mu: FloatArray, inverse: Whitening) -> FloatArray:
-    """Compute ``|L_i^-1 (z - mu_i)|^2`` from differences, (len(z), n)."""
-    # Expanded into a matrix product it would cancel: sigma is often tiny.
-    distances = np.zeros((len(z), mu.shape[1]))
-    for start in range(0, mu.shape[1], TILE_COLUMNS):
-        tile = slice(start, start + TILE_COLUMNS)
-        total = distances[:, tile]
-        for row in inverse:
-            terms = (_scaled_difference(z, mu, k, a, tile) for k, a in row)
-            term = next(terms)
-            for other in terms:
-                term += other
-            term *= term
-            total += term
-    return distances
-
-
-def _scaled_difference(
-    z: FloatArray, mu: FloatArray, k: int, scale: FloatArray, tile: slice
-) -> FloatArray:
-    difference = z[:, k, None] - mu[k, tile]
-    difference *= scale[tile]
-    return difference
 
 
 def _summarise(

@@ -168,7 +168,7 @@ def log_likelihoods(
     found = _of_last_step(estimator, X, n_importance_samples)
     if is_discrete(estimator):
         return found
-    return found._replace(values=found.values + _log_determinant(estimator))
+    return found._replace(values=found.values + log_determinant(estimator))
 
 
 def _of_last_step(estimator: Any, X: Any, k: int | None) -> LogLikelihoods:
@@ -195,14 +195,14 @@ def _one_for_each(values: FloatArray, X: Any, estimator: Any) -> FloatArray:
     return values
 
 
-def _log_determinant(estimator: Any) -> float:
+def log_determinant(estimator: Any) -> float:
     """Log-determinant of the Jacobian of a pipeline's steps before the last."""
     estimator = chosen_model(estimator)
     if not isinstance(estimator, Pipeline):
         return 0.0
     steps = steps_before_last(estimator)
     own = sum(_log_determinant_of(name, step) for name, step in steps)
-    return own + _log_determinant(estimator[-1])
+    return own + log_determinant(estimator[-1])
 
 
 def _log_determinant_of(name: str, step: Any) -> float:

@@ -12,11 +12,13 @@ from skvae.plotting.reconstructions import ReconstructionDisplay
 from skvae.plotting.samples import SampleGridDisplay
 from skvae.plotting.spectrum import LatentSpectrumDisplay
 from skvae.plotting.training import TrainingCurveDisplay
+from skvae.plotting.traversals import LatentTraversalDisplay
 
 __all__ = [
     "InterpolationDisplay",
     "LatentSpaceDisplay",
     "LatentSpectrumDisplay",
+    "LatentTraversalDisplay",
     "ModelComparisonDisplay",
     "NearestNeighbourDisplay",
     "OptimalDecoderDisplay",

@@ -65,13 +65,13 @@ def draw_samples(
 
 def reconstruct_rows(owner: str, estimator: Any, X: Any) -> np.ndarray:
     """Encode and decode rows, in the units of the input."""
-    _check_codes(owner, estimator)
+    check_codes(owner, estimator)
     return reconstruct(estimator, X)
 
 
 def encode_rows(owner: str, estimator: Any, X: Any) -> np.ndarray:
     """Encode rows as latent variables that `decode_rows` takes."""
-    _check_codes(owner, estimator)
+    check_codes(owner, estimator)
     return np.asarray(estimator.transform(X))
 
 
@@ -109,7 +109,8 @@ def from_last_step(estimator: Any, X: Any) -> np.ndarray:
     return X
 
 
-def _check_codes(owner: str, estimator: Any) -> None:
+def check_codes(owner: str, estimator: Any) -> None:
+    """Raise TypeError for an estimator that cannot encode and decode."""
     if not can_reconstruct(estimator):
         raise TypeError(
             f"{owner} needs an estimator that has `transform` and `inverse_transform`, "

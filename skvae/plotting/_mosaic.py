@@ -46,7 +46,7 @@ def read_images(X: Any, image_shape: Sequence[int] | None, name: str = "X") -> A
     shape = np.shape(X)
     if len(shape) == 2 and image_shape is None:
         side = math.isqrt(shape[1])
-        if side**2 != shape[1] or side < _LEAST_SIDE:
+        if is_table(X, image_shape):
             raise ValueError(
                 f"{name} must hold images, but a row of {shape[1]} features is not a "
                 "square grey one. Say what a row is by image_shape=(height, width) or "
@@ -62,6 +62,15 @@ def read_images(X: Any, image_shape: Sequence[int] | None, name: str = "X") -> A
             "are not. Leave these images out, or fill in what is missing."
         )
     return images
+
+
+def is_table(X: Any, image_shape: Sequence[int] | None) -> bool:
+    """Tell whether rows are none of images, as far as they and `image_shape` say."""
+    shape = np.shape(X)
+    if len(shape) != 2 or image_shape is not None:
+        return False
+    side = math.isqrt(shape[1])
+    return side**2 != shape[1] or side < _LEAST_SIDE
 
 
 def _colour_guess(n_pixels: int) -> str:
