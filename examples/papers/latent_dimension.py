@@ -10,15 +10,15 @@ typical sequence, exp(-d h) with the entropy h of a component. This has three re
    standard normal noise of the draw. Its standard deviation is sqrt(d / 2), so that the
    ratio diverges as d grows;
 2. as a difference of densities: it vanishes where h > 0, since both densities do;
-3. per component: -log q(z|x) / d approaches h, as 1 / sqrt(d), for any normal density.
+3. per component: -log q(z|x) / d approaches h, for any normal density.
 
-The third is what the figure can mean. It is a property of normal distributions and says
+The third is what the figure can mean. It is a property of normal densities and says
 nothing about the VAE; the table has the first beside it. Where h < 0, that is, where the
 posterior variance is below 0.0585, the densities blow up instead.
 
-    python examples/papers/latent_dimension.py --data FOLDER [--seeds 0 1 2] [--jobs 2]
+    python examples/papers/latent_dimension.py --data FOLDER [--jobs 2]
 
-FOLDER holds the files of Fashion-MNIST (see `skvae.datasets.load_fashion_mnist`).
+FOLDER holds the files of Fashion-MNIST.
 """
 
 import numpy as np
