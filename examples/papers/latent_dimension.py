@@ -13,8 +13,8 @@ typical sequence, exp(-d h) with the entropy h of a component. This has three re
 3. per component: -log q(z|x) / d approaches h, for any normal density.
 
 The third is what the figure can mean. It is a property of normal densities and says
-nothing about the VAE; the table has the first beside it. Where h < 0, that is, where the
-posterior variance is below 0.0585, the densities blow up instead.
+nothing about the VAE; the table has the first beside it. Where h < 0, that is, where
+the posterior variance is below 0.0585, the densities blow up instead.
 
     python examples/papers/latent_dimension.py --data FOLDER [--jobs 2]
 
