@@ -120,16 +120,22 @@ def test_only_chooses_cells_by_pattern(run):
 @pytest.mark.slow
 def test_cells_run_in_several_processes(run, tmp_path):
     code = (
+        "import os\n"
         "from _runner import Experiment, main\n"
-        "def compute(cell, job): return {'n': cell.settings['n']}\n"
+        "def compute(cell, job): return {'process': os.getpid()}\n"
         "cells = lambda sizes: {f'cell {n}': {'n': n} for n in range(3)}\n"
         "if __name__ == '__main__':\n"
         "    main(Experiment('x', 'y', {'cpu': {}}, cells, compute, []))\n"
+        "    print('parent', os.getpid())\n"
     )
     script = tmp_path / "script.py"
     script.write_text(code)
-    process(script, "--jobs", "2", "--out", str(tmp_path / "out"))
-    assert len(list((tmp_path / "out" / "cells").glob("*.json"))) == 3
+    printed = process(script, "--jobs", "2", "--out", str(tmp_path / "out"))
+    parent = int(printed.split("parent ")[1])
+    records = map(Path.read_text, (tmp_path / "out" / "cells").glob("*.json"))
+    processes = [json.loads(text)["figures"]["process"] for text in records]
+    assert len(processes) == 3
+    assert parent not in processes
 
 
 def test_a_record_holds_what_it_was_computed_from(run, tmp_path):
@@ -144,6 +150,32 @@ def test_a_record_holds_what_it_was_computed_from(run, tmp_path):
         "seed": 5,
         "figures": {"double": 11.0, "curve": [0, 1]},
     }
+
+
+def test_results_have_a_folder_by_paper_and_scale(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main(make(), ["--scale", "smoke"])
+    assert (tmp_path / "results" / "counts" / "smoke" / "report.md").exists()
+
+
+def test_progress_is_a_line_for_each_cell_and_a_bar_on_a_terminal(
+    run, monkeypatch, capsys
+):
+    run(make())
+    printed = capsys.readouterr().out
+    assert "0 cells are finished, 2 to compute" in printed
+    assert "[1/2] size 1, seed 0: 0 s\n[2/2] size 2, seed 0: 0 s" in printed
+    bars = []
+
+    def track(pairs, description, total):
+        bars.append(total)
+        return pairs
+
+    monkeypatch.setattr("rich.progress.track", track)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    run(make(sizes=(3, 4, 5)))
+    assert bars == [3]
+    assert "[3/3] size 5, seed 0: 0 s" in capsys.readouterr().out
 
 
 # -------------------------------------------------------------------------- writing

@@ -171,11 +171,12 @@ def main(experiment, arguments=None):
     parser.add_argument("--scale", choices=SCALES, default="cpu")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--data", type=Path, help="folder of the images")
-    parser.add_argument("--out", type=Path, default=Path("results", experiment.name))
+    parser.add_argument("--out", type=Path, help="default: results/PAPER/SCALE")
     parser.add_argument("--only", nargs="+", help="names of cells; * stands for any")
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
     options = parser.parse_args(arguments)
-    job = Job(options.scale, options.out, options.data)
+    out = options.out or Path("results", experiment.name, options.scale)
+    job = Job(options.scale, out, options.data)
     settings = experiment.cells(experiment.scales[options.scale])
     names = [
         name
@@ -190,6 +191,6 @@ def main(experiment, arguments=None):
     for name, figure in experiment.draw(figures_of(results)) if experiment.draw else ():
         job.save_picture(name, figure)
     text = report(experiment, results, options.scale)
-    write(options.out / "report.md", text)
-    print(f"\n{text}\nReport and pictures are in {options.out}.")
+    write(out / "report.md", text)
+    print(f"\n{text}\nReport and pictures are in {out}.")
     return text

@@ -41,7 +41,7 @@ SCALES = {
     },
     "cpu": {
         "dimensions": (2, 20, 200, 800),
-        "n_train": 20_000,
+        "n_train": 60_000,
         "n_test": 2000,
         "layer": 256,
         "epochs": 20,

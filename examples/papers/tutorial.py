@@ -63,7 +63,7 @@ SCALES = {
         "width": 64,
         "depth": 3,
         "learning_rate": 3e-3,
-        "steps": {"VAE": 60_000, "IWAE": 20_000},
+        "steps": {"VAE": 90_000, "IWAE": 20_000},
         "batch": {"VAE": 200, "IWAE": 100},
         "n_test": 4000,
         "n_rows": 20_000,
