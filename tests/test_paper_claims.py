@@ -81,6 +81,12 @@ def test_what_ghosh_et_al_print_passes_their_own_claims(text):
     assert verdict == "reproduced"
 
 
+def test_midpoints_beyond_column_n_do_not_count():
+    figures = GHOSH | {"AE": GHOSH["AE"] | {"midpoints": 60.0}}
+    value, verdict = judged(rae, "table 1: models with", figures)
+    assert (value, verdict) == (5, "not reproduced")
+
+
 @pytest.mark.parametrize("data", stages.DATA)
 @pytest.mark.parametrize(
     "text",
