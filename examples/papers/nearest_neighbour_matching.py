@@ -235,7 +235,7 @@ def draw(results):
         for f in nets:
             matching = f["error to input"] - f["error to average"]
             ax.semilogx(f["weights"], matching, "o", color=f"C{f['layers']}")
-        grown = nets[-len(GROWN) :]
+        grown = nets[-len(GROWN) :] if len(nets) == len(GRID) else []
         path = [f["error to input"] - f["error to average"] for f in grown]
         ax.semilogx([f["weights"] for f in grown], path, color="0.5", lw=1)
     ax.set(xlabel="weights", ylabel="error to input - error to average")
