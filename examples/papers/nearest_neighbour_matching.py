@@ -46,7 +46,7 @@ SCALES = {
     },
     "cpu": {
         "n_train": 5000,
-        "epochs": 40,
+        "epochs": 30,
         "n_components": 50,
         "layer": 400,
         "digits": tuple(range(10)),
