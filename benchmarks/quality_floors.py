@@ -24,9 +24,11 @@ For FOLDER see `skvae.datasets.load_mnist`; tables need none.
 
 import argparse
 import functools
+import sys
 import time
 import warnings
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,13 +43,15 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
-from torch import nn
 
 from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
 from skvae.datasets import load_fashion_mnist, load_mnist
 from skvae.diagnostics import posterior_draws
 from skvae.metrics import aggregated_posterior_mmd, frechet_distance, latent_spectrum
 from skvae.networks import MLP
+
+sys.path.append(str(Path(__file__).parents[1] / "examples" / "papers"))
+from _features import train_classifier
 
 MODELS = {"VAE": VAE, "IWAE": IWAE, "WAE": WAE, "RAE": RAE}
 LOADERS = {"mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
@@ -140,44 +144,6 @@ def measure_images(seed, options):
 
 
 # ---------------------------------------------------------------------------- samples
-
-
-class Classifier(nn.Module):
-    """Two convolutions and a layer of 64, whose outputs are the features."""
-
-    def __init__(self):
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Unflatten(1, (1, 28, 28)),
-            nn.Conv2d(1, 16, 5, stride=2, padding=2),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 5, stride=2, padding=2),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(32 * 49, 64),
-            nn.ReLU(),
-        )
-        self.head = nn.Linear(64, 10)
-
-    def transform(self, X):
-        with torch.no_grad():
-            blocks = torch.from_numpy(np.asarray(X, np.float32)).split(1000)
-            return torch.cat([self.features(x) for x in blocks]).double().numpy()
-
-
-def train_classifier(X, y, n_epochs=2):
-    """Train on labelled images, with a seed of its own that never changes."""
-    torch.manual_seed(0)
-    network = Classifier()
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    x, y = torch.from_numpy(X), torch.from_numpy(y.astype(np.int64))
-    for _ in range(n_epochs):
-        for rows in torch.randperm(len(x)).split(128):
-            optimizer.zero_grad()
-            logits = network.head(network.features(x[rows]))
-            nn.functional.cross_entropy(logits, y[rows]).backward()
-            optimizer.step()
-    return network.eval()
 
 
 @functools.cache

@@ -1,0 +1,85 @@
+"""Images of the papers, how far samples are from them, and pictures of rows of images.
+
+At the scale "smoke", scikit-learn's digits of 8 x 8 pixels stand for all data sets.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from _features import train_classifier
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from skvae.datasets import load_fashion_mnist, load_mnist
+from skvae.metrics import frechet_distance
+
+LOADERS = {"MNIST": load_mnist, "Fashion-MNIST": load_fashion_mnist}
+FEATURES = "in classifier features"
+
+
+class Images(NamedTuple):
+    """Rows of pixels in [0, 1], with labels."""
+
+    train: np.ndarray
+    y_train: np.ndarray
+    test: np.ndarray
+    y_test: np.ndarray
+
+    def first(self, n_train, n_test):
+        """Return so many rows of each part."""
+        train, test = slice(n_train), slice(n_test)
+        return Images(
+            *(self.train[train], self.y_train[train]),
+            *(self.test[test], self.y_test[test]),
+        )
+
+
+@functools.cache
+def load_images(name, job):
+    """Return all images of a data set, from the folder of the job."""
+    if job.scale == "smoke":
+        X, y = load_digits(return_X_y=True)
+        X = (X / 16).astype(np.float32)
+        train, test, y_train, y_test = train_test_split(X, y, random_state=0)
+        return Images(train, y_train, test, y_test)
+    parts = [LOADERS[name](subset=s, data_home=job.data) for s in ("train", "test")]
+    rows = [((part.data / 255).astype(np.float32), part.target) for part in parts]
+    return Images(*rows[0], *rows[1])
+
+
+class Judge:
+    """Distance of images to the test images of a data set, in classifier features."""
+
+    def __init__(self, name, job):
+        train, y_train, self.test, _ = load_images(name, job)
+        self.network = train_classifier(train, y_train)
+        self.reference = self.network.transform(self.test)
+
+    def features(self, X):
+        return self.network.transform(X)
+
+    def __call__(self, X):
+        return frechet_distance(self.reference, self.features(X))
+
+
+judge_of = functools.cache(Judge)
+
+
+def save_rows(job, name, rows, n_columns=16):
+    """Save a picture with a row of images for every entry of {label: rows}."""
+    from matplotlib.figure import Figure
+
+    from skvae.plotting import SampleGridDisplay
+
+    shown = np.concatenate([np.asarray(X)[:n_columns] for X in rows.values()])
+    side = round(shown.shape[1] ** 0.5)
+    figure = Figure(figsize=(8, 0.55 * len(rows)), layout="constrained")
+    SampleGridDisplay.from_predictions(
+        shown.reshape(-1, side, side),
+        row_names=list(rows),
+        n_columns=n_columns,
+        value_range=(0, 1),
+        ax=figure.subplots(),
+    )
+    job.save_picture(name, figure)

@@ -1,0 +1,107 @@
+"""The cells of `nearest_neighbour_matching.py`."""
+
+from dataclasses import replace
+
+import numpy as np
+from _images import load_images, save_rows
+from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.stats import norm
+
+from skvae import VAE
+from skvae.datasets import held_out_class_split
+from skvae.diagnostics import (
+    optimal_decoder,
+    posterior_moments,
+    reconstruction_matching,
+)
+from skvae.metrics import optimal_decoder_weights
+from skvae.networks import MLP
+
+
+def make_vae(settings, n_components, seed, **parameters):
+    return VAE(
+        n_components,
+        network=MLP(tuple(settings["layers"]), activation="relu", skip=False),
+        likelihood="bernoulli",
+        max_epochs=settings["epochs"],
+        early_stopping=False,  # whether it memorises is the question
+        random_state=seed,
+        **parameters,
+    )
+
+
+def compute_theorem(cell, job):
+    """Minimise the weighted cross-entropy of all rows over any output, at 20 codes."""
+    X = load_images("MNIST", replace(job, scale="smoke")).train[:60].astype(float)
+    settings = {"layers": (16,), "epochs": 100}
+    vae = make_vae(settings, 2, cell.seed).fit(X)
+    rows, (means, deviations) = X[:20], posterior_moments(vae, X)
+    best = optimal_decoder(vae, rows, X).averages
+    logits = []
+    for z in vae.transform(rows):
+        weights = norm.pdf(z, means, deviations).prod(1)
+        weights = weights / weights.sum()
+
+        def loss(h, weights=weights):
+            entropy = (np.logaddexp(0, h) - X * h).sum(1) @ weights
+            return entropy, expit(h) - weights @ X
+
+        start = np.zeros(X.shape[1])
+        options = {"maxiter": 5000, "maxfun": 10_000, "gtol": 1e-9, "ftol": 0}
+        logits.append(minimize(loss, start, jac=True, options=options).x)
+    return {"largest difference": np.abs(expit(logits) - best).max()}
+
+
+def compute_digit(cell, job):
+    settings, images = cell.settings, load_images("MNIST", job)
+    n = settings["n_train"]
+    split = held_out_class_split(
+        images.train[:n],
+        images.test,
+        images.y_train[:n],
+        images.y_test,
+        held_out=settings["digit"],
+        random_state=cell.seed,
+    )
+    X_train = split.X_with if settings["seen"] else split.X_without
+    X = split.X_held_out
+    vae = make_vae(settings, settings["n_components"], cell.seed).fit(X_train)
+    result = reconstruction_matching(vae, X, X_train)
+    best = optimal_decoder(vae, X[:16], X_train)
+    shown = {"held out": X, "reconstructions": vae.reconstruct(X[:16])}
+    save_rows(job, str(cell), shown | {"best averages": best.averages})
+    return {
+        "nearer to input": result.closer_to_input,
+        "error to input": result.error_to_input.mean(),
+        "error to average": result.error_to_average.mean(),
+        "perplexity, median": np.median(result.perplexity),
+        "perplexity below 1.5": np.mean(result.perplexity < 1.5),
+        "layers": len(settings["layers"]),
+        "weights": sum(p.numel() for p in vae.module_.parameters()),
+    }
+
+
+def compute_plane(cell, job):
+    """Ten images of every digit, codes in the plane: how sharp are the weights?"""
+    images = load_images("MNIST", job)
+    rng = np.random.default_rng(cell.seed)
+    chosen = [
+        rng.choice(np.flatnonzero(images.y_train == digit), 10, replace=False)
+        for digit in range(10)
+    ]
+    X = images.train[np.concatenate(chosen)]
+    vae = make_vae(cell.settings, 2, cell.seed, batch_size=100).fit(X)
+    means, deviations = posterior_moments(vae, X)
+    axis = np.linspace(-3, 3, 61)
+    grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    sharp = optimal_decoder_weights(grid, means, deviations, X).max_weight > 0.9
+    return {
+        "deviation of posteriors, median": np.median(deviations),
+        "share of the plane with a weight above 0.9": sharp.mean(),
+    }
+
+
+def compute(cell, job):
+    kinds = {"theorem": compute_theorem, "digit": compute_digit, "plane": compute_plane}
+    return kinds[cell.settings["kind"]](cell, job)

@@ -1,0 +1,204 @@
+"""The rules of `examples/papers/`, judged on the figures that the papers print."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "examples" / "papers"))
+
+import latent_dimension
+import nearest_neighbour_matching as matching
+import regularized_autoencoders as rae
+import tutorial
+import two_stage_vae as stages
+
+
+def claim_of(module, text):
+    """Return the one claim that begins with a text."""
+    (found,) = [c for c in module.CLAIMS if c.text.startswith(text)]
+    return found
+
+
+def judged(module, text, figures):
+    """Return the number of a claim and its verdict at the paper's sizes."""
+    claim = claim_of(module, text)
+    (value,) = claim.values({0: figures})
+    return value, claim.verdict([value], "full")
+
+
+# Table 1 of Ghosh et al. and table 1 of Dai & Wipf, FIDs.
+GHOSH = {
+    name: {
+        "reconstructions": rec,
+        "N(0, I)": n if name in ("VAE", "WAE") else 1000.0,
+        "one normal": 1000.0 if name in ("VAE", "WAE") else n,
+        "mixture": mixture,
+        "midpoints": midpoints,
+    }
+    for name, (rec, n, mixture, midpoints) in rae.PUBLISHED.items()
+}
+DAI = {
+    "MNIST": {"entropy": 16.6, "fixed": 52.0, "learned": 54.5, "flow": 54.8}
+    | {"wae": 115.0, "both": 12.6},
+    "Fashion-MNIST": {"entropy": 43.6, "fixed": 84.6, "learned": 60.0, "flow": 62.1}
+    | {"wae": 101.7, "both": 29.3},
+}
+FIRST = "N(0, I)"
+
+
+def figures_of_dai(data):
+    fid = DAI[data]
+    return {
+        f"{data}, cross-entropy": {FIRST: fid["entropy"]},
+        f"{data}, fixed scale": {FIRST: fid["fixed"]},
+        f"{data}, flow": {FIRST: fid["flow"]},
+        f"{data}, WAE-MMD": {FIRST: fid["wae"]},
+        f"{data}, two stages": {FIRST: fid["learned"], "both stages": fid["both"]},
+    }
+
+
+DAI_FIGURES = figures_of_dai("MNIST") | figures_of_dai("Fashion-MNIST")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "table 1: the mixture",
+        "table 1: models with",
+        "table 1: RAE and AE",
+        "table 1: none of",
+        "table 1: one normal density",
+        "table 1: RAE-SN",
+    ],
+)
+def test_what_ghosh_et_al_print_passes_their_own_claims(text):
+    value, verdict = judged(rae, text, GHOSH)
+    printed = re.search(r"[\d.]+", claim_of(rae, text).published).group()
+    assert value == pytest.approx(float(printed), abs=0.006)
+    assert verdict == "reproduced"
+
+
+def test_midpoints_beyond_column_n_do_not_count():
+    figures = GHOSH | {"AE": GHOSH["AE"] | {"midpoints": 60.0}}
+    value, verdict = judged(rae, "table 1: models with", figures)
+    assert (value, verdict) == (5, "not reproduced")
+
+
+@pytest.mark.parametrize("data", stages.DATA)
+@pytest.mark.parametrize(
+    "text",
+    ["both stages over the", "both stages over WAE", "cross", "learned", "flows"],
+)
+def test_what_dai_and_wipf_print_passes_their_own_claims(data, text):
+    start = f"{data}: table 1, {text}"
+    value, verdict = judged(stages, start, DAI_FIGURES)
+    printed = claim_of(stages, start).published.split()[2]
+    assert value == pytest.approx(float(printed), abs=0.006)
+    assert verdict == "reproduced"
+
+
+def test_the_published_tables_of_the_tutorial_pass():
+    figures = {
+        f"{model}, {density}": {"bound": 0.0, "bound of 10": 0.0, **published}
+        for model, densities in tutorial.PUBLISHED.items()
+        for density, published in densities.items()
+    }
+    tables = [c for c in tutorial.CLAIMS if c.text.startswith("table")]
+    assert len(tables) == 12
+    for claim in tables:
+        (value,) = claim.values({0: figures})
+        assert f"{value:g} bits" == claim.published
+        assert claim.verdict([value], "full") == "reproduced"
+        assert claim.verdict([value + 0.1], "full") == "not reproduced"
+    value, verdict = judged(tutorial, "IWAE has the lower", figures)
+    assert value == pytest.approx(0.04)
+    assert verdict == "reproduced"
+    figures["VAE, 2 spirals"]["nll"] = -2.30
+    assert judged(tutorial, "IWAE has the lower", figures)[1] == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"), [(16, 3, "reproduced"), (16, 15, "not reproduced")]
+)
+def test_components_left_in_another_unit(before, after, verdict):
+    figures = {
+        f"{scale}, digits times {unit}": {"components in use": n}
+        for scale in ("fixed scale", "learned scale")
+        for unit, n in (("1", before), ("0.1", after))
+    }
+    value, found = judged(tutorial, "5.1, squared", figures)
+    assert value == after / before
+    assert found == verdict
+    assert judged(tutorial, "5.1, logarithm", figures)[1] != verdict
+
+
+def figures_by_dimension(**values):
+    return {
+        f"d = {d}": {name.replace("_", " "): v[i] for name, v in values.items()}
+        for i, d in enumerate((2, 20, 200, 800))
+    }
+
+
+def test_the_claims_about_the_latent_dimension():
+    gaps = {"gap per component, %": [20, 24, 2.5, 1.2]}
+    figures = figures_by_dimension(
+        **gaps,
+        deviation_of_log_ratio=np.sqrt([1, 10, 100, 400]),
+        variance_of_samples=[0.05, 0.04, 0.03, 0.02],
+        squared_error=[0.03, 0.02, 0.022, 0.025],
+    )
+    text = ("fig. 3", "reading 1", "fig. 4", "fig. 5")
+    values = [judged(latent_dimension, t, figures)[0] for t in text]
+    assert values == pytest.approx([1.2 / 2.5, 1, 0.5, 1.25])
+    del figures["d = 200"]
+    assert claim_of(latent_dimension, "fig. 3").values({0: figures}) == []
+
+
+def network(n_layers, n_weights, matching):
+    return {
+        "layers": n_layers,
+        "weights": n_weights,
+        "error to input": matching,
+        "error to average": 0.0,
+    }
+
+
+def test_depth_and_weights_are_told_apart():
+    figures = {
+        f"network {i}": network(1 + i % 3, 100 * i, i % 3)
+        for i in range(len(matching.GRID))
+    }
+    value, verdict = judged(matching, "fig. 4: matching rises", figures)
+    assert value == pytest.approx(1)
+    assert verdict == "reproduced"
+    assert judged(matching, "fig. 4: and less", figures)[0] > 0.8
+    for i, f in enumerate(figures.values()):
+        f["error to average"] = -i  # now the number of weights decides
+    assert judged(matching, "fig. 4: and less", figures)[1] == "not reproduced"
+
+
+def test_the_grid_has_seventeen_networks_and_one_that_grows():
+    names = {matching.name_of({"layer": 400}, shares) for shares in matching.GRID}
+    assert len(names) == len(matching.GRID) == 17
+    assert [len(shares) for shares in matching.GRID].count(1) == 6
+    n_units = [sum(shares) for shares in matching.GROWN]
+    assert n_units == sorted(n_units)
+
+
+def test_the_claims_about_held_out_digits():
+    figures = {
+        f"{digit}, {depth}, {seen}": {
+            "nearer to input": share,
+            "error to average": 0.1 if seen == "seen" else 0.2,
+            "perplexity, median": 1.2 + (digit == 3) * (depth == "3 layers"),
+        }
+        for digit in (3, 9)
+        for depth, share in (("1 layer", 0.9), ("3 layers", 0.5 + digit / 20))
+        for seen in ("unseen", "seen")
+    }
+    starts = ("fig. 2: share", "fig. 2 and", "fig. 1: perp", "fig. 1: they", "a seen")
+    values = [judged(matching, start, figures)[0] for start in starts]
+    assert values == pytest.approx([0.1, 0.5, 2.2, 1.0, 0.5])
