@@ -32,11 +32,15 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
         which maximises ``sum_i w_i log p(x_i|z)``, whatever the weights are: "mean" for
         exponential families with the sufficient statistic x. None, unless a subclass
         says otherwise, is neither; `skvae.diagnostics.optimal_decoder` then refuses.
+    has_one_scale : bool
+        Whether all rows and features have the same noise, also after calibration. False
+        unless a subclass says otherwise.
     """
 
     outputs_per_feature = 1
     discrete = False
     optimal_average: str | None = None
+    has_one_scale = False
 
     def __init__(self) -> None:
         nn.Module.__init__(self)
