@@ -369,10 +369,3 @@ def test_both_stages_are_calibrated():
     second.set_params(likelihood=GaussianLikelihood("global"))
     model = small(TwoStageVAE, second_stage=second, early_stopping=True).fit(X)
     assert model.second_stage_.likelihood_.noise is None
-
-
-@pytest.mark.parametrize("name", ["bernoulli", "continuous_bernoulli"])
-def test_a_likelihood_without_a_scale_is_not_calibrated(name):
-    X = (np.random.default_rng(0).random((120, 4)) < 0.3).astype(np.float32)
-    model = small(likelihood=name, early_stopping=True).fit(X)
-    assert np.isfinite(model.score(X))
