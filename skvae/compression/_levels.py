@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -46,17 +45,24 @@ class Encoder:
         """Give back the bits by which these codes were drawn."""
         mean, factor = self._posterior(X)
         if factor.ndim == 2:
-            self.grid.undraw(stack, codes, mean, factor)
-            return
-        steps: list[tuple[Any, ...]] = []
+            steps = [(codes, mean, factor)]
+        else:
+            steps = self._steps(mean, factor, codes)
+        for step in reversed(steps):
+            self.grid.undraw(stack, *step)
+
+    def _steps(
+        self, mean: Floats, factor: Floats, codes: Symbols
+    ) -> list[tuple[Symbols, Floats, Floats]]:
+        """Return how codes were drawn: those of a component, means and scales."""
+        steps = []
 
         def note(j: int, *q: Floats) -> Symbols:
             steps.append((codes[:, j], *q))
             return codes[:, j]
 
         self._by_component(mean, factor, note)
-        for step in reversed(steps):
-            self.grid.undraw(stack, *step)
+        return steps
 
     def _posterior(self, X: Floats) -> tuple[Floats, Floats]:
         """Return means, and scales (n, d) or triangular factors (n, d, d)."""
@@ -124,15 +130,17 @@ class Levels:
             return self.module.decode(z).probabilities()
 
         table = in_one_block(self.module, probabilities, self.grid.values(codes))
+        total = table.sum(-1)
+        check_numbers(total)
         shape = len(codes), self.module.n_features, len(self.support)
         is_valid = table.shape == shape and table.min() >= 0
-        if not (is_valid and (np.abs(table.sum(-1) - 1) < _ROUNDING).all()):
+        if not (is_valid and (np.abs(total - 1) < _ROUNDING).all()):
             raise ValueError(
                 "`probabilities()` of the distributions of "
                 f"{type(self.module.likelihood).__name__} must have the shape {shape} "
                 "here, be at least 0, and sum to 1 over the last axis. Got the shape "
                 f"{table.shape}, a least value of {table.min():.3g}, and sums from "
-                f"{table.sum(-1).min():.6g} to {table.sum(-1).max():.6g}."
+                f"{total.min():.6g} to {total.max():.6g}."
             )
         return table
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skvae._distributions.normal import DiagonalNormal, FullNormal
 from skvae.compression._grid import Grid
 from skvae.compression._levels import Encoder, Levels, NormalCodes
-from skvae.compression._stack import Floats, Stack, Symbols
+from skvae.compression._stack import MOST_BITS, Floats, Stack, Symbols
 from skvae.densities import StandardNormal
 from skvae.estimators.base import BaseAutoencoder
 from skvae.module import AutoencoderModule
@@ -41,6 +41,8 @@ class Model:
         Largest number of rows that are coded at once.
     fingerprint : bytes
         Hash of the weights of all stages.
+    most_bits : int
+        Most bits by which the codes of a row are drawn.
     """
 
     def __init__(self, estimator: Any, grid: Grid) -> None:
@@ -52,6 +54,7 @@ class Model:
         self.support, self.n_features = first.support, modules[0].n_features
         n_rows = _MOST_PROBABILITIES // (self.n_features * len(self.support))
         self.block = max(1, min(modules[0].block, n_rows))
+        self.most_bits = MOST_BITS * sum(module.n_components for module in modules)
         self.fingerprint = _fingerprint(modules)
 
     def push(self, stack: Stack, symbols: Symbols) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 # The coder keeps two words apart, and reads others when these run low.
 _LEAST_WORDS = 2
+MOST_BITS = 24  # of a symbol: probabilities are multiples of 2^-24
 
 Words = NDArray[np.uint32]
 Symbols = NDArray[np.int32]
@@ -106,11 +107,15 @@ class Stack:
     def _models(self) -> Any:
         return _constriction().stream.model
 
+    def holds(self, n_bits: int) -> bool:
+        """Tell whether so many bits can be popped."""
+        return self._coder.num_bits() >= n_bits + 32 * (_LEAST_WORDS + 1)
+
     def _push(self, symbols: Symbols, model: Any, *parameters: Floats) -> None:
         symbols = np.asarray(symbols, dtype=np.int32).ravel()
         self._coder.encode_reverse(symbols, model, *parameters)
 
-    def _pop(self, model: Any, *parameters: Floats) -> Any:
+    def _pop(self, model: Any, *parameters: Any) -> Any:
         """Pop symbols, or raise RunDryError."""
         symbols = self._coder.decode(model, *parameters)
         n_words = self._coder.num_words()

@@ -62,10 +62,10 @@ def compress(estimator: Any, X: Any) -> bytes:
     lower bound. In a second stage, z is written by the same procedure in place of p(z).
     An IWAE is coded at the bound of a single draw, which is looser than its own.
 
-    Beside these bits, a message has a header of 40 to 50 bytes and the bits that the
-    first code is drawn by, some eight for each component. Codes lie on a grid of
-    2^-8, which costs about one bit in a thousand. Rows far from the training data come
-    back too, but are longer.
+    Beside these bits, a message has a header of 40 to 50 bytes, eight bytes of the
+    coder, and the bits by which the first code is drawn, six to ten for each component.
+    Codes lie on a grid of 2^-8 up to +-16. Rows far from the training data come back,
+    too, but are longer.
 
     Both sides must compute the same floats. Networks therefore run on the CPU, in one
     thread, and in blocks that are the same on both sides, whatever the device of the
@@ -159,7 +159,8 @@ def _pushed(model: Model, symbols: Symbols) -> Stack:
     stack, start, size = Stack(), 0, 1
     while start < len(symbols):
         size = min(size, model.block, len(symbols) - start)
-        trial = stack.copy()
+        is_deep = stack.holds(size * model.most_bits)
+        trial = stack if is_deep else stack.copy()
         try:
             model.push(trial, symbols[start : start + size])
         except RunDryError:
