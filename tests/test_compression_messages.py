@@ -64,6 +64,7 @@ def test_random_bytes_are_no_message(written):
             refusal(model, start + rng.bytes(n))
 
 
+@pytest.mark.slow
 def test_forged_stacks_are_seen(written):
     """The checksum of the bytes fits: what decodes is garbage."""
     model, _, message = written
@@ -76,6 +77,7 @@ def test_forged_stacks_are_seen(written):
         refusal(model, _format.sealed(message[START : first // 8] + body))
 
 
+@pytest.mark.slow
 def test_forged_headers_give_errors_or_arrays(written):
     model, X, message = written
     for i in range(8 * START, 8 * header_size(message)):

@@ -37,8 +37,8 @@ class Model:
     support : ndarray of shape (n_values,)
         Values of a feature.
     n_features : int
-    block : int
-        Largest number of rows that are coded at once.
+    most_doublings : int
+        The k of the largest block, of 2^k rows.
     fingerprint : bytes
         Hash of the weights of all stages.
     most_bits : int
@@ -53,7 +53,8 @@ class Model:
         self.likelihoods = [first, *(NormalCodes(m, grid) for m in modules[1:])]
         self.support, self.n_features = first.support, modules[0].n_features
         n_rows = _MOST_PROBABILITIES // (self.n_features * len(self.support))
-        self.block = max(1, min(modules[0].block, n_rows))
+        n_rows = max(1, min(modules[0].block, n_rows))
+        self.most_doublings = n_rows.bit_length() - 1
         self.most_bits = MOST_BITS * sum(module.n_components for module in modules)
         self.fingerprint = _fingerprint(modules)
 

@@ -97,11 +97,14 @@ class Stack:
 
     def push_count(self, count: int, most: int) -> None:
         """Push a number from 0 to `most`, all of which are alike."""
-        self._coder.encode_reverse(count, self._models.Uniform(most + 1))
+        self._coder.encode_reverse(count, self._uniform(most))
 
     def pop_count(self, most: int) -> int:
         """Pop a number from 0 to `most`."""
-        return self._pop(self._models.Uniform(most + 1))
+        return self._pop(self._uniform(most))
+
+    def _uniform(self, most: int) -> Any:
+        return self._models.Uniform(max(2, most + 1))  # the coder knows no sure event
 
     @property
     def _models(self) -> Any:

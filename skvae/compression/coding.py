@@ -155,22 +155,26 @@ def decompress(estimator: Any, message: bytes) -> NDArray[Any]:
 
 
 def _pushed(model: Model, symbols: Symbols) -> Stack:
-    """Return a stack with all rows, in blocks that ask for no more than it holds."""
-    stack, start, size = Stack(), 0, 1
+    """Return a stack with all rows, in blocks that ask for no more than it holds.
+
+    Blocks have 2^k rows, and k stands on top of each.
+    """
+    stack, start, k = Stack(), 0, 0
     while start < len(symbols):
-        size = min(size, model.block, len(symbols) - start)
-        is_deep = stack.holds(size * model.most_bits)
+        k = min(k, model.most_doublings, (len(symbols) - start).bit_length() - 1)
+        rows = symbols[start : start + 2**k]
+        is_deep = stack.holds(len(rows) * model.most_bits)
         trial = stack if is_deep else stack.copy()
         try:
-            model.push(trial, symbols[start : start + size])
+            model.push(trial, rows)
         except RunDryError:
-            if size == 1:
+            if k == 0:
                 stack.deepen()
-            size = max(1, size // 2)
+            k = max(0, k - 1)
             continue
         stack = trial
-        stack.push_count(size, model.block)
-        start, size = start + size, 2 * size
+        stack.push_count(k, model.most_doublings)
+        start, k = start + len(rows), k + 1
     return stack
 
 
@@ -178,8 +182,8 @@ def _popped(model: Model, stack: Stack, n_rows: int) -> tuple[Symbols, Words]:
     """Return all rows, and what is left on the stack."""
     blocks = [np.empty((0, model.n_features), dtype=np.int32)]
     while n_rows:
-        size = stack.pop_count(model.block)
-        if not 0 < size <= n_rows:
+        size = 2 ** stack.pop_count(model.most_doublings)
+        if size > n_rows:
             raise CodingError
         blocks.append(model.pop(stack, size))
         n_rows -= size
