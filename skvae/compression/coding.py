@@ -64,9 +64,9 @@ def compress(estimator: Any, X: Any) -> bytes:
 
     Beside these bits, a message has a header of 40 to 50 bytes, eight bytes of the
     coder, and the bits by which the first code is drawn, six to ten for each component.
-    Codes lie on a grid of 2^-8 up to +-16. Probabilities below 2^-24 count as 2^-24, and
-    scales of q(z|x) above 2 as 2: rows that the model holds for impossible come back,
-    too, and are shorter than its bound.
+    Codes lie on a grid of 2^-8 up to +-16. Probabilities below 2^-24 count as 2^-24,
+    and scales of q(z|x) above 2 as 2: rows that the model holds for impossible come
+    back, too, and are shorter than its bound.
 
     Both sides must compute the same floats. Networks therefore run on the CPU, in one
     thread, and in blocks that are the same on both sides, whatever the device of the
