@@ -21,7 +21,7 @@ FLOORS = [
     ["losses"],
     ["_training"],
     ["estimators", "pipeline"],
-    ["diagnostics", "scorers"],
+    ["diagnostics", "scorers", "compression"],
     ["evaluation"],
     ["plotting"],
     ["__init__"],
@@ -211,6 +211,7 @@ def test_importing_changes_no_global_state(imported):
 
 def test_importing_loads_no_optional_package(imported):
     optional = {"matplotlib", "pandas", "polars", "rich", "safetensors", "IPython"}
+    optional |= {"constriction", "skvae.compression"}
     assert not optional & set(imported["loaded"])
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import LIKELIHOODS, describe, make_data
+from conftest import LIKELIHOODS, describe, make_data, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
@@ -47,6 +47,23 @@ def test_draws_have_the_stated_mean(likelihood):
     draws = p.sample(torch.Generator().manual_seed(1)).detach().double()
     standard_error = draws.std(0) / math.sqrt(40_000)
     assert (abs(draws.mean(0) - p.mean[0].detach()) < 4.5 * standard_error).all()
+
+
+WITH_SUPPORT = [v for v in LIKELIHOODS if v.support is not None]
+
+
+@pytest.mark.parametrize("likelihood", WITH_SUPPORT, ids=describe)
+def test_probabilities_of_the_support_are_those_of_log_prob(likelihood):
+    X = make_data(50, 3)
+    p = built(likelihood, X)(raw_outputs(likelihood, 4, 3))
+    found = p.probabilities().detach().double()
+    assert found.shape == (4, 3, len(likelihood.support))
+    for j in range(3):
+        x = torch.zeros(len(likelihood.support), 4, 3)
+        x[..., j] = torch.from_numpy(likelihood.support).float()[:, None]
+        expected = p.log_prob(x).detach().double().softmax(0)
+        np.testing.assert_allclose(found[:, j], expected.T, atol=3e-7)
+    np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=describe)
@@ -314,3 +331,9 @@ def test_bernoulli_takes_features_that_are_always_zero_or_one():
     mean = built(BernoulliLikelihood(), X)(torch.zeros(1, 2)).mean[0]
     assert 0 < mean[0] < 0.01
     assert 0.99 < mean[1] < 1
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "continuous_bernoulli"])
+def test_a_likelihood_without_a_scale_is_fitted_with_rows_held_out(name):
+    X = (np.random.default_rng(0).random((120, 4)) < 0.3).astype(np.float32)
+    assert np.isfinite(small(likelihood=name, early_stopping=True).fit(X).score(X))

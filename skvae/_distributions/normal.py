@@ -275,6 +275,10 @@ class Bernoulli:
         """Draw once for every row."""
         return torch.bernoulli(self.mean, generator=generator)
 
+    def probabilities(self) -> Tensor:
+        """Probabilities of 0 and 1, shape (..., d, 2)."""
+        return torch.stack([-self.logits, self.logits], -1).sigmoid()
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Log probability (for grey levels: minus cross-entropy) in nats."""
         logits = self.logits

@@ -119,7 +119,7 @@ class DiscretizedLogistic:
         n_levels: int = 256,
     ) -> None:
         self.loc, self.log_scale = loc, log_scale
-        self.low, self.high = low, high
+        self.low, self.high, self.n_levels = low, high, n_levels
         self.step = (high - low) / (n_levels - 1)
 
     @property
@@ -139,6 +139,18 @@ class DiscretizedLogistic:
         x = self.loc + self.log_scale.exp() * (u.log() - torch.log1p(-u))
         level = ((x - self.low) / self.step).round()
         return (self.low + self.step * level).clamp(self.low, self.high)
+
+    def probabilities(self) -> Tensor:
+        """Probability of every level, shape (..., d, n_levels).
+
+        Differences of the distribution function, with the rounding errors of 1.
+        """
+        inverse = (-self.log_scale).exp().expand_as(self.loc).unsqueeze(-1)
+        cell = torch.arange(self.n_levels - 1, device=self.loc.device)
+        edges = self.low + self.step * (cell + 0.5)
+        below = ((edges - self.loc.unsqueeze(-1)) * inverse).sigmoid()
+        inner = below[..., 1:] - below[..., :-1]
+        return torch.cat([below[..., :1], inner, 1 - below[..., -1:]], -1)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log probability of levels in nats, shape (...,)."""

@@ -22,6 +22,13 @@ def limited_threads() -> Iterator[None]:
     if get_active_backend()[0].nesting_level == 0:
         yield
         return
+    with one_thread():
+        yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Use one torch thread, whatever the user has set."""
     with _LOCK:  # torch keeps the number both for the thread and for the process
         n_threads = _LIMITED[0] if _LIMITED else torch.get_num_threads()
         _LIMITED.append(n_threads)

@@ -35,12 +35,18 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
     has_one_scale : bool
         Whether all rows and features have the same noise, also after calibration. False
         unless a subclass says otherwise.
+    support : ndarray of shape (n_values,) or None
+        The values that a feature can have, rising, in the units of X, if they are few
+        and p(x|z) has ``probabilities()``: those of all values, a tensor of shape
+        (..., n_features, n_values). `skvae.compression` then codes X. None unless a
+        subclass says otherwise.
     """
 
     outputs_per_feature = 1
     discrete = False
     optimal_average: str | None = None
     has_one_scale = False
+    support: np.ndarray | None = None
 
     def __init__(self) -> None:
         nn.Module.__init__(self)

@@ -73,6 +73,7 @@ class BernoulliLikelihood(UnitIntervalLikelihood):
 
     discrete = True
     optimal_average = "mean"
+    support = np.array([0.0, 1.0])
     distribution = Bernoulli
 
 
@@ -152,6 +153,12 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
         self.low = low
         self.high = high
         self.scale = scale
+
+    @property
+    def support(self) -> np.ndarray:
+        """The levels."""
+        share = np.arange(self.n_levels) / (self.n_levels - 1)
+        return self.low + (self.high - self.low) * share
 
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if a value is not a level."""
