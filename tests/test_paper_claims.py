@@ -245,6 +245,8 @@ def test_a_picture_has_a_row_for_each_model_and_path():
     (ax,) = interpolations.figure_of_paths(figures).axes
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["VAE", "RAE", "VAE", "RAE"]
+    rows = [ax.images[0].get_array()[round(y), 1] for y in ax.get_yticks()]
+    assert np.ravel(rows).tolist() == [0, 1, 0, 1]
 
 
 def test_means_are_bounded_even_where_rows_do_not_show_it():
