@@ -9,11 +9,17 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "examples" / "papers"))
 
+import _interpolations as interpolations
 import latent_dimension
 import nearest_neighbour_matching as matching
 import regularized_autoencoders as rae
 import tutorial
 import two_stage_vae as stages
+from _runner import Cell, Job
+from _stages import make_model
+
+from skvae import VAE
+from skvae.evaluation import rate_decomposition
 
 
 def claim_of(module, text):
@@ -149,12 +155,109 @@ def test_the_claims_about_the_latent_dimension():
         deviation_of_log_ratio=np.sqrt([1, 10, 100, 400]),
         variance_of_samples=[0.05, 0.04, 0.03, 0.02],
         squared_error=[0.03, 0.02, 0.022, 0.025],
+        rate=[261.5, 253.3, 265.5, 266.6],
+        KL=[10, 16, 18, 20],
     )
-    text = ("fig. 3", "reading 1", "fig. 4", "fig. 5")
+    text = ("fig. 3", "reading 1", "fig. 4", "fig. 5", "the title", "the code costs")
     values = [judged(latent_dimension, t, figures)[0] for t in text]
-    assert values == pytest.approx([1.2 / 2.5, 1, 0.5, 1.25])
+    assert values == pytest.approx([1.2 / 2.5, 1, 0.5, 1.25, 13.3, 1.25])
     del figures["d = 200"]
     assert claim_of(latent_dimension, "fig. 3").values({0: figures}) == []
+
+
+def test_a_part_that_is_missing_from_the_rate_is_seen():
+    parts = {"reconstruction": 7.0, "total correlation": 1.0, "dimension-wise KL": 0.5}
+    figures = {
+        "d = 2": {"rate": 10.0, "mutual information": 1.5, **parts},
+        "d = 20": {"rate": 10.0, "mutual information": 1.75, **parts},
+    }
+    assert judged(latent_dimension, "eq. 2", figures) == (0.25, "not reproduced")
+    figures["d = 20"]["mutual information"] = 1.5
+    assert judged(latent_dimension, "eq. 2", figures) == (0.0, "reproduced")
+
+
+def test_the_rate_of_a_model_is_that_of_its_bound():
+    X = np.random.default_rng(0).normal(size=(90, 3))
+    vae = VAE(2, max_epochs=2, random_state=0).fit(X[:60])
+    figures = latent_dimension.figures_of_rate(vae, X[60:], 0)
+    found = rate_decomposition(vae, X[60:], random_state=0)
+    assert figures["rate"] == found.rate.value
+    assert figures["rate, SE"] == found.rate.standard_error
+    assert figures["dimension-wise KL"] == found.dimension_wise_kl.value
+    assert figures["bits per feature"] == found.bits_per_dimension.value
+    code = figures["mutual information"] + figures["marginal KL"]
+    assert figures["KL"] == pytest.approx(code)
+
+
+@pytest.mark.parametrize("data", stages.DATA)
+def test_the_claims_about_components(data):
+    def judge(start, posterior, decoded):
+        posterior = np.array(posterior)
+        cell = {
+            "posterior variances": posterior.tolist(),
+            "decoded variances": decoded,
+            "variances above 0.9": int((posterior > 0.9).sum()),
+            "variances of 0.1 to 0.9": np.mean((posterior > 0.1) & (posterior < 0.9)),
+        }
+        return judged(stages, f"{data}: {start}", {f"{data}, two stages": cell})
+
+    printed = [1.00, 0.02, 0.01], [0, 37.7, 357]  # figure 1b
+    starts = ("fig. 1b, super", "fig. 1b, their", "fig. 1b, rank", "theorem 4")
+    found = [judge(start, *printed) for start in starts]
+    assert [value for value, _ in found] == pytest.approx([1, 0, -1, 0])
+    assert {verdict for _, verdict in found} == {"reproduced"}
+    value, verdict = judge("fig. 1b, their", [1.0, 0.95, 0.01], [1, 2, 97])
+    assert (value, verdict) == (pytest.approx(0.03), "not reproduced")
+    none = [0.8, 0.02, 0.01], [300, 37.7, 40]
+    assert [judge(start, *none)[1] for start in starts] == ["not reproduced"] * 4
+    assert np.isnan(judge("fig. 1b, their", *none)[0])
+
+
+def test_the_least_gain_in_dark_mass_decides():
+    masses = {"VAE": (0.3, 0.2, 0.4), "IWAE": (0.1, 0.15, 0.2)}
+    figures = {
+        f"{model}, {density}": {"dark mass": mass}
+        for model, found in masses.items()
+        for density, mass in zip(tutorial.DENSITIES, found, strict=True)
+    }
+    value, verdict = judged(tutorial, "figs. 1 and 2", figures)
+    assert (value, verdict) == (pytest.approx(0.05), "reproduced")
+    figures["IWAE, checkerboard"]["dark mass"] = 0.21
+    assert judged(tutorial, "figs. 1 and 2", figures)[1] == "not reproduced"
+
+
+def test_the_largest_share_of_copies_decides():
+    figures = {name: {"nearer to train": 0.5} for name in rae.MODELS}
+    assert judged(rae, "appendix E", figures) == (0.5, "reproduced")
+    figures["AE"]["nearer to train"] = 0.9
+    assert judged(rae, "appendix E", figures) == (0.9, "not reproduced")
+
+
+def test_a_picture_has_a_row_for_each_model_and_path():
+    figures = {
+        name: {
+            "starts": np.full((2, 1, 4, 4), i),
+            "steps": np.full((2, 3, 1, 4, 4), i),
+            "ends": np.full((2, 1, 4, 4), i),
+        }
+        for i, name in enumerate(("VAE", "RAE"))
+    }
+    (ax,) = interpolations.figure_of_paths(figures).axes
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["VAE", "RAE", "VAE", "RAE"]
+    rows = [ax.images[0].get_array()[round(y), 1] for y in ax.get_yticks()]
+    assert np.ravel(rows).tolist() == [0, 1, 0, 1]
+
+
+def test_means_are_bounded_even_where_rows_do_not_show_it():
+    settings = {"model": "RAE-SN", "epochs": 1, "layer": None}
+    assert rae.make_model(settings, 0).likelihood.bounds == (0, 1)
+    weight = settings | {"model": "VAE", "beta": 0.3}
+    assert rae.make_model(weight, 0).likelihood.bounds == (0, 1)
+    shared = {"n_components": 4, "layer": 8, "epochs": 1, "second_epochs": 1}
+    for name in ("two stages", "fixed scale", "flow", "WAE-MMD", "WAE-GAN"):
+        model = make_model({"model": name, "second_width": 8, **shared}, 0)
+        assert model.likelihood.bounds == (0, 1), name
 
 
 def network(n_layers, n_weights, matching):
@@ -192,6 +295,8 @@ def test_the_claims_about_held_out_digits():
     figures = {
         f"{digit}, {depth}, {seen}": {
             "nearer to input": share,
+            "nearer by cross-entropy": (1 + share) / 2,
+            "nearer by excess": share / 2,
             "error to average": 0.1 if seen == "seen" else 0.2,
             "perplexity, median": 1.2 + (digit == 3) * (depth == "3 layers"),
         }
@@ -202,3 +307,20 @@ def test_the_claims_about_held_out_digits():
     starts = ("fig. 2: share", "fig. 2 and", "fig. 1: perp", "fig. 1: they", "a seen")
     values = [judged(matching, start, figures)[0] for start in starts]
     assert values == pytest.approx([0.1, 0.5, 2.2, 1.0, 0.5])
+    starts = ("fig. 2, by cross-entropy as", "fig. 2, by cross-entropy less", "against")
+    values = [judged(matching, start, figures)[0] for start in starts]
+    assert values == pytest.approx([0.05, 0.05, 0.5])
+
+
+def test_three_errors_are_three_shares(tmp_path):
+    sizes, job = matching.SCALES["smoke"], Job("smoke", tmp_path)
+    cell = Cell("a", matching.cells(sizes)["9, 1 layer, unseen"], 0)
+    figures = matching.compute(cell, job)
+    assert figures["nearer by cross-entropy"] > figures["nearer by excess"]
+    layer, d, n = 16, 4, 64
+    encoder = n * layer + layer + layer * 2 * d + 2 * d
+    assert figures["weights"] == encoder + d * layer + layer + layer * n + n
+    assert sorted(p.name for p in tmp_path.glob("*.png")) == [
+        "a-seed-0.png",
+        "errors-of-a-seed-0.png",
+    ]

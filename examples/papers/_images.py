@@ -66,20 +66,27 @@ class Judge:
 judge_of = functools.cache(Judge)
 
 
-def save_rows(job, name, rows, n_columns=16):
-    """Save a picture with a row of images for every entry of {label: rows}."""
+def save_display(job, name, draw, size):
+    """Save what `draw(ax=...)` draws, in a figure of so many inches, and return it."""
     from matplotlib.figure import Figure
 
+    figure = Figure(figsize=size, layout="constrained")
+    display = draw(ax=figure.subplots())
+    job.save_picture(name, figure)
+    return display
+
+
+def save_rows(job, name, rows, n_columns=16):
+    """Save a picture with a row of images for every entry of {label: rows}."""
     from skvae.plotting import SampleGridDisplay
 
     shown = np.concatenate([np.asarray(X)[:n_columns] for X in rows.values()])
     side = round(shown.shape[1] ** 0.5)
-    figure = Figure(figsize=(8, 0.55 * len(rows)), layout="constrained")
-    SampleGridDisplay.from_predictions(
+    draw = functools.partial(
+        SampleGridDisplay.from_predictions,
         shown.reshape(-1, side, side),
         row_names=list(rows),
         n_columns=n_columns,
         value_range=(0, 1),
-        ax=figure.subplots(),
     )
-    job.save_picture(name, figure)
+    save_display(job, name, draw, (8, 0.55 * len(rows)))

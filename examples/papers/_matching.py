@@ -1,9 +1,10 @@
 """The cells of `nearest_neighbour_matching.py`."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from _images import load_images, save_rows
+from _images import load_images, save_display
 from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import norm
@@ -12,11 +13,14 @@ from skvae import VAE
 from skvae.datasets import held_out_class_split
 from skvae.diagnostics import (
     optimal_decoder,
+    parameter_counts,
     posterior_moments,
     reconstruction_matching,
 )
 from skvae.metrics import optimal_decoder_weights
 from skvae.networks import MLP
+
+ERRORS = ("squared", "cross_entropy", "excess_cross_entropy")
 
 
 def make_vae(settings, n_components, seed, **parameters):
@@ -67,35 +71,68 @@ def compute_digit(cell, job):
     X_train = split.X_with if settings["seen"] else split.X_without
     X = split.X_held_out
     vae = make_vae(settings, settings["n_components"], cell.seed).fit(X_train)
-    result = reconstruction_matching(vae, X, X_train)
-    best = optimal_decoder(vae, X[:16], X_train)
-    shown = {"held out": X, "reconstructions": vae.reconstruct(X[:16])}
-    save_rows(job, str(cell), shown | {"best averages": best.averages})
+    results = {e: reconstruction_matching(vae, X, X_train, error=e) for e in ERRORS}
+    if not cell.name.startswith("network"):  # the seventeen have one picture
+        save_pictures(job, str(cell), vae, X, X_train, results)
+    result = results["squared"]
     return {
         "nearer to input": result.closer_to_input,
+        "nearer by cross-entropy": results["cross_entropy"].closer_to_input,
+        "nearer by excess": results["excess_cross_entropy"].closer_to_input,
         "error to input": result.error_to_input.mean(),
         "error to average": result.error_to_average.mean(),
         "perplexity, median": np.median(result.perplexity),
         "perplexity below 1.5": np.mean(result.perplexity < 1.5),
         "layers": len(settings["layers"]),
-        "weights": sum(p.numel() for p in vae.module_.parameters()),
+        "weights": parameter_counts(vae).total,
     }
+
+
+def save_pictures(job, name, vae, X, X_train, results):
+    """Save figure 1, images and what is made of them, and figure 2, their errors."""
+    from matplotlib.figure import Figure
+
+    from skvae.plotting import OptimalDecoderDisplay
+
+    draw = partial(OptimalDecoderDisplay.from_estimator, vae, X, X_train)
+    save_display(job, name, partial(draw, value_range=(0, 1)), (8, 7))
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for ax, (error, found) in zip(figure.subplots(1, 3), results.items(), strict=True):
+        ax.plot(found.error_to_average, found.error_to_input, ".", ms=3)
+        errors = np.concatenate([found.error_to_average, found.error_to_input])
+        ends = errors.min(), errors.max()
+        ax.plot(ends, ends, color="0.5", lw=1)
+        share = f"{100 * found.closer_to_input:.0f} % nearer to the input"
+        ax.set(title=f"{error.replace('_', ' ')}:\n{share}")
+        ax.set(xlabel="error to average", ylabel="error to input")
+    job.save_picture(f"errors of {name}", figure)
 
 
 def compute_plane(cell, job):
     """Ten images of every digit, codes in the plane: how sharp are the weights?"""
+    from skvae.plotting import LatentSpaceDisplay
+
     images = load_images("MNIST", job)
     rng = np.random.default_rng(cell.seed)
     chosen = [
         rng.choice(np.flatnonzero(images.y_train == digit), 10, replace=False)
         for digit in range(10)
     ]
-    X = images.train[np.concatenate(chosen)]
+    X, y = images.train[np.concatenate(chosen)], np.repeat(np.arange(10), 10)
     vae = make_vae(cell.settings, 2, cell.seed, batch_size=100).fit(X)
     means, deviations = posterior_moments(vae, X)
     axis = np.linspace(-3, 3, 61)
     grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     sharp = optimal_decoder_weights(grid, means, deviations, X).max_weight > 0.9
+    draw = partial(
+        LatentSpaceDisplay.from_estimator,
+        vae,
+        X,
+        y,
+        n_ellipses=len(X),
+        background="max_weight",
+    )
+    save_display(job, str(cell), draw, (7, 5))
     return {
         "deviation of posteriors, median": np.median(deviations),
         "share of the plane with a weight above 0.9": sharp.mean(),

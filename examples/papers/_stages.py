@@ -8,13 +8,17 @@ from skvae import RAE, VAE, WAE, TwoStageVAE
 from skvae.likelihoods import GaussianLikelihood
 from skvae.networks import MLP, InfoGANNet
 
-GLOBAL = GaussianLikelihood("global")
+BOUNDS = (0, 1)  # of means, as in the authors' decoders
+GLOBAL = GaussianLikelihood("global", bounds=BOUNDS)
 BASELINES = {
     "cross-entropy": (VAE, {"likelihood": "bernoulli"}),
-    "fixed scale": (VAE, {"likelihood": GaussianLikelihood(1.0)}),
+    "fixed scale": (VAE, {"likelihood": GaussianLikelihood(1.0, bounds=BOUNDS)}),
     "flow": (VAE, {"likelihood": GLOBAL, "posterior": "flow"}),
-    "WAE-MMD": (WAE, {}),
-    "WAE-GAN": (WAE, {"divergence": "gan"}),
+    "WAE-MMD": (WAE, {"likelihood": GaussianLikelihood(bounds=BOUNDS)}),
+    "WAE-GAN": (
+        WAE,
+        {"likelihood": GaussianLikelihood(bounds=BOUNDS), "divergence": "gan"},
+    ),
 }
 AUTOENCODER = "autoencoder, then VAE"
 

@@ -16,6 +16,10 @@ The third is what the figure can mean. It is a property of normal densities and 
 nothing about the VAE; the table has the first beside it. Where h < 0, that is, where
 the posterior variance is below 0.0585, the densities blow up instead.
 
+Section II takes the VAE for a source code with z as side information. Its rate, the
+negative evidence lower bound, is computed in parts: reconstruction, mutual information
+of row and code, and what the aggregate posterior differs from the prior.
+
     python examples/papers/latent_dimension.py --data FOLDER [--jobs 2]
 
 FOLDER holds the files of Fashion-MNIST.
@@ -27,6 +31,7 @@ from _runner import Claim, Experiment, main
 
 from skvae import VAE
 from skvae.diagnostics import latent_diagnostics, posterior_draws, posterior_moments
+from skvae.evaluation import rate_decomposition
 from skvae.networks import MLP
 
 NAME = "Fashion-MNIST"
@@ -35,6 +40,7 @@ SCALES = {
         "dimensions": (2, 4, 8, 16),
         "n_train": 500,
         "n_test": 200,
+        "n_rate": 100,
         "layer": 32,
         "epochs": 3,
         "learning_rate": 1e-3,
@@ -43,6 +49,7 @@ SCALES = {
         "dimensions": (2, 20, 200, 800),
         "n_train": 60_000,
         "n_test": 2000,
+        "n_rate": 2000,
         "layer": 256,
         "epochs": 20,
         "learning_rate": 1e-3,
@@ -51,6 +58,7 @@ SCALES = {
         "dimensions": (2, 20, 200, 800),
         "n_train": 60_000,
         "n_test": 10_000,
+        "n_rate": 2000,
         "layer": 256,
         "epochs": 100,
         "learning_rate": 1e-4,
@@ -94,8 +102,29 @@ def compute(cell, job):
         "variance of samples": samples.var(0).mean(),
         "variance of images": X.var(0).mean(),
         "squared error": np.square(reconstructed - X).mean(),
-        "KL": float(vae.kl_per_component_.sum()),
-        "bound": vae.score_samples(X, n_importance_samples=1).mean(),
+    } | figures_of_rate(vae, X[: settings["n_rate"]], seed)
+
+
+PARTS = {
+    "rate": "rate",
+    "reconstruction": "reconstruction",
+    "kl": "KL",
+    "mutual_information": "mutual information",
+    "marginal_kl": "marginal KL",
+    "total_correlation": "total correlation",
+    "dimension_wise_kl": "dimension-wise KL",
+}
+CODE = ("mutual information", "total correlation", "dimension-wise KL")
+
+
+def figures_of_rate(vae, X, seed):
+    """Return the rate of a source code and its parts, in nats, with standard errors."""
+    found = rate_decomposition(vae, X, random_state=seed)
+    estimates = {name: getattr(found, part) for part, name in PARTS.items()}
+    return {
+        **{name: estimate.value for name, estimate in estimates.items()},
+        **{f"{name}, SE": e.standard_error for name, e in estimates.items()},
+        "bits per feature": found.bits_per_dimension.value,
     }
 
 
@@ -131,6 +160,19 @@ def last_over_second(name):
     return ratio
 
 
+def largest_remainder(figures):
+    """Return how far the parts of a rate are from their sum."""
+    return max(
+        abs(f["rate"] - sum(f[part] for part in ("reconstruction", *CODE)))
+        for f in figures.values()
+    )
+
+
+def rise_of_rate(figures):
+    _, rates = by_dimension(figures, "rate")
+    return rates[-1] - rates[1]
+
+
 def spread_of_errors(figures):
     _, errors = by_dimension(figures, "squared error")
     return errors[1:].max() / errors[1:].min()
@@ -163,6 +205,28 @@ CLAIMS = [
         spread_of_errors,
         high=1.4,
     ),
+    Claim(
+        "eq. 2: the rate is the sum of its parts; largest remainder",
+        "an identity",
+        largest_remainder,
+        high=1e-6,
+        scale="smoke",
+        unit="nats",
+    ),
+    Claim(
+        "the title, bigger is not better: rate at d = 800 less that at d = 20",
+        "said, no figure",
+        rise_of_rate,
+        low=0,
+        unit="nats",
+    ),
+    Claim(
+        "the code costs no more for its many components; KL at d = 800 over d = 20",
+        "not mentioned",
+        last_over_second("KL"),
+        low=0.8,
+        high=1.25,
+    ),
 ]
 
 
@@ -178,6 +242,31 @@ def draw(results):
         ax.set(title=name, xlabel="latent dimension")
     ax.legend()
     yield "by dimension", figure
+    yield "rate", figure_of_rate(results)
+
+
+def figure_of_rate(results):
+    """Draw the parts of the code's rate on each other, means over seeds."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    (code, row), seeds = figure.subplots(1, 2), list(results.values())
+    names = list(dict.fromkeys(name for models in seeds for name in models))
+
+    def means(part):
+        found = ([f[n][part] for f in seeds if n in f] for n in names)
+        return np.array([np.mean(values) for values in found])
+
+    bottom = np.zeros(len(names))
+    for part in CODE:
+        height, error = means(part), means(f"{part}, SE")
+        code.bar(names, height, 0.6, bottom, yerr=error, label=part)
+        bottom += height
+    code.set_title("rate of the code z, in nats")
+    code.legend()
+    row.bar(names, means("reconstruction"), 0.6, yerr=means("reconstruction, SE"))
+    row.set_title("rate of a row given its code, in nats")
+    return figure
 
 
 EXPERIMENT = Experiment(
@@ -193,10 +282,14 @@ EXPERIMENT = Experiment(
         "learning rate": ("1e-4", "{learning_rate:g}"),
         "hidden layers": ("256, 256", "{layer}, {layer}"),
         "latent dimensions": ("2, 20, 200, 800", "{dimensions}"),
+        "rows of the rate": ("-", "{n_rate:,}"),
     },
     draw=draw,
     notes="The gap is that of reading 3, the log ratio that of reading 1 (see the head "
-    "of the script): the one falls and the other grows, for any normal density.",
+    "of the script): the one falls and the other grows, for any normal density.\n\n"
+    "The rate is the negative evidence lower bound, in nats; SE is the standard error "
+    "over rows. Of n rows, the mutual information is at most log n, 7.6 nats for "
+    "2,000: near that it is a lower bound, and the total correlation an upper one.",
 )
 
 if __name__ == "__main__":
