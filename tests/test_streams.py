@@ -52,7 +52,7 @@ def test_second_stage_is_of_the_stream():
     model = small(TwoStageVAE, second_stage=second, max_epochs=60, learning_rate=0.01)
     for _ in range(60):
         model.partial_fit(LEFT).partial_fit(RIGHT)
-    assert 0.3 < share_of_left(model) < 0.7
+    assert 0.2 < share_of_left(model) < 0.8  # and 0.0 or 1.0 if it is of one chunk
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=describe)
