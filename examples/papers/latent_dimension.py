@@ -263,7 +263,8 @@ def figure_of_rate(results):
         code.bar(names, height, 0.6, bottom, yerr=error, label=part)
         bottom += height
     code.set_title("rate of the code z, in nats")
-    code.legend()
+    code.set_ylim(top=1.4 * bottom.max())
+    code.legend(loc="upper left")
     row.bar(names, means("reconstruction"), 0.6, yerr=means("reconstruction, SE"))
     row.set_title("rate of a row given its code, in nats")
     return figure
