@@ -67,9 +67,9 @@ class _Calibration:
     ) -> None:
         self.fit, self.module, self.generator = fit, module, generator
         self.likelihood = module.likelihood
-        self.is_point = module.posterior.deterministic
         is_one = self.likelihood.has_one_scale
-        self.most_rows, self.n_draws = _OF_ONE_SCALE if is_one else _OF_NOISE
+        self.most_rows, n_draws = _OF_ONE_SCALE if is_one else _OF_NOISE
+        self.n_draws = 1 if module.posterior.deterministic else n_draws
 
     def __call__(self, train: Batches, held_out: Batches | None) -> None:
         """Calibrate from the errors of rows to train on and of rows held out."""
@@ -100,12 +100,11 @@ class _Calibration:
 
     def _draws(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return codes, shape (k, n, n_components), and weights, shape (k, n, 1)."""
-        n_draws = 1 if self.is_point else self.n_draws
-        shape = n_draws, len(x), self.module.n_components
+        shape = self.n_draws, len(x), self.module.n_components
         noise = standard_normal(*shape, generator=self.generator, device=x.device)
-        if n_draws == 1:
-            return self.module.encode(x).rsample(noise), noise.new_ones(1, len(x), 1)
         q = self.module.encode(x)
+        if self.n_draws == 1:
+            return q.rsample(noise), noise.new_ones(1, len(x), 1)
         z, log_q = rsample_with_log_prob(q, noise)
         if self.likelihood.has_one_scale:
             z = z + self._to_mode(x, q.mean, z.std(0))
