@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skvae._distributions.normal import (
@@ -30,6 +32,7 @@ from skvae.metrics import (
     latent_spectrum,
 )
 from skvae.metrics.latent import entropy_gap
+from skvae.pipeline._abilities import last_step
 
 _ENTROPY_DRAWS = 16
 
@@ -196,6 +199,19 @@ def posterior_factors(
     means_and_factors = module.blockwise(moments, X)
     factors = means_and_factors[:, 1:]
     return means_and_factors[:, 0], factors[:, 0] if factors.shape[1] == 1 else factors
+
+
+def autoencoder_of(owner: str, estimator: Any) -> BaseAutoencoder:
+    """Return a fitted autoencoder, which may stand at the end of a pipeline."""
+    last = last_step(estimator)
+    if not isinstance(last, BaseAutoencoder):
+        end = "one that ends in " if isinstance(estimator, Pipeline) else ""
+        raise TypeError(
+            f"{owner} needs an autoencoder of skvae, such as VAE, or a Pipeline that "
+            f"ends in one, got {end}a {type(last).__name__}."
+        )
+    check_is_fitted(last)
+    return last
 
 
 def refuse_posterior(estimator: BaseAutoencoder, what: str) -> NoReturn:

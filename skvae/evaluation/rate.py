@@ -18,7 +18,7 @@ from skvae._utils.random import (
 )
 from skvae._utils.validation import check_integer
 from skvae._utils.warn import warn
-from skvae.diagnostics.codes import posterior_factors
+from skvae.diagnostics.codes import autoencoder_of, posterior_factors
 from skvae.estimators.base import BaseAutoencoder
 from skvae.evaluation._aggregate import (
     Estimate,
@@ -31,7 +31,6 @@ from skvae.pipeline._abilities import (
     as_fitted,
     check_divisor,
     is_discrete,
-    last_step,
     log_determinant,
     to_last_step,
 )
@@ -173,12 +172,7 @@ def rate_decomposition(
     True
     """
     owner = "rate_decomposition"
-    model = last_step(estimator)
-    if not isinstance(model, BaseAutoencoder):
-        raise TypeError(
-            f"{owner} needs an autoencoder of skvae, such as VAE, or a Pipeline that "
-            f"ends in one, got a {type(model).__name__}."
-        )
+    model = autoencoder_of(owner, estimator)
     n_draws = check_integer(owner, "n_draws", n_draws, 1)
     check_divisor(estimator, divisor)
     rows = to_last_step(estimator, as_fitted(estimator, X))

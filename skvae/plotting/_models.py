@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.arrays import column_names
 from skvae._utils.validation import check_integer
+from skvae.diagnostics.codes import autoencoder_of
 from skvae.estimators.base import BaseAutoencoder
 from skvae.pipeline._abilities import (
     as_fitted,
@@ -84,14 +85,7 @@ def autoencoder_and_rows(
     owner: str, estimator: Any, *rows: Any
 ) -> tuple[BaseAutoencoder, list[Any]]:
     """Return the autoencoder at the end of a pipeline, and rows as it sees them."""
-    last = last_step(estimator)
-    if not isinstance(last, BaseAutoencoder):
-        end = "one that ends in " if isinstance(estimator, Pipeline) else ""
-        raise TypeError(
-            f"{owner} needs an autoencoder of skvae, such as VAE, or a Pipeline that "
-            f"ends in one, got {end}a {type(last).__name__}."
-        )
-    check_is_fitted(last)
+    last = autoencoder_of(owner, estimator)
     return last, [to_last_step(estimator, X) for X in rows]
 
 
