@@ -20,13 +20,11 @@ def figures_of_components(model, images, name, job):
 
     found = component_influence(model, images.test[:500])
     order = np.argsort(-found.decoded_variance)
-    side = round(images.test.shape[1] ** 0.5)
     draw = partial(
         LatentTraversalDisplay.from_estimator,
         model,
         images.test,
         components=list(dict.fromkeys([*order[:6], *order[-2:]])),
-        image_shape=(side, side),
         value_range=(0, 1),
     )
     save_display(job, f"traversal of {name}", draw, (6, 5))

@@ -81,10 +81,9 @@ def save_rows(job, name, rows, n_columns=16):
     from skvae.plotting import SampleGridDisplay
 
     shown = np.concatenate([np.asarray(X)[:n_columns] for X in rows.values()])
-    side = round(shown.shape[1] ** 0.5)
     draw = functools.partial(
         SampleGridDisplay.from_predictions,
-        shown.reshape(-1, side, side),
+        shown,
         row_names=list(rows),
         n_columns=n_columns,
         value_range=(0, 1),

@@ -15,13 +15,11 @@ N_PATHS, PATHS = 2, ("starts", "steps", "ends")
 def save_neighbours(job, cell, samples, images):
     from skvae.plotting import NearestNeighbourDisplay
 
-    side = round(images.train.shape[1] ** 0.5)
     draw = partial(
         NearestNeighbourDisplay.from_predictions,
         samples[:12],
         images.train,
         n_neighbours=3,
-        image_shape=(side, side),
     )
     save_display(job, f"neighbours of {cell}", draw, (8, 3))
 
@@ -30,13 +28,11 @@ def save_paths(job, cell, model, X):
     """Save interpolations between test images, and return them."""
     from skvae.plotting import InterpolationDisplay
 
-    side = round(X.shape[1] ** 0.5)
     draw = partial(
         InterpolationDisplay.from_estimator,
         model,
         X,
         n_paths=N_PATHS,
-        image_shape=(side, side),
         value_range=(0, 1),
     )
     paths = save_display(job, f"interpolations of {cell}", draw, (8, 2))
