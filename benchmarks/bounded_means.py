@@ -25,7 +25,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from defaults import IMAGES, N_SAMPLES, cell, error, load, rounded
+from defaults import IMAGES, N_SAMPLES, cell, error, load, record, rounded
 from quality_floors import load_classifier, make_second_stage
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
@@ -116,11 +116,7 @@ def main():
                         model = make(family, d, bounds, seed)
                         result = measure(model, train, test, transform)
                     where = {"set": name, "family": family, "bounds": label}
-                    row = {**where, "seed": seed, **result}
-                    print(row, flush=True)
-                    if options.out:
-                        with options.out.open("a") as file:
-                            file.write(json.dumps(row) + "\n")
+                    record({**where, "seed": seed, **result}, options.out)
 
 
 if __name__ == "__main__":

@@ -185,6 +185,14 @@ def measure(label, train, test, d, seed):
     return measure_linear(label, train, test, d, seed, floor)
 
 
+def record(row, path):
+    """Print a result, and append it to a file of lines of JSON, if there is one."""
+    print(row, flush=True)
+    if path:
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
 def print_table(path):
     """Print means and standard deviations over the seeds, as a table of Markdown."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -235,10 +243,7 @@ def main():
                 with threadpool_limits(1):
                     result = measure(label, train, test, d, seed)
                 row = {"set": name, "model": label, "seed": seed, **result}
-                print(row, flush=True)
-                if options.out:
-                    with options.out.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
+                record(row, options.out)
 
 
 if __name__ == "__main__":
