@@ -1,4 +1,4 @@
-"""Features of images of digits or clothes: the last hidden layer of a small classifier.
+"""Features of images of ten classes: the last hidden layer of a small classifier.
 
 A Fréchet distance between them is no FID, which is that of Inception features: such
 distances compare with each other alone, and only for the same classifier.
@@ -12,12 +12,13 @@ from torch import nn
 class Classifier(nn.Module):
     """Two convolutions and a layer of 64, whose outputs are the features."""
 
-    def __init__(self, side=28):
+    def __init__(self, image_shape):
         super().__init__()
-        quarter = -(-side // 4)  # two strides of 2
+        *channels, side, _ = image_shape
+        n_channels, quarter = sum(channels) or 1, -(-side // 4)  # two strides of 2
         self.features = nn.Sequential(
-            nn.Unflatten(1, (1, side, side)),
-            nn.Conv2d(1, 16, 5, stride=2, padding=2),
+            nn.Unflatten(1, (n_channels, side, side)),
+            nn.Conv2d(n_channels, 16, 5, stride=2, padding=2),
             nn.ReLU(),
             nn.Conv2d(16, 32, 5, stride=2, padding=2),
             nn.ReLU(),
@@ -33,10 +34,10 @@ class Classifier(nn.Module):
             return torch.cat([self.features(x) for x in blocks]).double().numpy()
 
 
-def train_classifier(X, y, n_epochs=2):
+def train_classifier(X, y, image_shape, n_epochs=2):
     """Train on labelled images, with a seed of its own that never changes."""
     torch.manual_seed(0)
-    network = Classifier(round(X.shape[1] ** 0.5))
+    network = Classifier(image_shape)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     x, y = torch.from_numpy(X), torch.from_numpy(y.astype(np.int64))
     for _ in range(n_epochs):

@@ -11,10 +11,15 @@ from _features import train_classifier
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from skvae.datasets import load_fashion_mnist, load_mnist
+from skvae.datasets import load_cifar10, load_fashion_mnist, load_mnist
 from skvae.metrics import frechet_distance
 
-LOADERS = {"MNIST": load_mnist, "Fashion-MNIST": load_fashion_mnist}
+LOADERS = {
+    "MNIST": load_mnist,
+    "Fashion-MNIST": load_fashion_mnist,
+    "CIFAR-10": load_cifar10,
+}
+SHAPES = {"MNIST": (28, 28), "Fashion-MNIST": (28, 28), "CIFAR-10": (3, 32, 32)}
 FEATURES = "in classifier features"
 
 
@@ -25,6 +30,7 @@ class Images(NamedTuple):
     y_train: np.ndarray
     test: np.ndarray
     y_test: np.ndarray
+    shape: tuple[int, ...]
 
     def first(self, n_train, n_test):
         """Return so many rows of each part."""
@@ -32,6 +38,7 @@ class Images(NamedTuple):
         return Images(
             *(self.train[train], self.y_train[train]),
             *(self.test[test], self.y_test[test]),
+            shape=self.shape,
         )
 
 
@@ -42,18 +49,19 @@ def load_images(name, job):
         X, y = load_digits(return_X_y=True)
         X = (X / 16).astype(np.float32)
         train, test, y_train, y_test = train_test_split(X, y, random_state=0)
-        return Images(train, y_train, test, y_test)
+        return Images(train, y_train, test, y_test, shape=(8, 8))
     parts = [LOADERS[name](subset=s, data_home=job.data) for s in ("train", "test")]
     rows = [((part.data / 255).astype(np.float32), part.target) for part in parts]
-    return Images(*rows[0], *rows[1])
+    return Images(*rows[0], *rows[1], shape=SHAPES[name])
 
 
 class Judge:
     """Distance of images to the test images of a data set, in classifier features."""
 
     def __init__(self, name, job):
-        train, y_train, self.test, _ = load_images(name, job)
-        self.network = train_classifier(train, y_train)
+        images = load_images(name, job)
+        self.test = images.test
+        self.network = train_classifier(images.train, images.y_train, images.shape)
         self.reference = self.network.transform(self.test)
 
     def features(self, X):
@@ -76,7 +84,7 @@ def save_display(job, name, draw, size):
     return display
 
 
-def save_rows(job, name, rows, n_columns=16):
+def save_rows(job, name, rows, n_columns=16, image_shape=None):
     """Save a picture with a row of images for every entry of {label: rows}."""
     from skvae.plotting import SampleGridDisplay
 
@@ -86,6 +94,7 @@ def save_rows(job, name, rows, n_columns=16):
         shown,
         row_names=list(rows),
         n_columns=n_columns,
+        image_shape=image_shape,
         value_range=(0, 1),
     )
     save_display(job, name, draw, (8, 0.55 * len(rows)))

@@ -20,19 +20,21 @@ def save_neighbours(job, cell, samples, images):
         samples[:12],
         images.train,
         n_neighbours=3,
+        image_shape=images.shape,
     )
     save_display(job, f"neighbours of {cell}", draw, (8, 3))
 
 
-def save_paths(job, cell, model, X):
+def save_paths(job, cell, model, images):
     """Save interpolations between test images, and return them."""
     from skvae.plotting import InterpolationDisplay
 
     draw = partial(
         InterpolationDisplay.from_estimator,
         model,
-        X,
+        images.test,
         n_paths=N_PATHS,
+        image_shape=images.shape,
         value_range=(0, 1),
     )
     paths = save_display(job, f"interpolations of {cell}", draw, (8, 2))
