@@ -21,6 +21,10 @@ BASELINES = {
     ),
 }
 AUTOENCODER = "autoencoder, then VAE"
+SECOND_STAGES = {  # other than ours: activation, and a linear path or not
+    "second stage of ReLUs": ("relu", False),
+    "second stage of ReLUs with a linear path": ("relu", True),  # the authors'
+}
 
 
 def training(settings, epochs, seed):
@@ -45,9 +49,10 @@ def make_first_stage(cls, settings, seed, **parameters):
 
 
 def make_second_stage(settings, seed):
+    activation, skip = SECOND_STAGES.get(settings["model"], ("silu", False))
     return VAE(
         settings["n_components"],
-        network=MLP((settings["second_width"],) * 3, skip=False),
+        network=MLP((settings["second_width"],) * 3, activation, skip),
         likelihood=GaussianLikelihood("global", bounds=None),
         kl_warmup=0.15,
         **training(settings, settings["second_epochs"], seed),
@@ -56,7 +61,7 @@ def make_second_stage(settings, seed):
 
 def make_model(settings, seed):
     name = settings["model"]
-    if name == "two stages":
+    if name in ("two stages", *SECOND_STAGES):
         second = {"second_stage": make_second_stage(settings, seed)}
         cls, parameters = TwoStageVAE, {"likelihood": GLOBAL, **second}
     elif name == AUTOENCODER:
