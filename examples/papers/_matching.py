@@ -89,15 +89,18 @@ def compute_digit(cell, job):
 
 
 def save_pictures(job, name, vae, X, X_train, results):
-    """Save figure 1, images and what is made of them, and figure 2, their errors."""
+    """Save images and what is made of them, figure 2's errors, and perplexities."""
     from matplotlib.figure import Figure
 
-    from skvae.plotting import OptimalDecoderDisplay
+    from skvae.plotting import OptimalDecoderDisplay, PerplexityDisplay
 
     draw = partial(OptimalDecoderDisplay.from_estimator, vae, X, X_train)
     save_display(job, name, partial(draw, value_range=(0, 1)), (8, 7))
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    for ax, (error, found) in zip(figure.subplots(1, 3), results.items(), strict=True):
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    *axes, last = figure.subplots(1, 4)
+    perplexity = results["squared"].perplexity
+    PerplexityDisplay.from_predictions(perplexity, len(X_train), ax=last)
+    for ax, (error, found) in zip(axes, results.items(), strict=True):
         ax.plot(found.error_to_average, found.error_to_input, ".", ms=3)
         errors = np.concatenate([found.error_to_average, found.error_to_input])
         ends = errors.min(), errors.max()
