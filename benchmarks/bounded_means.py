@@ -20,19 +20,24 @@ How bounds change the log-likelihood of the VAE, `defaults.py` measures.
 
 import argparse
 import json
+import sys
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 from defaults import IMAGES, N_SAMPLES, cell, error, load, record, rounded
-from quality_floors import load_classifier, make_second_stage
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
 from skvae.likelihoods import GaussianLikelihood
 from skvae.metrics import frechet_distance
+from skvae.networks import MLP
+
+sys.path.append(str(Path(__file__).parents[1] / "examples" / "papers"))
+from _images import judge_of
+from _runner import Job
 
 FAMILIES = {c.__name__: c for c in (VAE, IWAE, WAE, RAE, TwoStageVAE)}
 BOUNDS = {"bounds": "auto", "no bounds": None}
@@ -43,15 +48,17 @@ def features(name, folder):
     """Return a function from images to what distances are measured in."""
     if name not in ("MNIST", "Fashion-MNIST"):
         return np.float64
-    network, _ = load_classifier(folder, name.lower())
-    return lambda X: network.transform(np.float32(X) / 255)
+    judge = judge_of(name, Job("cpu", Path(), folder))
+    return lambda X: judge.features(np.float32(X) / 255)
 
 
 def make(family, d, bounds, seed):
     likelihood = GaussianLikelihood(bounds=bounds)
     model = FAMILIES[family](d, likelihood=likelihood, random_state=seed)
     if family == "TwoStageVAE":
-        return model.set_params(second_stage=make_second_stage(d, 256, 80))
+        network = MLP((256, 256, 256), skip=False)
+        second_stage = VAE(d, network=network, kl_warmup=0.15, max_epochs=80)
+        return model.set_params(second_stage=second_stage)
     return model.set_params(latent_density=GaussianMixture(10, random_state=seed))
 
 

@@ -1,34 +1,22 @@
-"""What every model must reach on real data, over several seeds.
-
-Three parts, run in turn for every seed, so that a run that is stopped has whole seeds:
+"""Reconstruction of held-out rows at defaults, against PCA, for every family.
 
 ``tables``
-    At defaults: explained variance of held-out rows, minus that of PCA with the same
-    number of components (floors: -0.05 on digits, -0.10 on standardised tables).
+    Explained variance, minus that of PCA with the same number of components (floors:
+    -0.05 on digits, -0.10 on standardised tables).
 ``images``
-    At defaults: squared reconstruction error of held-out images over PCA's (below 1).
-``samples``
-    Fréchet distance of 10,000 samples to the 10,000 test images, in the features of a
-    small classifier that is trained here: latents of the prior N(0, I), of one normal
-    density and of a mixture of ten fitted to the codes of the training rows. Of
-    ``TwoStageVAE``, whose first stage is the VAE, also the discrepancy of the codes of
-    both stages from N(0, I) (at least 3 times lower in the second), the ratio of their
-    largest to their smallest singular value, and the variance of pixels of samples over
-    that of images (within 15 % with the noise of p(x|z); decoder means have only what
-    16 components explain).
+    Squared error of images over PCA's (below 1).
 
-    python benchmarks/quality_floors.py [--data FOLDER] [--seeds 5] [--parts tables ...]
+Both are run in turn for every seed, so that a run that is stopped has whole seeds.
+
+    python benchmarks/reconstruction.py [--data FOLDER] [--seeds 5] [--parts tables ...]
 
 For FOLDER see `skvae.datasets.load_mnist`; tables need none.
 """
 
 import argparse
-import functools
-import sys
 import time
 import warnings
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -40,24 +28,15 @@ from sklearn.datasets import (
     load_wine,
 )
 from sklearn.decomposition import PCA
-from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
+from skvae import IWAE, RAE, VAE, WAE
 from skvae.datasets import load_fashion_mnist, load_mnist
-from skvae.diagnostics import posterior_draws
-from skvae.metrics import aggregated_posterior_mmd, frechet_distance, latent_spectrum
-from skvae.networks import MLP
-
-sys.path.append(str(Path(__file__).parents[1] / "examples" / "papers"))
-from _features import train_classifier
 
 MODELS = {"VAE": VAE, "IWAE": IWAE, "WAE": WAE, "RAE": RAE}
 LOADERS = {"mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
 N_COMPONENTS = 16
-N_SAMPLES = 10_000
-N_CODES = 5000
 
 
 # ----------------------------------------------------------------------------- tables
@@ -143,88 +122,6 @@ def measure_images(seed, options):
             yield f"{name}: {label} / PCA (< 1)", error / best, remark
 
 
-# ---------------------------------------------------------------------------- samples
-
-
-@functools.cache
-def load_classifier(data, name="mnist"):
-    """Return the classifier and its features of the test images; print what it can."""
-    train, test = load_images(data, name, None)
-    labels, expected = (
-        LOADERS[name](subset=subset, data_home=data).target
-        for subset in ("train", "test")
-    )
-    network = train_classifier(train, labels)
-    reference = network.transform(test)
-    predicted = network.head(torch.from_numpy(reference).float()).argmax(1).numpy()
-    floor = frechet_distance(reference, network.transform(train[:N_SAMPLES]))
-    print(
-        f"{name}: accuracy of the classifier {(predicted == expected).mean():.4f}; "
-        f"training images are at a Fréchet distance of {floor:.2f} from test images"
-    )
-    return network, reference
-
-
-def make_second_stage(n_components, width, max_epochs):
-    """Return the default's form with other sizes."""
-    network = MLP(hidden_layer_sizes=(width,) * 3, skip=False)
-    return VAE(n_components, network=network, kl_warmup=0.15, max_epochs=max_epochs)
-
-
-def measure_samples(seed, options):
-    train, test = load_images(options.data, "mnist", options.rows)
-    network, reference = load_classifier(options.data)
-
-    def distance(X):
-        return frechet_distance(reference, network.transform(X))
-
-    n_epochs = options.second_epochs or 2 * options.epochs
-    second = make_second_stage(N_COMPONENTS, options.width, n_epochs)
-    models = {"VAE": TwoStageVAE(second_stage=second)}  # whose first stage is the VAE
-    models |= {label: MODELS[label]() for label in ("IWAE", "WAE", "RAE")}
-    for label, model in models.items():
-        model.set_params(max_epochs=options.epochs, random_state=seed)
-        model, remark = fit(model, train)
-        yield f"{label}, reconstructions", distance(model.reconstruct(test)), remark
-        Z = posterior_draws(model, train, random_state=seed)
-        noise = np.random.default_rng(seed).normal(size=(N_SAMPLES, N_COMPONENTS))
-        yield f"{label}, N(0, I)", distance(model.inverse_transform(noise)), ""
-        for n in (1, 10):
-            density = GaussianMixture(n, max_iter=100, random_state=seed).fit(Z)
-            samples = model.inverse_transform(density.sample(N_SAMPLES)[0])
-            yield f"{label}, {n} normal", distance(samples), ""
-        if label == "VAE":
-            yield from measure_two_stages(model, train, test, distance, seed)
-
-
-def measure_two_stages(model, train, test, distance, seed):
-    order = np.random.default_rng(seed)
-    for name, X in (("training", train), ("test", test)):
-        Z = posterior_draws(model, order.permutation(X)[:N_CODES], random_state=seed)
-        U = posterior_draws(model.second_stage_, Z, random_state=seed + 1)
-        discrepancies = []
-        for stage, codes in (("first", Z), ("second", U)):
-            mmd = aggregated_posterior_mmd(codes, random_state=seed).value
-            values = latent_spectrum(codes).singular_values
-            discrepancies.append(mmd)
-            yield f"{name} rows, {stage} stage: MMD", mmd, ""
-            flatness = values[0] / values[-1]
-            yield f"{name} rows, {stage} stage: singular values", flatness, ""
-        ratio = discrepancies[0] / discrepancies[1]
-        yield f"{name} rows: MMD first / second (>= 3)", ratio, ""
-    samples = model.sample(N_SAMPLES, random_state=seed)
-    yield "TwoStageVAE", distance(samples), ""
-    rows = {
-        "samples with noise (0.85 to 1.15)": model.sample(
-            N_SAMPLES, mean=False, random_state=seed
-        ),
-        "samples": samples,
-        "reconstructions": model.reconstruct(test),
-    }
-    for label, X in rows.items():
-        yield f"variance of pixels, {label}", X.var(0).mean() / test.var(0).mean(), ""
-
-
 # ------------------------------------------------------------------------------ report
 
 
@@ -240,20 +137,16 @@ def fit(model, X):
     return model, "; ".join([remark, *sorted(warned)])
 
 
-PARTS = {
-    "tables": measure_tables,
-    "images": measure_images,
-    "samples": measure_samples,
-}
+PARTS = {"tables": measure_tables, "images": measure_images}
 
 
-def run(parts, options):
+def run(options):
     """Run the chosen parts for every seed, and report after each."""
     torch.set_num_threads(options.threads)
     results = defaultdict(list)
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         for part in options.parts:
-            for label, value, remark in parts[part](seed, options):
+            for label, value, remark in PARTS[part](seed, options):
                 results[f"{part}: {label}"].append(float(value))
                 print(f"seed {seed}  {label:50s} {value:9.4f}  {remark}", flush=True)
         report(results)
@@ -279,12 +172,8 @@ def main():
     parser.add_argument("--rows", type=int, default=60_000, help="training images")
     parser.add_argument("--table-models", nargs="*", default=MODELS, choices=MODELS)
     parser.add_argument("--image-models", nargs="*", default=["VAE"], choices=MODELS)
-    parser.add_argument("--epochs", type=int, default=100, help="of ``samples``")
-    parser.add_argument("--second-epochs", type=int, help="default: twice as many")
-    parser.add_argument("--width", type=int, default=1024, help="of the second stage")
     parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    run(PARTS, options)
+    run(parser.parse_args())
 
 
 if __name__ == "__main__":
