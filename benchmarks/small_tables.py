@@ -1,11 +1,11 @@
 """``fit`` on small tables against scikit-learn's perceptron and a hand-tuned loop.
 
 Each turn trains ``VAE(4, network=MLP((32,)))`` and, on the same rows in batches of the
-same size, ``MLPRegressor`` with the layers of encoder and decoder, and a VAE of these
-layers in as few operations of torch as it takes, for 100 epochs each and without early
+same size, ``MLPRegressor`` with the layers of encoder and decoder, and a VAE of them
+in as few operations of torch as it takes, for 100 epochs each and without early
 stopping. Beside them, the VAE with early stopping, as it is by default, and a wide
 ``MLPRegressor`` of 256, 4 and 256. The figures are the CPU seconds of one thread (least
-of the turns), and the medians of the turns' ratios to the perceptron of the same layers,
+of the turns), and the medians of the ratios to the perceptron of the same layers,
 with their middle half.
 
     OMP_NUM_THREADS=1 python benchmarks/small_tables.py [--turns 9] [--epochs 100]
