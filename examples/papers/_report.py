@@ -4,6 +4,7 @@ A claim is a function from the figures of one seed to a number, and the interval
 which the number must lie. The verdict follows from the mean over seeds.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -47,14 +48,15 @@ class Claim:
         )
 
     def values(self, results):
-        """Return the number of every seed that has the figures for it."""
+        """Return the number of every seed that has one.
+
+        None is there of cells that were not asked for; it is NaN where it is undefined.
+        """
         found = []
         for figures in results.values() if self.ours else ():
-            try:
+            with contextlib.suppress(KeyError):
                 found.append(float(self.ours(figures)))
-            except KeyError:  # a cell that was not asked for
-                continue
-        return found
+        return [value for value in found if not np.isnan(value)]
 
     def verdict(self, values, scale):
         """Return the verdict, which depends on nothing but these."""
@@ -116,7 +118,8 @@ def table_of_claims(experiment, results, scale):
         values = claim.values(figures)
         seeds = f"{len(values)} seeds" if len(values) > 1 else "one seed, no spread"
         ours = f"{mean_and_spread(values)} {claim.unit}".strip() + f" ({seeds})"
-        ours = ours if values else "not computed" if claim.ours else claim.unit
+        missing = "not computed, or undefined" if claim.ours else claim.unit
+        ours = ours if values else missing
         verdict = claim.verdict(values, scale)
         rows.append([claim.text, claim.published, ours, claim.rule(), verdict])
     return markdown(["claim", "published", "ours", "rule", "verdict"], rows)
