@@ -277,17 +277,21 @@ def draw(results):
     from matplotlib.figure import Figure
 
     cells = [cell for of_seed in results.values() for cell in of_seed.items()]
-    stages = [(name, f) for name, f in cells if "scale by epoch" in f]
-    figure = Figure(figsize=(13, 3), layout="constrained")
+    stages = [cell for cell in cells if "two stages" in cell[0]]
+    names = list(dict.fromkeys(name for name, _ in stages))
+    figure = Figure(figsize=(13, 3.4), layout="constrained")
     curve, bars, influence, spectra = figure.subplots(1, 4)
-    for i, (name, f) in enumerate(stages):
-        curve.semilogy(f["scale by epoch"], label=name)
-        bars.plot(sorted(f["posterior variances"]))
-        influence.plot(*variances_of(f), "o", ms=3)
-        spectra.semilogy(f["spectrum, first"], f"C{i}:")
-        spectra.semilogy(f["spectrum, second"], f"C{i}")
+    for name, f in stages:
+        color = f"C{names.index(name)}"
+        curve.semilogy(f["scale by epoch"], color)
+        bars.plot(sorted(f["posterior variances"]), color)
+        influence.loglog(*variances_of(f), "o", ms=3, color=color)
+        spectra.semilogy(f["spectrum, first"], ":", color=color)
+        spectra.semilogy(f["spectrum, second"], color)
+    for i, name in enumerate(names):
+        curve.plot([], [], f"C{i}", label=name)
     curve.set(title="learned scale", xlabel="epoch")
-    curve.legend(fontsize=6)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     bars.set(title="posterior variances, sorted", xlabel="component")
     influence.set(title="decoded variance", xlabel="posterior variance")
     spectra.set(title="singular values: first stage dotted", xlabel="component")
