@@ -6,6 +6,7 @@ from conftest import N_TRAIN
 from displays import cells
 
 from skvae.plotting import NearestNeighbourDisplay
+from skvae.plotting._axes import ranks
 
 pytestmark = pytest.mark.usefixtures("closed_figures")
 
@@ -59,3 +60,10 @@ def test_there_are_as_many_neighbours_as_training_images(digits):
         NearestNeighbourDisplay.from_predictions(
             digits[0][:2], digits[0][:3], n_neighbours=4
         )
+
+
+def test_ranks_are_ordinal_numbers():
+    found = ranks("best", "other", 113)
+    assert found[:4] == ["best", "2nd other", "3rd other", "4th other"]
+    odd = {11: "11th", 12: "12th", 13: "13th", 21: "21st", 22: "22nd", 111: "111th"}
+    assert {i: found[i - 1].split()[0] for i in odd} == odd

@@ -18,6 +18,7 @@ COLOURS = (
 )
 
 # Labels with an underscore stay out of legends.
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}  # of ordinal numbers
 _NOTE = "_note below"
 # Letters in a line of a legend, and lines of one that stands inside.
 _LINE, _MOST_INSIDE = 32, 4
@@ -219,9 +220,12 @@ def short(number: float) -> str:
 
 def ranks(first: str, others: str, n: int) -> list[str]:
     """Return the name of the first of n things, and ranks of those after it."""
-    ordinals = {2: "2nd", 3: "3rd"}
-    ranked = (f"{ordinals.get(i, f'{i}th')} {others}" for i in range(2, n + 1))
-    return [first, *ranked]
+    return [first, *(f"{_ordinal(i)} {others}" for i in range(2, n + 1))]
+
+
+def _ordinal(i: int) -> str:
+    is_teen = i // 10 % 10 == 1
+    return f"{i}{'th' if is_teen else _ENDINGS.get(i % 10, 'th')}"
 
 
 def frame_lightly(ax: Any) -> None:
