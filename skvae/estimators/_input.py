@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ class InputMixin:
     def _validate(
         self, X: Any, reset: bool = False, *, is_looked_through: bool = False
     ) -> np.ndarray:
-        X, shape = flatten_images(_in_native_order(as_array_like(X)))
+        X = as_array_like(_with_nan(X))
+        X, shape = flatten_images(_in_native_order(X))
         if shape and not reset and self.image_shape_:
             check_same_images(shape, self.image_shape_, type(self).__name__)
         X = validate_data(
@@ -34,7 +36,7 @@ class InputMixin:
         )
         # Others are checked block by block, while they are in the processor's cache.
         if reset or is_looked_through:
-            check_finite(X)
+            check_finite(X, has_missing=True)
         if reset:
             self._row_shape = shape or X.shape[1:]
         return X
@@ -44,7 +46,7 @@ class InputMixin:
         if X_val is None:
             return None
         with named("X_val"):
-            rows, shape = flatten_images(as_array_like(X_val, "X_val"))
+            rows, shape = flatten_images(as_array_like(_with_nan(X_val), "X_val"))
             if shape not in (None, self._row_shape):
                 raise ValueError(
                     f"Its images must have the shape {self._row_shape} of the rows of "
@@ -78,6 +80,20 @@ class InputMixin:
                 "on. Leave it out, or rescale it as the training rows were."
             )
         return rows.reshape(len(rows), *self._row_shape)
+
+
+def _with_nan(X: Any) -> Any:
+    """Return X with NaN where a value is masked, or NA of pandas in Python objects."""
+    if np.ma.is_masked(X):
+        return X.astype(np.result_type(X, np.float16)).filled(np.nan)
+    dtypes = list(X.dtypes) if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    pandas = sys.modules.get("pandas")  # without it, nobody has its NA
+    if pandas is None or "object" not in map(str, dtypes):
+        return X
+    missing = pandas.isna(X)
+    return (
+        X.mask(missing, np.nan) if hasattr(X, "mask") else np.where(missing, np.nan, X)
+    )
 
 
 def _in_native_order(X: Any) -> Any:
