@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
-from skvae._utils.containers import as_array_like
+from skvae._utils.containers import as_array_like, with_nan
 from skvae._utils.float32 import check_finite
 from skvae._utils.images import check_same_images, flatten_images
 from skvae._utils.validation import named
@@ -27,7 +26,7 @@ class InputMixin:
     def _validate(
         self, X: Any, reset: bool = False, *, is_looked_through: bool = False
     ) -> np.ndarray:
-        X = as_array_like(_with_nan(X))
+        X = as_array_like(with_nan(X))
         X, shape = flatten_images(_in_native_order(X))
         if shape and not reset and self.image_shape_:
             check_same_images(shape, self.image_shape_, type(self).__name__)
@@ -46,7 +45,7 @@ class InputMixin:
         if X_val is None:
             return None
         with named("X_val"):
-            rows, shape = flatten_images(as_array_like(_with_nan(X_val), "X_val"))
+            rows, shape = flatten_images(as_array_like(with_nan(X_val), "X_val"))
             if shape not in (None, self._row_shape):
                 raise ValueError(
                     f"Its images must have the shape {self._row_shape} of the rows of "
@@ -80,20 +79,6 @@ class InputMixin:
                 "on. Leave it out, or rescale it as the training rows were."
             )
         return rows.reshape(len(rows), *self._row_shape)
-
-
-def _with_nan(X: Any) -> Any:
-    """Return X with NaN where a value is masked, or NA of pandas in Python objects."""
-    if np.ma.is_masked(X):
-        return X.astype(np.result_type(X, np.float16)).filled(np.nan)
-    dtypes = list(X.dtypes) if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
-    pandas = sys.modules.get("pandas")  # without it, nobody has its NA
-    if pandas is None or "object" not in map(str, dtypes):
-        return X
-    missing = pandas.isna(X)
-    return (
-        X.mask(missing, np.nan) if hasattr(X, "mask") else np.where(missing, np.nan, X)
-    )
 
 
 def _in_native_order(X: Any) -> Any:
