@@ -115,7 +115,7 @@ def _check_finite(x: Tensor, rows: NDArray[Any], has_missing: bool) -> None:
     if math.isfinite(x.sum()):
         return
     if (x.isinf() if has_missing else ~x.isfinite()).any():
-        check_finite(rows, has_missing)
+        check_finite(rows, has_missing or not np.isnan(rows).any())
         _refuse_range(rows)
 
 
