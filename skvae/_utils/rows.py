@@ -1,5 +1,6 @@
 """Rows of arrays: statistics, and blocks of them."""
 
+import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -175,17 +176,13 @@ def has_missing(X: Any) -> bool:
     """Tell whether a value of an array, or of what is like one, is NaN."""
     if X.dtype.kind != "f":
         return False
-    with np.errstate(over="ignore", invalid="ignore"):
-        # A sum is cheaper than a look at each value; infinities may make it NaN, too.
-        return any(
-            np.isnan(rows.sum()) and np.isnan(rows).any() for rows in row_blocks(X)
-        )
+    return any(math.isnan(rows.min()) for rows in row_blocks(X))
 
 
 def without_values(X: np.ndarray) -> np.ndarray:
     """Return the numbers of the rows of which all values are missing."""
     rows = np.flatnonzero(np.isnan(X[:, 0]))
-    return rows[np.isnan(X[rows]).all(axis=1)]
+    return rows[np.isnan(X[rows]).all(axis=1)] if len(rows) else rows
 
 
 def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
