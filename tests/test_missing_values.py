@@ -183,6 +183,14 @@ def test_the_values_of_missing_entries_are_nowhere():
     assert np.array_equal(vae.impute(X), vae.impute(other))
 
 
+@pytest.mark.parametrize("unit", [1.0, 2.0**-60])
+def test_the_encoder_sees_the_training_mean(unit):
+    X = unit * with_gaps(draw(80).astype(float))
+    filled = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
+    model = small(n_components=2, max_epochs=2).fit(X)
+    np.testing.assert_allclose(model.transform(X), model.transform(filled), 1e-3, 1e-4)
+
+
 def test_rows_do_not_depend_on_their_company():
     X = with_gaps(draw(80).astype(float))
     vae = small(n_components=2, max_epochs=3).fit(X)
