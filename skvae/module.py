@@ -3,15 +3,18 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skvae._distributions.observed import Observed
 from skvae._utils.float32 import to_float32
 from skvae._utils.random import standard_normal
-from skvae._utils.rows import DataSummary, row_blocks
+from skvae._utils.rows import DataSummary, has_missing, row_blocks
 from skvae._utils.threads import limited_threads
 
 __all__ = ["AutoencoderModule"]
@@ -50,7 +53,9 @@ class AutoencoderModule(nn.Module):
     ----------
     frame : Frame
         Origin and units of x; plain, and x in the units of the data, unless these lie
-        far from 0 beside their spread, or this is very large or small.
+        far from 0 beside their spread, or this is very large or small. It also says
+        whether x may have missing values, NaN: the encoder sees the training mean in
+        their place, and ``log_prob`` of p(x|z) is that of the others.
     block : int
         Rows of the largest block of inference: fewer where rows, covariances or
         convolutions need much memory per row.
@@ -102,6 +107,8 @@ class AutoencoderModule(nn.Module):
             deviation, generator = self._noise
             noise = standard_normal(*x.shape, generator=generator, device=x.device)
             x = torch.addcmul(x, deviation, noise)
+        if self.frame.has_missing:
+            x = torch.where(x.isnan(), 0.0, x)
         return self.encoder(x).float()
 
     @contextmanager
@@ -136,17 +143,31 @@ class AutoencoderModule(nn.Module):
     def decode(self, z: Tensor) -> Any:
         """Return p(x|z) for z of shape (..., n_components)."""
         if z.ndim == 2:
-            return self.likelihood(self.decoder(z).float())
-        h = self.decoder(z.reshape(-1, self.n_components)).float()
-        return self.likelihood(h.reshape(*z.shape[:-1], -1))
+            p = self.likelihood(self.decoder(z).float())
+        else:
+            h = self.decoder(z.reshape(-1, self.n_components)).float()
+            p = self.likelihood(h.reshape(*z.shape[:-1], -1))
+        return Observed(p, -self.shift / self.factor) if self.frame.has_missing else p
+
+    def reading(self, X: np.ndarray) -> "AutoencoderModule":
+        """Return the module that reads X: itself, or one for missing values.
+
+        The other one has the same parameters and buffers.
+        """
+        if self.frame.has_missing or not has_missing(X):
+            return self
+        twin = self.__new__(type(self))
+        vars(twin).update(vars(self))
+        twin.frame = replace(self.frame, has_missing=True)
+        return twin
 
     def draw_codes(
         self, X: np.ndarray, generator: torch.Generator, n_draws: int = 1
     ) -> np.ndarray:
         """Draw z ~ q(z|x) for every row: shape (n_samples, n_draws, n_components)."""
 
-        def draw(x: Tensor) -> Tensor:
-            q = self.encode(x)
+        def draw(module: AutoencoderModule, x: Tensor) -> Tensor:
+            q = module.encode(x)
             shape = (n_draws, *q.mean.shape)
             noise = standard_normal(*shape, generator=generator, device=x.device)
             return q.rsample(noise).transpose(0, 1)
@@ -155,7 +176,7 @@ class AutoencoderModule(nn.Module):
 
     def blockwise(
         self,
-        function: Callable[[Tensor], Tensor],
+        function: Callable[["AutoencoderModule", Tensor], Tensor],
         X: np.ndarray,
         *,
         draws: bool = False,
@@ -165,7 +186,8 @@ class AutoencoderModule(nn.Module):
 
         Parameters
         ----------
-        function : callable, Tensor (n, n_features) -> Tensor (n, ...)
+        function : callable, (module, Tensor (n, n_features)) -> Tensor (n, ...)
+            The module is this one as it reads X, which may have missing values.
         X : ndarray of shape (n_samples, n_features)
         draws : bool, default=False
             Whether the function draws from a generator. Blocks then have the largest
@@ -178,8 +200,9 @@ class AutoencoderModule(nn.Module):
         out : ndarray of shape (n_samples, ...)
         """
         n_rows = self.block if draws else block_size(len(X), self.block)
-        read = to_float32 if codes else self.frame.read
-        return blockwise(function, X, self.device, n_rows, read)
+        module = self if codes else self.reading(X)
+        read = to_float32 if codes else module.frame.read
+        return blockwise(partial(function, module), X, self.device, n_rows, read)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "AutoencoderModule":
         """Copy on the same device, without the detour that a pickle takes.

@@ -45,7 +45,7 @@ def _interrupt(optimizer):
 
 
 FAILURES = {
-    "bad data": (lambda m, X: m.fit(with_value(np.nan)), ValueError),
+    "bad data": (lambda m, X: m.fit(with_value(np.inf)), ValueError),
     "data beyond float32": (lambda m, X: m.fit(X.astype(float) + 1e300), ValueError),
     "bad parameter": (lambda m, X: m.set_params(n_components=0).fit(X), ValueError),
     "bad device": (lambda m, X: m.set_params(device="gpu9").fit(X), ValueError),

@@ -200,5 +200,5 @@ def test_score_of_a_far_row_is_a_function_of_the_row():
 def test_scores_that_are_no_numbers_are_an_error():
     module = VAE(2, **SMALL).fit(X).module_
     with pytest.raises(ValueError, match=r"row 1 of X is nan.*Remove"):
-        in_units(np.array([1.0, np.nan]), module)
-    assert np.isfinite(in_units(np.array([1.0, -np.inf]), module)).all()
+        in_units(np.array([1.0, np.nan]), module, X[:2])
+    assert np.isfinite(in_units(np.array([1.0, -np.inf]), module, X[:2])).all()

@@ -21,7 +21,7 @@ FLOORS = [
     ["losses"],
     ["_training"],
     ["estimators", "pipeline"],
-    ["diagnostics", "scorers", "compression"],
+    ["diagnostics", "scorers", "compression", "impute"],
     ["evaluation"],
     ["plotting"],
     ["__init__"],

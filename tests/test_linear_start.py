@@ -55,7 +55,7 @@ def elbo(module, rows):
         z = q.rsample(noise[:, None].expand(-1, len(x), -1))
         log_p = module.decode(z).log_prob(x).double().mean(0)
         value = log_p - q.kl_to_standard_normal().double().sum(-1)
-    return value.numpy() - module.frame.log_volume(rows.shape[1])
+    return value.numpy() - module.frame.log_volume(rows)
 
 
 def pca_log_density(rows, d, floor=0.01):

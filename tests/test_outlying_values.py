@@ -84,7 +84,7 @@ def test_codes_of_missing_values_in_many_rows_are_said(share, value):
     X = rows(n=500)
     X[: int(500 * share), 2] = value
     message = re.escape(f"the value {value:.6g} in {share:.0%} of the rows")
-    with pytest.warns(UserWarning, match=f"Column 2 of X has {message}.*impute"):
+    with pytest.warns(UserWarning, match=f"Column 2 of X has {message}.*put NaN"):
         assert without_outliers(X, GAUSSIAN) is X
     frame = pd.DataFrame(X, columns=[*"abcde"])
     with pytest.warns(UserWarning, match="Column 'c' of X"):
@@ -147,7 +147,7 @@ def test_values_up_to_ten_reaches_are_kept():
 def test_warning_names_the_farthest_value_and_the_remedy():
     X = spoilt(spoilt(rows(n=500), 1e3, 3, 1), -9999, 12, 4)
     frame = pd.DataFrame(X, columns=[*"abcde"])
-    message = r"Column 'e' of X has the value -9999 in row 12, .*impute"
+    message = r"Column 'e' of X has the value -9999 in row 12, .*put NaN"
     with pytest.warns(UserWarning, match=message):
         VAE(2, network=MLP((8,)), max_epochs=1).fit(frame)
 

@@ -130,7 +130,12 @@ WRONG = {
     "width": (X, X_VAL[:, :3], ValueError, "In X_val: X has 3 features.*expecting 5"),
     "a row": (X, X_VAL[0], ValueError, "In X_val: Expected 2D array"),
     "no rows": (X, X_VAL[:0], ValueError, "In X_val: Found array with 0 sample"),
-    "NaN": (X, X_VAL * np.nan, ValueError, "In X_val: X must not contain NaN"),
+    "infinity": (
+        X,
+        X_VAL * np.inf,
+        ValueError,
+        "In X_val: X must not contain infinity",
+    ),
     "no array": (X, {"a": X_VAL}, TypeError, r"X_val must be an array.*X_val\['a'\]"),
     "beyond float32": (
         *(X, X_VAL.astype(float) * 1e300),
@@ -195,10 +200,10 @@ def test_fit_transform_takes_them():
     np.testing.assert_array_equal(codes, stopping().fit(X, X_val=X_VAL).transform(X))
 
 
-def test_a_file_with_missing_values_is_refused_before_training(tmp_path, no_training):
-    np.save(tmp_path / "X.npy", np.vstack([X_VAL, X_VAL * np.nan]))
+def test_a_file_with_infinite_values_is_refused_before_training(tmp_path, no_training):
+    np.save(tmp_path / "X.npy", np.vstack([X_VAL, X_VAL * np.inf]))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    with pytest.raises(ValueError, match="In X_val: X must not contain NaN"):
+    with pytest.raises(ValueError, match="In X_val: X must not contain infinity"):
         stopping().fit(X, X_val=mapped)
 
 

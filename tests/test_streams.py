@@ -209,7 +209,7 @@ def test_failed_chunk_leaves_the_sample_alone():
     model = small().partial_fit(LEFT)
     before = model._sample
     with pytest.raises(ValueError, match="NaN"), warnings.catch_warnings():
-        model.partial_fit(np.full((3, 4), np.nan))
+        model.partial_fit(np.full((3, 4), np.inf))
     assert model._sample is before
 
 

@@ -171,7 +171,9 @@ def test_frames_are_undone(exponent):
     rows = np.ldexp(X, exponent) + origin
     back = frame.restore(frame.read(rows).numpy())
     np.testing.assert_allclose(back - origin, rows - origin, rtol=1e-6)
-    assert frame.log_volume(6) == pytest.approx(6 * exponent * np.log(2))
+    assert frame.log_volume(rows) == pytest.approx(6 * exponent * np.log(2))
+    rows[:, :2] = np.nan
+    assert frame.log_volume(rows) == pytest.approx(4 * exponent * np.log(2))
 
 
 def test_statistics_in_a_frame_are_those_of_the_rows_inside():

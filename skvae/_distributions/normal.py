@@ -124,6 +124,11 @@ class DiagonalNormal:
         noise = torch.empty_like(self.loc).normal_(generator=generator)
         return self.rsample(noise)
 
+    def log_prob_by_feature(self, x: Tensor) -> Tensor:
+        """Log density of every component in nats, shape (..., d)."""
+        z = (x - self.loc) * (-self.log_scale).exp()
+        return -0.5 * (z.square() + LOG_2PI) - self.log_scale
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Log density in nats, shape (...,)."""
         z = (x - self.loc) * (-self.log_scale).exp()
@@ -279,9 +284,13 @@ class Bernoulli:
         """Probabilities of 0 and 1, shape (..., d, 2)."""
         return torch.stack([-self.logits, self.logits], -1).sigmoid()
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Log probability (for grey levels: minus cross-entropy) in nats."""
+    def log_prob_by_feature(self, x: Tensor) -> Tensor:
+        """Log probability (for grey levels: minus cross-entropy), shape (..., d)."""
         logits = self.logits
         if logits.shape != x.shape:
             logits, x = torch.broadcast_tensors(logits, x)
-        return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+        return -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log probability (for grey levels: minus cross-entropy) in nats."""
+        return self.log_prob_by_feature(x).sum(-1)

@@ -45,6 +45,11 @@ class Laplace:
         u = _uniform(self.loc, generator).clamp(min=2**-25) - 0.5
         return self.loc - self.log_scale.exp() * u.sign() * torch.log1p(-2 * u.abs())
 
+    def log_prob_by_feature(self, x: Tensor) -> Tensor:
+        """Log density of every feature in nats, shape (..., d)."""
+        error = (x - self.loc).abs() * (-self.log_scale).exp()
+        return -error - self.log_scale - math.log(2)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Log density in nats, shape (...,)."""
         error = (x - self.loc).abs() * (-self.log_scale).exp()
@@ -91,9 +96,13 @@ class ContinuousBernoulli:
         x = -torch.log1p(u * torch.expm1(-a)) / a
         return torch.where(self.logits > 0, 1 - x, x).clamp(0, 1)
 
+    def log_prob_by_feature(self, x: Tensor) -> Tensor:
+        """Log density of every feature in nats, shape (..., d)."""
+        return self.logits * x - log_integral_exp(self.logits)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Log density in nats, shape (...,)."""
-        return (self.logits * x - log_integral_exp(self.logits)).sum(-1)
+        return self.log_prob_by_feature(x).sum(-1)
 
 
 class DiscretizedLogistic:
@@ -154,6 +163,10 @@ class DiscretizedLogistic:
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log probability of levels in nats, shape (...,)."""
+        return self.log_prob_by_feature(x).sum(-1)
+
+    def log_prob_by_feature(self, x: Tensor) -> Tensor:
+        """Log probability of every level in nats, shape (..., d)."""
         inverse = (-self.log_scale).exp()
         upper = (x + self.step / 2 - self.loc) * inverse
         lower = (x - self.step / 2 - self.loc) * inverse
@@ -162,7 +175,7 @@ class DiscretizedLogistic:
         inner = F.logsigmoid(upper) + F.logsigmoid(-lower) + width
         first, last = x < self.low + self.step / 2, x > self.high - self.step / 2
         log_p = torch.where(last, F.logsigmoid(-lower), inner)
-        return torch.where(first, F.logsigmoid(upper), log_p).sum(-1)
+        return torch.where(first, F.logsigmoid(upper), log_p)
 
 
 def log_integral_exp(logits: Tensor) -> Tensor:

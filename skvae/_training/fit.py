@@ -155,7 +155,11 @@ class Fit:
         self.shown = attributes or self.attributes
         with self.network.rng_context(child_seed(self.seed, Stream.FOREIGN)):
             make_module = self._resumed_module if self.resumed else self._new_module
-            self.module = make_module().to(self.device).train()
+            module = make_module()
+            if self.draws is None:
+                module = module.reading(self.X)
+                module = module if self.X_val is None else module.reading(self.X_val)
+            self.module = module.to(self.device).train()
             state = self.previous._optimizer_state if self.resumed else None
             self.optimizers = make_optimizers(
                 self.module, self.estimator.learning_rate, state

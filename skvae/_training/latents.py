@@ -45,7 +45,7 @@ def diagnosis(
     X = X[:: -(-len(X) // _MAX_DIAGNOSED)]
     generator = make_generator(seed, Stream.DIAGNOSE, device=module.device)
 
-    def moments(x: Tensor) -> Tensor:
+    def moments(module: AutoencoderModule, x: Tensor) -> Tensor:
         q = module.encode(x)
         shape = (_DIAGNOSTIC_DRAWS, *q.mean.shape)
         noise = standard_normal(*shape, generator=generator, device=x.device)

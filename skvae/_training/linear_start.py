@@ -15,6 +15,7 @@ from skvae.module import AutoencoderModule
 _MOST_ROWS, _MOST_VALUES = 10_000, 2**23
 # Least variance of the noise, as a share of that of the last component.
 _LEAST_NOISE = 0.01
+_N_FILLS = 10  # of missing values by the components of those before
 # Where a location saturates, its slope stands for less than it could reach. Outputs
 # of a component change by no more than its share of a feature's spread times this.
 _LARGEST_STEP = 2.0
@@ -46,7 +47,11 @@ def start_at_pca(module: AutoencoderModule, X: np.ndarray, seed: int) -> None:
         return
     with torch.no_grad():
         x = _seen(module, X)
-        parts = _components(x, module.n_components, seed)
+        missing, parts = np.isnan(x), None
+        for _ in range(_N_FILLS if missing.any() else 1):
+            x[missing] = _expected(x, parts)[missing]
+            x -= x.mean(0)
+            parts = _components(x, module.n_components, seed)
         _start(module, *paths, x.var(0), *parts)
 
 
@@ -83,10 +88,17 @@ def most_rows(n_features: int) -> int:
 
 
 def _seen(module: AutoencoderModule, X: np.ndarray) -> np.ndarray:
-    """Return rows as the encoder sees them, centred, in float64."""
+    """Return rows as the encoder sees them, in float64, NaN where they are missing."""
     x = torch.addcmul(module.shift, module.factor, module.frame.read(X))
-    x = x.double().numpy()
-    return x - x.mean(0)
+    return x.double().numpy()
+
+
+def _expected(x: np.ndarray, parts: Any) -> np.ndarray:
+    """Return what principal components make of centred rows, 0 without any."""
+    if parts is None:
+        return np.zeros_like(x)
+    V, variances, noise = parts
+    return (x @ V * (1 - noise / variances)) @ V.T
 
 
 def _components(

@@ -56,11 +56,11 @@ def without_outliers(
     median, reach = _robust_moments(rows)
     _warn_of_codes(rows, median, names)
     with np.errstate(invalid="ignore", over="ignore"):
-        distance = np.abs(np.stack(extremes(X)) - median).max(0)
+        distance = np.fmax.reduce(np.abs(np.stack(extremes(X)) - median))
         outlying = distance > _FARTHEST * reach
-    if not outlying.any() or not distance.max() < _LARGEST:
-        return X  # values that are no numbers, or too large, are refused elsewhere
-    column = int(np.argmax(distance / reach))
+    if not outlying.any() or not np.nanmax(distance) < _LARGEST:
+        return X  # values that are too large are refused elsewhere
+    column = int(np.nanargmax(distance / reach))
     _warn(X, column, median[column], reach[column], names)
     drawn_in = DrawnIn(X, median, np.where(outlying, reach, np.inf))
     return drawn_in if is_memory_mapped(X) else drawn_in[:]
@@ -101,6 +101,21 @@ def _robust_moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     than 1 % of the rows have the reach that 99 % of them have. Where nothing has a
     reach, there is nothing to measure by, and it is infinite.
     """
+    moments = np.empty((3, rows.shape[1]))
+    gaps = np.isnan(rows)
+    whole = ~gaps.any(axis=0)
+    moments[:, whole] = _moments_of(rows[:, whole])
+    for column in np.flatnonzero(~whole):
+        values = rows[~gaps[:, column], column : column + 1]
+        enough = len(values) >= _FEWEST_ROWS
+        moments[:, column] = _moments_of(values)[:, 0] if enough else (0, 1, np.inf)
+    median, middle, reach = moments
+    most = np.max(reach, initial=0.0, where=np.isfinite(reach))
+    return median, np.where(middle > 0, reach, most or np.inf)
+
+
+def _moments_of(rows: np.ndarray) -> np.ndarray:
+    """Return the median, the median distance from it and the reach of features."""
     median = np.median(rows, axis=0)
     with np.errstate(invalid="ignore"):  # infinite values are refused elsewhere
         distance = np.sort(np.abs(rows - median), axis=0)
@@ -110,7 +125,7 @@ def _robust_moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     place = len(rows) - n_events + _place(n_events)
     of_events = distance[np.minimum(place, len(rows) - 1), columns]
     reach = np.where((reach > 0) | (n_events <= _LEFT_OUT), reach, of_events)
-    return median, np.where(middle > 0, reach, reach.max() or np.inf)
+    return np.stack([median, middle, reach])
 
 
 def _place(n: Any) -> Any:
@@ -126,7 +141,7 @@ def _warn(
     names: Sequence[str] | None,
 ) -> None:
     values = X[:, column].astype(np.float64)
-    row = int(np.argmax(np.abs(values - median)))
+    row = int(np.nanargmax(np.abs(values - median)))
     name = _name(column, names)
     ratio = abs(values[row] - median) / reach
     shown = median + np.sign(values[row] - median) * reach
@@ -135,7 +150,7 @@ def _warn(
         " times as far from its median as 99% of the values. In training it counts as "
         f"{shown:.4g}; values of other rows and columns that are more than "
         f"{_FARTHEST:g} times as far are drawn in likewise. If it stands for a missing "
-        "value, impute it or leave the row out."
+        "value, put NaN in its place."
     )
 
 
@@ -143,11 +158,12 @@ def _warn_of_codes(
     rows: np.ndarray, median: np.ndarray, names: Sequence[str] | None
 ) -> None:
     """Warn of the first column that seems to have a code for missing values."""
-    for values in (rows.min(0), rows.max(0)):
+    for values in extremes(rows):
         counts = (rows == values).sum(0)
         repeated = (counts > max(_LEFT_OUT, len(rows) // 100)) & (median != values)
         for column in np.flatnonzero(repeated & (counts < len(rows) / 2)):
-            others = rows[rows[:, column] != values[column]][:, column]
+            others = rows[:, column]
+            others = others[(others != values[column]) & ~np.isnan(others)]
             distance = np.abs(others - np.median(others))
             reach = np.quantile(distance, 0.99)
             ratio = abs(values[column] - np.median(others)) / (reach or np.inf)
@@ -158,8 +174,7 @@ def _warn_of_codes(
                     f"rows, {ratio:,.0f} times as far from the median of all others as "
                     "99% of these. It decides the mean and the spread by which the "
                     "column is centred and scaled. If it stands for a missing value, "
-                    "impute it, for example with sklearn.impute.SimpleImputer("
-                    f"missing_values={values[column]:.6g}), or leave these rows out."
+                    "put NaN in its place."
                 )
                 return
 

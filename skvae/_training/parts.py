@@ -58,7 +58,7 @@ def new_module(
             _warn_if_confined(decoder, d, owner)
     posterior.build(d, generator)
     module = AutoencoderModule(encoder, posterior, decoder, likelihood, summary, d)
-    return estimator.finish_module(module, generator)
+    return estimator.finish_module(module.reading(X), generator)
 
 
 def is_foreign(part: Any) -> bool:

@@ -82,7 +82,8 @@ class RowSample:
         for few in np.array_split(taken, 1 + len(taken) // _COPIED):
             rows[places[few]] = X[len(first) + few]
         chunks = (*self.chunks, key)[-_REMEMBERED:]
-        varies = self.varies or bool((some != rows[:1]).any())
+        differs = (some != rows[:1]) & ~(np.isnan(some) & np.isnan(rows[:1]))
+        varies = self.varies or bool(differs.any())
         return RowSample(rows, self.n_seen + len(X), varies, chunks)
 
     def drawn(self, n_rows: int, seed: int) -> np.ndarray:
@@ -122,7 +123,8 @@ def warn_if_far(module: Any, X: NDArray[Any], names: Sequence[str] | None) -> No
     factor, shift = (t.cpu().double().numpy() for t in (module.factor, module.shift))
     with np.errstate(over="ignore"):
         scaled = factor * rows + shift
-        distances, spreads = np.median(np.abs(scaled), axis=0), scaled.std(0)
+        scaled[:, np.isnan(scaled).all(0)] = 0
+        distances, spreads = np.nanmedian(np.abs(scaled), axis=0), np.nanstd(scaled, 0)
     feature = int(np.argmax(distances))
     name = feature if names is None else repr(names[feature])
     if distances[feature] > _FAR:
@@ -130,7 +132,7 @@ def warn_if_far(module: Any, X: NDArray[Any], names: Sequence[str] | None) -> No
             f"In feature {name}, half of these rows lie more than "
             f"{distances[feature]:.3g} spreads from the mean"
         )
-    elif spreads.max() < _NARROW and (rows != rows[0]).any():
+    elif spreads.max() < _NARROW and np.greater(*extremes(rows)[::-1]).any():
         found = f"All features of these rows have less than {_NARROW:g} of the spread"
     else:
         return
@@ -153,10 +155,11 @@ def warn_if_beyond(module: Any, X: NDArray[Any]) -> None:
         return
     (low, high), (least, greatest) = likelihood.bounds_, extremes(X)
     is_found = isinstance(likelihood.bounds, str)  # values beyond given ones are errors
-    if is_found and (least.min() < low or greatest.max() > high):
+    least, greatest = np.fmin.reduce(least), np.fmax.reduce(greatest)
+    if is_found and (least < low or greatest > high):
         warn(
             f"The rows that training began with lie between {low:g} and {high:g}, and "
             "so do all means of p(x|z), but these rows reach from "
-            f"{least.min():.6g} to {greatest.max():.6g}. Begin anew, with the bounds "
+            f"{least:.6g} to {greatest:.6g}. Begin anew, with the bounds "
             "of X as the likelihood's bounds=(low, high), or with bounds=None."
         )

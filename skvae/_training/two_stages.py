@@ -163,7 +163,7 @@ class CodeDraws:
 
     def __init__(self, module: AutoencoderModule, X: np.ndarray) -> None:
         self.module = module
-        self.rows = module.blockwise(module.raw_encoding, X)
+        self.rows = module.blockwise(AutoencoderModule.raw_encoding, X)
 
     def __call__(self, batch: Tensor, generator: torch.Generator) -> Tensor:
         """Return one code for every row of a batch of raw encodings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -55,6 +56,20 @@ def as_array_like(X: Any, name: str = "X") -> Any:
         return as_array_like(X.numpy(), name)
     raise TypeError(
         f"{name} must be an array, but is {_described(X)}. {_remedy(X, name)}"
+    )
+
+
+def with_nan(X: Any) -> Any:
+    """Return X with NaN where a value is masked, or NA of pandas in Python objects."""
+    if np.ma.is_masked(X):
+        return X.astype(np.result_type(X, np.float16)).filled(np.nan)
+    dtypes = list(X.dtypes) if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    pandas = sys.modules.get("pandas")  # without it, nobody has its NA
+    if pandas is None or "object" not in map(str, dtypes):
+        return X
+    missing = pandas.isna(X)
+    return (
+        X.mask(missing, np.nan) if hasattr(X, "mask") else np.where(missing, np.nan, X)
     )
 
 

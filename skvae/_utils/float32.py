@@ -25,11 +25,14 @@ class Frame:
     exponent : int or ndarray of int of shape (n_features,)
     dtype : NumPy type
         Type of the rows that are given back: float64 if X had so many digits.
+    has_missing : bool
+        Whether NaN stands for a missing value; an error otherwise.
     """
 
     origin: Any = 0.0
     exponent: Any = 0
     dtype: Any = np.float32
+    has_missing: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -51,11 +54,13 @@ class Frame:
     def read(self, rows: NDArray[Any]) -> Tensor:
         """Return rows of X as a float32 tensor; raise ValueError if it cannot be."""
         if self.is_plain:
-            return to_float32(rows)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            x = torch.from_numpy(self.to_frame(rows).astype(np.float32))
-        _check_finite(x, rows)
-        return x
+            x = to_float32(rows, self.has_missing)
+        else:
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                x = torch.from_numpy(self.to_frame(rows).astype(np.float32))
+            _check_finite(x, rows, self.has_missing)
+        # The noise of a row is that of its bits, of which NaN may have several.
+        return torch.where(x.isnan(), torch.nan, x) if self.has_missing else x
 
     def restore(self, rows: NDArray[np.float32]) -> NDArray[Any]:
         """Take rows back to the units of X."""
@@ -65,29 +70,37 @@ class Frame:
             exact = np.ldexp(rows.astype(np.float64), self.exponent) + self.origin
             return exact.astype(self.dtype, copy=False)
 
-    def log_volume(self, n_features: int) -> float:
-        """Logarithm of the volume of the unit cube, in the units of X."""
-        exponents = np.broadcast_to(self.exponent, n_features)
-        return float(exponents.sum() * math.log(2))
+    def log_volume(self, X: NDArray[Any]) -> Any:
+        """Logarithm of the volume of the unit cube of what is observed, by row of X."""
+        if not np.any(self.exponent):
+            return 0.0
+        exponents = np.broadcast_to(self.exponent, X.shape[1])
+        return (~np.isnan(X) @ exponents) * math.log(2)
 
 
 PLAIN = Frame()
 
 
-def to_float32(rows: NDArray[Any]) -> Tensor:
+def to_float32(rows: NDArray[Any], has_missing: bool = False) -> Tensor:
     """Return rows as a float32 tensor, sharing their memory where that is safe.
+
+    Parameters
+    ----------
+    rows : ndarray
+    has_missing : bool, default=False
+        Whether NaN may stand for a missing value.
 
     Raises
     ------
     ValueError
-        If a value is missing, infinite, or beyond the range of float32.
+        If a value is NaN, infinite, or beyond the range of float32.
     """
     if rows.dtype == np.float32 and rows.flags.writeable and rows.flags.c_contiguous:
         x = torch.from_numpy(rows)
     else:
         with np.errstate(over="ignore", under="ignore"):
             x = torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
-    _check_finite(x, rows)
+    _check_finite(x, rows, has_missing)
     return x
 
 
@@ -97,32 +110,43 @@ def check_range(values: NDArray[Any], X: NDArray[Any]) -> None:
         _refuse_range(X)
 
 
-def _check_finite(x: Tensor, rows: NDArray[Any]) -> None:
+def _check_finite(x: Tensor, rows: NDArray[Any], has_missing: bool) -> None:
     # One cheap pass; the sum may also overflow, so look closely before raising.
-    if not math.isfinite(x.sum()) and not x.isfinite().all():
-        check_finite(rows)
+    if math.isfinite(x.sum()):
+        return
+    if (x.isinf() if has_missing else ~x.isfinite()).any():
+        check_finite(rows, has_missing or not np.isnan(rows).any())
         _refuse_range(rows)
 
 
-def check_finite(X: NDArray[Any]) -> None:
-    """Raise ValueError, naming a feature, if a value is NaN or infinite."""
+def check_finite(X: NDArray[Any], has_missing: bool = False) -> None:
+    """Raise ValueError, naming a feature, if a value is infinite, or NaN.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    has_missing : bool, default=False
+        Whether NaN may stand for a missing value.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         # A sum is cheaper than a look at each value, but finite values may overflow it.
         if X.dtype.kind != "f" or math.isfinite(X.sum(dtype=np.float64)):
             return
-    wrong = ~np.isfinite(X)
+    wrong = np.isinf(X) if has_missing else ~np.isfinite(X)
     if wrong.any():
         row, feature = np.argwhere(wrong)[0]
         n_wrong = "one value is" if wrong.sum() == 1 else f"{wrong.sum()} values are"
+        what, remedy = "NaN or infinity", "Impute missing values, or leave out rows"
+        if has_missing:
+            what, remedy = "infinity", "Put NaN where a value is missing"
         raise ValueError(
-            f"X must not contain NaN or infinity, but {n_wrong}; the first of them, "
-            f"{X[row, feature]}, is in feature {feature}. Impute missing values, for "
-            "example with sklearn.impute.SimpleImputer, or leave out their rows."
+            f"X must not contain {what}, but {n_wrong}; the first of them, "
+            f"{X[row, feature]}, is in feature {feature}. {remedy}."
         )
 
 
 def _refuse_range(X: NDArray[Any]) -> NoReturn:
-    row, feature = np.unravel_index(np.argmax(np.abs(X)), X.shape)
+    row, feature = np.unravel_index(np.nanargmax(np.abs(X)), X.shape)
     raise ValueError(
         "X must stay within the range of float32, +-3.4e38, but feature "
         f"{feature} has the value {X[row, feature]:.3g}. Rescale X, for example with "

@@ -56,6 +56,7 @@ class SampleStream(IntEnum):
 
     CODES = 0
     OBSERVATIONS = 1
+    NOTHING = 2
 
 
 class DiagnosticStream(IntEnum):

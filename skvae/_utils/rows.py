@@ -1,5 +1,6 @@
 """Rows of arrays: statistics, and blocks of them."""
 
+import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -94,26 +95,45 @@ def summarise(X: np.ndarray) -> DataSummary:
 
     Blocks are merged by the pairwise update of Chan, Golub & LeVeque (1983), which is
     accurate for data with a large offset, and reads memory-mapped arrays once.
+    Missing values are left out; a feature without any other has a mean of 0.
     """
-    count, mean, m2 = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    count, mean, m2 = np.zeros((3, X.shape[1]))
     ends = _Ends()
     for block in row_blocks(X):
         ends.see(block)
         rows = block.astype(np.float64)
         if X.dtype == np.float64:  # no other type has such numbers
             _check_squares(rows)
-        block_mean = rows.mean(0)
-        rows -= block_mean
-        delta, total = block_mean - mean, count + len(rows)
-        m2 += np.einsum("ij,ij->j", rows, rows) + delta**2 * count * len(rows) / total
-        mean += delta * len(rows) / total
+        n, block_mean = _centre(rows)
+        delta, total = block_mean - mean, count + n
+        some = np.maximum(total, 1)
+        m2 += np.einsum("ij,ij->j", rows, rows) + delta**2 * count * n / some
+        mean += delta * n / some
         count = total
-    std = np.sqrt(m2 / count)
+    std = np.sqrt(m2 / np.maximum(count, 1))
     if X.dtype == np.float64 and std.max() < 1 / _LARGEST_SQUARED:
         _check_spread(X)
     rounding = _ROUNDING[4 if X.dtype == np.float32 else 8]
     std[std <= rounding * np.abs(mean)] = 0.0  # constant
     return DataSummary(mean, std, X.dtype, bounds=ends.bounds(X.shape))
+
+
+def _centre(rows: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Subtract means in place, and put 0 where a value is missing.
+
+    Returns the number of values of every feature, and their means.
+    """
+    mean = rows.mean(0)
+    if not np.isnan(mean).any():
+        rows -= mean
+        return len(rows), mean
+    missing = np.isnan(rows)
+    n = (~missing).sum(0)
+    rows[missing] = 0
+    mean = rows.sum(0) / np.maximum(n, 1)
+    rows -= mean
+    rows[missing] = 0
+    return n, mean
 
 
 class _Ends:
@@ -126,12 +146,9 @@ class _Ends:
 
     def see(self, block: np.ndarray) -> None:
         """Take in a block."""
-        lows, highs = block.min(0), block.max(0)
-        self.lows, self.highs = (
-            np.minimum(self.lows, lows),
-            np.maximum(self.highs, highs),
-        )
-        low, high = float(lows.min()), float(highs.max())
+        lows, highs = _ends_of(block)
+        self.lows, self.highs = np.fmin(self.lows, lows), np.fmax(self.highs, highs)
+        low, high = float(np.fmin.reduce(lows)), float(np.fmax.reduce(highs))
         if low <= self.low:
             before = self.n_low if low == self.low else 0
             self.low, self.n_low = low, before + np.count_nonzero(block == low)
@@ -139,7 +156,7 @@ class _Ends:
             before = self.n_high if high == self.high else 0
             self.high, self.n_high = high, before + np.count_nonzero(block == high)
         for rows in (block[:16], block):  # most are not whole at first sight
-            self.is_whole = self.is_whole and bool((rows == np.floor(rows)).all())
+            self.is_whole = self.is_whole and not (rows > np.floor(rows)).any()
 
     def bounds(self, shape: tuple[int, int]) -> tuple[float, float] | None:
         """Return the bounds of rows that had this shape in all, if these show any."""
@@ -155,11 +172,32 @@ class _Ends:
         return (low, high) if is_full and spans.mean() >= 0.5 else None
 
 
+def has_missing(X: Any) -> bool:
+    """Tell whether a value of an array, or of what is like one, is NaN."""
+    if X.dtype.kind != "f":
+        return False
+    return any(math.isnan(rows.min()) for rows in row_blocks(X))
+
+
+def without_values(X: np.ndarray) -> np.ndarray:
+    """Return the numbers of the rows of which all values are missing."""
+    rows = np.flatnonzero(np.isnan(X[:, 0]))
+    return rows[np.isnan(X[rows]).all(axis=1)] if len(rows) else rows
+
+
 def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the minimum and the maximum of every feature."""
-    pairs = [(rows.min(0), rows.max(0)) for rows in row_blocks(X)]
-    lows, highs = zip(*pairs, strict=True)
-    return np.min(lows, 0).astype(np.float64), np.max(highs, 0).astype(np.float64)
+    """Return the minimum and the maximum of every feature; NaN of one without any."""
+    lows, highs = zip(*map(_ends_of, row_blocks(X)), strict=True)
+    low, high = np.fmin.reduce(lows, 0), np.fmax.reduce(highs, 0)
+    return low.astype(np.float64), high.astype(np.float64)
+
+
+def _ends_of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the minimum and the maximum of every feature, without missing values."""
+    low, high = rows.min(0), rows.max(0)
+    if rows.dtype.kind == "f" and np.isnan(low).any():
+        low, high = np.fmin.reduce(rows, 0), np.fmax.reduce(rows, 0)
+    return low, high
 
 
 def value_beyond(X: np.ndarray, low: float, high: float) -> tuple[int, float] | None:
@@ -168,14 +206,15 @@ def value_beyond(X: np.ndarray, low: float, high: float) -> tuple[int, float] | 
     Raises
     ------
     ValueError
-        If a value is NaN or infinite.
+        If a value is infinite.
     """
     minimum, maximum = extremes(X)
-    excess = np.maximum(low - minimum, maximum - high)
+    excess = np.fmax(low - minimum, maximum - high)
+    excess[np.isnan(excess)] = -np.inf  # without any value
     feature = int(np.argmax(excess))
     if excess[feature] <= _ROUNDING_AT_BOUNDS * (high - low):
         return None
-    check_finite(X)
+    check_finite(X, has_missing=True)
     is_low = low - minimum[feature] >= maximum[feature] - high
     return feature, float((minimum if is_low else maximum)[feature])
 
@@ -198,7 +237,8 @@ def row_slices(
 
 def _check_squares(rows: np.ndarray) -> None:
     """Raise ValueError for values whose squares float64 cannot sum."""
-    largest = np.maximum(rows.max(0), -rows.min(0))
+    low, high = _ends_of(rows)
+    largest = np.fmax(high, -low)
     if (largest > _LARGEST_SQUARED).any():
         feature = int(np.argmax(largest))
         raise ValueError(
@@ -211,7 +251,7 @@ def _check_squares(rows: np.ndarray) -> None:
 def _check_spread(X: np.ndarray) -> None:
     """Raise ValueError if values vary by what has no square in float64."""
     low, high = extremes(X)
-    spread = (high - low).max()
+    spread = np.fmax.reduce(high - low)
     if 0 < spread < 1 / _LARGEST_SQUARED:
         raise ValueError(
             f"X must vary by at least {1 / _LARGEST_SQUARED:.0e}, whose square float64 "

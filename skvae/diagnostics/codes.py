@@ -32,6 +32,7 @@ from skvae.metrics import (
     latent_spectrum,
 )
 from skvae.metrics.latent import entropy_gap
+from skvae.module import AutoencoderModule
 from skvae.pipeline._abilities import last_step
 
 _ENTROPY_DRAWS = 16
@@ -91,7 +92,7 @@ def latent_diagnostics(
     seed, d = draw_seed(random_state), module.n_components
     generator = make_generator(seed, DiagnosticStream.CODES, device=module.device)
 
-    def draw(x: Tensor) -> Tensor:
+    def draw(module: AutoencoderModule, x: Tensor) -> Tensor:
         q, shape = module.encode(x), (_ENTROPY_DRAWS, len(x), d)
         noise = standard_normal(*shape, generator=generator, device=x.device)
         if module.posterior.deterministic:
@@ -135,7 +136,7 @@ def posterior_moments(
     """
     module, X = estimator._fitted_module(), estimator._validate(X)
 
-    def moments(x: Tensor) -> Tensor:
+    def moments(module: AutoencoderModule, x: Tensor) -> Tensor:
         q = module.encode(x)
         if not (isinstance(q, DiagonalNormal) or module.posterior.deterministic):
             refuse_posterior(estimator, "normal posteriors with independent components")
@@ -188,7 +189,7 @@ def posterior_factors(
     """Means and factors of normal posteriors: deviations, or triangular matrices."""
     module, X = estimator._fitted_module(), estimator._validate(X)
 
-    def moments(x: Tensor) -> Tensor:
+    def moments(module: AutoencoderModule, x: Tensor) -> Tensor:
         q = module.encode(x)
         if isinstance(q, FullNormal):
             return torch.cat([q.mean.unsqueeze(1), q.factor], 1)

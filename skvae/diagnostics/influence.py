@@ -13,6 +13,7 @@ from torch import Tensor
 from skvae._utils.rows import row_slices
 from skvae.diagnostics.codes import refuse_posterior
 from skvae.estimators.base import BaseAutoencoder
+from skvae.module import AutoencoderModule
 
 FloatArray = NDArray[np.float64]
 
@@ -122,7 +123,7 @@ def component_influence(estimator: BaseAutoencoder, X: Any) -> ComponentInfluenc
 def _posterior_variances(estimator: BaseAutoencoder, X: Any) -> NDArray[np.float32]:
     module, X = estimator._fitted_module(), estimator._validate(X)
 
-    def variances(x: Tensor) -> Tensor:
+    def variances(module: AutoencoderModule, x: Tensor) -> Tensor:
         q = module.encode(x)
         if not hasattr(q, "variance"):
             refuse_posterior(estimator, "posteriors with a known variance")

@@ -43,8 +43,8 @@ class FittingMixin(CallbackSupportMixin):
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
             Rows, or images of shape (n_samples, H, W) or (n_samples, C, H, W), of any
-            numeric type: bytes need no conversion. A memory-mapped array is read batch
-            by batch.
+            numeric type: bytes need no conversion. NaN, None and NA stand for missing
+            values. A memory-mapped array is read batch by batch.
         y : Ignored
         X_val : array-like or Tensor of shape (n_validation, n_features), default=None
             Rows whose loss `early_stopping` follows, in place of a random share of X:

@@ -19,6 +19,7 @@ from skvae._utils.random import (
     make_generator,
     numpy_seed,
 )
+from skvae._utils.rows import without_values
 from skvae._utils.validation import check_boolean, check_integer
 from skvae.densities import sample_density
 from skvae.estimators._input import InputMixin
@@ -36,6 +37,9 @@ class InferenceMixin(InputMixin, TransformerMixin):
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
+            NaN, None and NA stand for missing values, here as in all methods: the
+            encoder sees the training mean in their place. A row without any value has
+            the mean of N(0, I).
 
         Returns
         -------
@@ -43,7 +47,9 @@ class InferenceMixin(InputMixin, TransformerMixin):
         """
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
-        return module.blockwise(lambda x: module.encode(x).mean, X)
+        Z = module.blockwise(lambda module, x: module.encode(x).mean, X)
+        Z[without_values(X)] = 0  # as the prior's
+        return Z
 
     def inverse_transform(self, X: Any) -> NDArray[np.floating]:
         """Decode: the expectation of p(x|z) for every latent row.
@@ -65,7 +71,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         module = self._fitted_module()
         Z = self._validate_codes(X, module.n_components)
         # A decoder of the user's own may work in place.
-        rows = module.blockwise(lambda z: module.decode(z).mean, Z.copy(), codes=True)
+        rows = module.blockwise(_decoded, Z.copy(), codes=True)
         return self._as_fitted(rows)
 
     def reconstruct(self, X: Any) -> NDArray[np.floating]:
@@ -81,7 +87,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         """
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
-        rows = module.blockwise(lambda x: module.decode(module.encode(x).mean).mean, X)
+        rows = module.blockwise(reconstruction, X)
         return self._as_fitted(rows)
 
     def sample(
@@ -117,7 +123,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
             seed, SampleStream.OBSERVATIONS, device=module.device
         )
 
-        def decode(z: Tensor) -> Tensor:
+        def decode(module: AutoencoderModule, z: Tensor) -> Tensor:
             p = module.decode(z)
             return p.mean if mean else p.sample(generator)
 
@@ -145,7 +151,8 @@ class InferenceMixin(InputMixin, TransformerMixin):
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
-            In nats, in the units of X.
+            In nats, in the units of X. Of a row with missing values, that of those
+            observed; 0 if there are none.
         effective_sample_size : ndarray of shape (n_samples,)
             ``(sum w)^2 / sum w^2`` of the weights, between 1 and
             `n_importance_samples`; only if it is asked for.
@@ -175,7 +182,8 @@ class InferenceMixin(InputMixin, TransformerMixin):
         with_sizes = return_effective_sample_size
         check_boolean(owner, "return_effective_sample_size", with_sizes)
         seed = child_seed(self._seed, Stream.SCORE)
-        scores, sizes = ImportanceSampler(module, self._scoring_density(), k, seed)(X)
+        density = self._scoring_density()
+        scores, sizes = ImportanceSampler(module.reading(X), density, k, seed)(X)
         return (scores, sizes) if with_sizes else scores
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -229,3 +237,12 @@ class InferenceMixin(InputMixin, TransformerMixin):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
+
+
+def _decoded(module: AutoencoderModule, z: Tensor) -> Tensor:
+    return module.decode(z).mean
+
+
+def reconstruction(module: AutoencoderModule, x: Tensor) -> Tensor:
+    """Return the mean of p(x|z) at the mean of q(z|x)."""
+    return module.decode(module.encode(x).mean).mean

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
-from skvae._utils.containers import as_array_like
+from skvae._utils.containers import as_array_like, with_nan
 from skvae._utils.float32 import check_finite
 from skvae._utils.images import check_same_images, flatten_images
 from skvae._utils.validation import named
@@ -26,7 +26,8 @@ class InputMixin:
     def _validate(
         self, X: Any, reset: bool = False, *, is_looked_through: bool = False
     ) -> np.ndarray:
-        X, shape = flatten_images(_in_native_order(as_array_like(X)))
+        X = as_array_like(with_nan(X))
+        X, shape = flatten_images(_in_native_order(X))
         if shape and not reset and self.image_shape_:
             check_same_images(shape, self.image_shape_, type(self).__name__)
         X = validate_data(
@@ -34,7 +35,7 @@ class InputMixin:
         )
         # Others are checked block by block, while they are in the processor's cache.
         if reset or is_looked_through:
-            check_finite(X)
+            check_finite(X, has_missing=True)
         if reset:
             self._row_shape = shape or X.shape[1:]
         return X
@@ -44,7 +45,7 @@ class InputMixin:
         if X_val is None:
             return None
         with named("X_val"):
-            rows, shape = flatten_images(as_array_like(X_val, "X_val"))
+            rows, shape = flatten_images(as_array_like(with_nan(X_val), "X_val"))
             if shape not in (None, self._row_shape):
                 raise ValueError(
                     f"Its images must have the shape {self._row_shape} of the rows of "

@@ -109,6 +109,10 @@ class Joint:
         pairs = self._pairs(z)
         return torch.stack([p.log_prob(x).double() for p, x in pairs]).sum(0)
 
+    def first(self, z: Tensor) -> Tensor:
+        """Return the codes of the rows themselves."""
+        return z[..., : self.sizes[0]]
+
     def last(self, z: Tensor) -> Tensor:
         """Return the codes that have no model."""
         return z[..., -self.sizes[-1] :]
@@ -199,5 +203,5 @@ def _log_scale(p: Any, x: Tensor) -> Tensor:
     """Return log deviations of p(x|z), or the size of residuals if it has none."""
     if hasattr(p, "variance"):
         return 0.5 * p.variance.double().log()
-    error = (x - p.mean).square().mean(-1, keepdim=True)
+    error = (x - p.mean).square().nanmean(-1, keepdim=True)
     return (0.5 * error.log()).expand_as(p.mean)

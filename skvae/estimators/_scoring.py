@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from skvae._distributions.normal import rsample_with_log_prob
 from skvae._utils.row_noise import row_normal
+from skvae._utils.rows import without_values
 from skvae.densities import score_density
 from skvae.estimators._far_rows import N_STARTS, draws_around_mode, is_far, is_off_prior
 from skvae.estimators._modes import Joint, Levels, levels_of
@@ -43,39 +45,55 @@ class ImportanceSampler:
         The density of codes.
     n_samples : int
     seed : int
+    summary : callable, (Tensor (k, n, d), Tensor (k, n)) -> Tensor (n, m), optional
+        What else to compute of every row, from the draws and their log weights.
     """
 
     def __init__(
-        self, module: AutoencoderModule, density: Any, n_samples: int, seed: int
+        self,
+        module: AutoencoderModule,
+        density: Any,
+        n_samples: int,
+        seed: int,
+        summary: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         self.module, self.density = module, density
         self.n_samples, self.seed = n_samples, seed
+        self.summary = summary
 
     def __call__(self, X: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
-        """Return the scores of rows of data, in nats, and effective sample sizes."""
+        """Return the scores of rows of data, in nats, and effective sample sizes.
+
+        Where there is a `summary`, it comes third, as an array of shape (n, m).
+        """
         module = self.module
         largest = power_of_two(_DECODED_BLOCKS * module.block // self.n_samples)
         self.is_single = len(X) == 1
         n_rows, read = block_size(len(X), largest), module.frame.read
         found = blockwise(self._from_encoder, X, module.device, n_rows, read)
-        scores, sizes, where = found.T.copy()
+        (scores, sizes, where), summary = found[:, :3].T.copy(), found[:, 3:]
         where[~np.isfinite(scores)] = _FAR
         for kind in (_MISSED, _FAR):
             rows = np.flatnonzero(where == kind)
             if len(rows):
                 of_mode = self._scores_of_modes(X[rows], everywhere=kind == _FAR)
                 better = self._is_better(of_mode[0], scores[rows], sizes[rows])
-                scores[rows[better]], sizes[rows[better]] = of_mode[:, better]
-        return in_units(scores, module), sizes
+                scores[rows[better]], sizes[rows[better]] = of_mode[:2, better]
+                summary[rows[better]] = of_mode[2:, better].T
+        nothing = without_values(X)  # whose density is 1
+        scores[nothing], sizes[nothing] = 0.0, self.n_samples
+        scores = in_units(scores, module, X)
+        return (scores, sizes, summary) if self.summary else (scores, sizes)
 
     def _scores_of_modes(self, X: NDArray[Any], *, everywhere: bool) -> NDArray[Any]:
-        """Return scores and sample sizes from draws around modes, shape (2, n)."""
+        """Return scores, sample sizes and summary from draws around modes."""
         module, d = self.module, sum(self._levels.sizes)
         per_row = max(self.n_samples, 2 * d * (N_STARTS if everywhere else 1))
         n_rows = power_of_two(_DECODED_BLOCKS * module.block // per_row)
         from_mode = functools.partial(self._from_mode, everywhere=everywhere)
         found = blockwise(from_mode, X, module.device, n_rows, module.frame.read)
-        return np.stack([_rounded(found[:, 0]), found[:, 1]])
+        found[:, 0] = _rounded(found[:, 0])
+        return found.T
 
     def _is_better(
         self, of_mode: NDArray[Any], scores: NDArray[Any], sizes: NDArray[Any]
@@ -103,16 +121,25 @@ class ImportanceSampler:
         far = is_far(self.module, x, q.mean).cpu()
         where = torch.where(far, _FAR, torch.where(missed, _MISSED, 0.0))
         # A single draw is the evidence lower bound, whatever q is.
-        return torch.stack([scores, sizes, where * (self.n_samples > 1)], 1)
+        where = where * (self.n_samples > 1)
+        return self._summarised(z, log_w, scores, sizes, where)
 
     def _from_mode(self, x: Tensor, *, everywhere: bool) -> Tensor:
-        """Return scores and sample sizes of rows that q(z|x) has missed, (n, 2)."""
+        """Return scores, sample sizes and summary of rows that q(z|x) has missed."""
         joint = Joint(self._levels, x)
         noise = self._noise(x, sum(self._levels.sizes))
         z, log_q = draws_around_mode(joint, noise, everywhere=everywhere)
         log_ratio = joint.log_likelihood(z) - log_q
         log_w = self._log_weights(joint.last(z), log_ratio, self._levels.density)
-        return torch.stack(_averages(log_w), 1)
+        return self._summarised(joint.first(z), log_w, *_averages(log_w))
+
+    def _summarised(self, z: Tensor, log_w: Tensor, *columns: Tensor) -> Tensor:
+        """Return columns, and after them the summary of draws: shape (n, ...)."""
+        table = torch.stack(columns, 1)
+        if self.summary is None:
+            return table
+        summary = self.summary(z, log_w.to(z.device)).to(table)
+        return torch.cat([table, summary], 1)
 
     @functools.cached_property
     def _levels(self) -> Levels:
@@ -143,8 +170,10 @@ def _averages(log_w: Tensor) -> tuple[Tensor, Tensor]:
     return total - math.log(len(log_w)), size
 
 
-def in_units(scores: NDArray[Any], module: AutoencoderModule) -> NDArray[np.float64]:
-    """Return log densities in the units of X, all of them finite.
+def in_units(
+    scores: NDArray[Any], module: AutoencoderModule, X: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return log densities of the rows of X in its units, all of them finite.
 
     Raises
     ------
@@ -159,4 +188,4 @@ def in_units(scores: NDArray[Any], module: AutoencoderModule) -> NDArray[np.floa
             "with a lower learning_rate or for fewer epochs."
         )
     scores = np.maximum(scores, _LOWEST_SCORE)
-    return scores - module.frame.log_volume(module.n_features)
+    return scores - module.frame.log_volume(X)

@@ -22,7 +22,7 @@ from skvae._utils.validation import (
 )
 from skvae.densities import check_density
 from skvae.estimators._fitting import FittingMixin
-from skvae.estimators._inference import InferenceMixin
+from skvae.estimators._imputation import ImputationMixin
 from skvae.estimators._parameters import InheritedParametersMixin
 from skvae.estimators._persistence import PersistenceMixin
 from skvae.module import AutoencoderModule
@@ -33,7 +33,7 @@ __all__ = ["BaseAutoencoder"]
 class BaseAutoencoder(
     InheritedParametersMixin,
     FittingMixin,
-    InferenceMixin,
+    ImputationMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     DensityMixin,
@@ -262,4 +262,5 @@ class BaseAutoencoder(
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.allow_nan = True
         return tags

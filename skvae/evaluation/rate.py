@@ -27,6 +27,7 @@ from skvae.evaluation._aggregate import (
     mean_over_rows,
 )
 from skvae.metrics import bits_per_dimension
+from skvae.module import AutoencoderModule
 from skvae.pipeline._abilities import (
     as_fitted,
     check_divisor,
@@ -205,7 +206,7 @@ def _draws(
     module.likelihood.check_support(X)
     generator = make_generator(seed, DiagnosticStream.CODES, device=module.device)
 
-    def draw(x: Tensor) -> Tensor:
+    def draw(module: AutoencoderModule, x: Tensor) -> Tensor:
         q = module.encode(x)
         noise = standard_normal(*q.mean.shape, generator=generator, device=x.device)
         z = q.rsample(noise)
@@ -214,7 +215,7 @@ def _draws(
     drawn = [module.blockwise(draw, X, draws=True) for _ in range(n_draws)]
     drawn = np.stack(drawn, axis=1).astype(np.float64)
     log_likelihood = drawn[..., -1].mean(axis=1)
-    return drawn[..., :-1], log_likelihood - module.frame.log_volume(X.shape[1])
+    return drawn[..., :-1], log_likelihood - module.frame.log_volume(X)
 
 
 def _divergences(

@@ -34,10 +34,21 @@ class Errors:
         self.count, self.error, self.spread = sums
 
     def add(self, loc: Tensor, error: Tensor, weight: Tensor) -> None:
-        """Add values of shape (k, n, n_features), weights of shape (k, n, 1)."""
-        if self.location is None:
+        """Add values of shape (k, n, n_features), weights of shape (k, n, 1).
+
+        Errors of missing values are NaN, and count for nothing.
+        """
+        missing = error.isnan()
+        if missing.any():
+            weight = weight.expand_as(error).masked_fill(missing, 0.0)
+            error = error.masked_fill(missing, 0.0)
+        if self.location is None and weight.shape[-1] == 1:
             self.count += weight.sum().double().cpu()
             self.error += (weight.flatten() @ error.flatten(0, -2)).double().cpu()
+            return
+        if self.location is None:
+            self.count += weight.flatten(0, -2).sum(0).double().cpu()
+            self.error += (weight * error).flatten(0, -2).sum(0).double().cpu()
             return
         weight = weight.expand_as(error).double()
         spread = self.location.spread_at(loc).double()
