@@ -20,7 +20,7 @@ from skvae._utils.validation import (
     check_integer,
     check_real,
 )
-from skvae.densities import check_density
+from skvae.densities._adapter import check_density, takes_labels
 from skvae.estimators._fitting import FittingMixin
 from skvae.estimators._inference import InferenceMixin
 from skvae.estimators._parameters import InheritedParametersMixin
@@ -259,7 +259,12 @@ class BaseAutoencoder(
         for name in ("compile", "warm_start"):
             check_boolean(owner, name, getattr(self, name))
 
+    @property
+    def _unfitted_density(self) -> Any:
+        return self.latent_density
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.target_tags.required = takes_labels(self._unfitted_density)
         return tags
