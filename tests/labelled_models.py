@@ -91,3 +91,16 @@ def in_chunks(model, X, y, n=3):
     for i in range(n):
         model.partial_fit(X[i::n], y[i::n])
     return model
+
+
+COUNTS = {"c": 300, "a": 120, "b": 60}
+CENTRES = {"a": [0, 0], "b": [3, 0], "c": [0, 4]}
+
+
+def make_classes(counts=COUNTS, seed=0):
+    """Return rows of normal classes in the plane, of different widths, and labels."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat(list(counts), list(counts.values())))
+    centres = np.array([CENTRES[label] for label in y], float)
+    widths = np.where(y == "a", 0.5, 1.0)[:, None] * [1.0, 0.7]
+    return centres + widths * rng.normal(size=(len(y), 2)), y
