@@ -168,7 +168,7 @@ def accepted(cls, **params):
 
 DENSITIES = [
     None,
-    *_instances(public_classes(densities, object)),
+    *(d() for d in public_classes(densities, object) if not hasattr(d, "of_class")),
     GaussianMixture(2),
     BayesianGaussianMixture(n_components=2, max_iter=20),
     KernelDensity(),

@@ -47,6 +47,12 @@ def draw(n, seed=1):
     return (Z @ W.T + B + SCALE * noise).astype(np.float32)
 
 
+def with_gaps(X, share=0.3, seed=0):
+    """Return float rows of which a share of the values is missing at random."""
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random(X.shape) < share, np.nan, X)
+
+
 def exact_log_density(X):
     """Return log p(x) of every row."""
     covariance = W @ W.T + SCALE**2 * np.eye(N_FEATURES)

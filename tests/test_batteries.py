@@ -20,6 +20,7 @@ from conftest import (
     small_variants,
 )
 from hypothesis import settings
+from labelled_models import LABELLED_DENSITIES, small_labelled_estimators
 
 import skvae
 from skvae import BaseAutoencoder, densities, likelihoods, networks, posteriors
@@ -49,13 +50,14 @@ def test_only_base_classes_are_left_out(room, base):
 
 
 def test_every_class_is_in_its_list_and_every_part_in_the_battery():
-    parts = [*LIKELIHOODS, *POSTERIORS, *NETWORKS, *DENSITIES]
+    parts = [*LIKELIHOODS, *POSTERIORS, *NETWORKS, *DENSITIES, *LABELLED_DENSITIES]
     parts += [part.network for part in NETWORKS if isinstance(part, Framed)]
     tested = {*map(type, parts), *ESTIMATORS}
     for room, base in ROOMS:
         missing = set(public_classes(room, base)) - tested
         assert not [c for c in missing if not getattr(c, "deterministic", False)]
-    in_battery = {value for v in small_variants() for value in v.get_params().values()}
+    variants = [*small_variants(), *small_labelled_estimators()]
+    in_battery = {value for v in variants for value in v.get_params().values()}
     assert {p for p in parts if p is not None} <= in_battery
 
 

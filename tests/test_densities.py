@@ -10,7 +10,8 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from skvae import IWAE, RAE, VAE, WAE
-from skvae.densities import StandardNormal, sample_density
+from skvae.densities import StandardNormal
+from skvae.densities._adapter import sample_density
 from skvae.diagnostics import posterior_moments
 from skvae.metrics import maximum_mean_discrepancy, one_nearest_neighbour_accuracy
 from skvae.networks import MLP

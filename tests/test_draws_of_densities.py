@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.mixture import GaussianMixture
 
-from skvae.densities import fit_density, sample_density, score_density
+from skvae.densities._adapter import fit_density, sample_density, score_density
 from skvae.metrics import active_components
 
 

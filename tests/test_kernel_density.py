@@ -11,7 +11,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KernelDensity
 
 from skvae._distributions.kernels import kernel_log_density
-from skvae.densities import StandardNormal, score_density
+from skvae.densities import StandardNormal
+from skvae.densities._adapter import score_density
 
 
 def brute_force(X, centres, h):

@@ -4,29 +4,29 @@ import functools
 import itertools
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 import torch
 from conftest import small
-from linear_gaussian import SCALE, B, W, draw, estimator_around, linear_gaussian
+from linear_gaussian import (
+    SCALE,
+    B,
+    W,
+    draw,
+    estimator_around,
+    linear_gaussian,
+    with_gaps,
+)
 from scipy import stats
 from sklearn.base import clone
 
 from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
 from skvae._utils.rows import DataSummary
-from skvae.likelihoods import GaussianLikelihood, Likelihood
+from skvae.likelihoods import GaussianLikelihood
 
 FAMILIES = [VAE, IWAE, WAE, RAE, TwoStageVAE]
 COVARIANCE = W @ W.T + SCALE**2 * np.eye(len(B))
 PATTERNS = list(itertools.product([False, True], repeat=len(B)))
 MIXED = np.array([p for p in PATTERNS if any(p) and not all(p)])
-
-
-def with_gaps(X, share=0.3, seed=0):
-    """Return float rows of which a share of the values is missing at random."""
-    rng = np.random.default_rng(seed)
-    return np.where(rng.random(X.shape) < share, np.nan, X)
 
 
 def conditional(x):
@@ -220,135 +220,3 @@ def test_scores_are_in_the_units_of_what_is_observed():
     np.testing.assert_allclose(scaled.score_samples(X * power), expected, 1e-5, 1e-4)
     there = ~np.isnan(X)
     assert np.array_equal(scaled.impute(X * power)[there], X[there] * power)
-
-
-# ------------------------------------------------------------------ how they come
-
-
-def test_none_na_masks_and_nulls_are_missing():
-    rows = draw(40).astype(float)
-    X = with_gaps(rows)
-    missing = np.isnan(X)
-    objects = np.where(missing, None, rows.astype(object))
-    with_na = np.where(missing, pd.NA, rows.astype(object))
-    nullable = pd.DataFrame(rows).mask(missing).astype("Float64")
-    forms = [
-        objects.tolist(),
-        objects,
-        with_na,
-        np.ma.array(rows, mask=missing),
-        torch.tensor(X),
-        nullable.set_axis([str(i) for i in range(5)], axis=1),
-        pd.DataFrame(with_na, columns=list("abcde")),
-        pl.DataFrame({str(i): [*objects[:, i]] for i in range(5)}),
-    ]
-    expected = small(n_components=2, max_epochs=2).fit(X).transform(X)
-    for form in forms:
-        model = small(n_components=2, max_epochs=2).fit(form)
-        assert np.array_equal(model.transform(form), expected), type(form)
-    whole = np.ma.array(np.arange(40).reshape(8, 5), mask=np.eye(8, 5))
-    assert (
-        np.isnan(small(n_components=2, max_epochs=1).fit(whole).impute(whole)).sum()
-        == 0
-    )
-
-
-@pytest.mark.parametrize("method", ["fit", "transform", "score_samples", "impute"])
-def test_infinity_is_refused_also_beside_nan(method):
-    X = with_gaps(draw(40).astype(float))
-    model = small(n_components=2, max_epochs=1).fit(X)
-    X[3] = [np.nan, 1, np.inf, 2, 3]
-    with pytest.raises(ValueError, match=r"infinity.*inf, is in feature 2.*Put NaN"):
-        getattr(model, method)(X)
-
-
-def test_values_beyond_float32_are_refused_beside_nan():
-    X = with_gaps(draw(40).astype(float))
-    model = small(n_components=2, max_epochs=1).fit(X)
-    X[3] = [np.nan, 1, 1e39, 2, 3]
-    with pytest.raises(ValueError, match=r"float32.*feature 2 has the value 1e\+39"):
-        model.transform(X)
-
-
-def test_missing_pixels_of_images():
-    rng = np.random.default_rng(0)
-    X = with_gaps(rng.integers(256, size=(60, 6, 6)).astype(np.float32), 0.2)
-    vae = small(n_components=2, network="convnet", max_epochs=2).fit(X)
-    assert vae.likelihood_.bounds_ == (0, 255)
-    imputed = vae.impute(X)
-    assert imputed.shape == X.shape
-    assert imputed.dtype == np.float32
-    assert 0 <= imputed.min() <= imputed.max() <= 255
-    assert vae.sample_missing(X, 2, random_state=0).shape == (2, 60, 6, 6)
-
-
-def test_integers_have_none_missing_and_come_back_as_they_are():
-    X = np.random.default_rng(0).integers(9, size=(40, 3))
-    vae = small(n_components=2, max_epochs=1).fit(X)
-    assert vae.impute(X).dtype == X.dtype
-    assert np.array_equal(vae.impute(X), X)
-
-
-def test_features_with_few_or_no_values():
-    X = with_gaps(draw(60).astype(float))
-    X[:, 1] = np.nan
-    X[:, 2] = np.nan
-    X[5, 2] = 3.0
-    vae = small(n_components=2, max_epochs=3).fit(X)
-    assert np.isfinite(vae.score_samples(X)).all()
-    assert np.isfinite(vae.sample(5)).all()
-    assert np.abs(vae.impute(X)[:, 1]).max() < 1  # around a mean of 0
-    assert np.abs(vae.impute(X)[:, 2] - 3).max() < 1
-
-
-def test_chunks_and_rows_held_out_may_miss_values_that_others_have():
-    X = draw(80).astype(float)
-    gaps = with_gaps(X)
-    vae = small(n_components=2, max_epochs=1).partial_fit(X).partial_fit(gaps)
-    assert np.isfinite(vae.transform(gaps)).all()
-    assert vae.module_.frame.has_missing
-    held_out = small(n_components=2, max_epochs=2, early_stopping=True).fit(
-        X, X_val=gaps
-    )
-    assert np.isfinite(held_out.history_["validation_loss"]).all()
-
-
-# ---------------------------------------------------------------------------- refusals
-
-
-class Sphere(Likelihood):
-    """A density of the whole row, which cannot be split over features."""
-
-    def build(self, summary):
-        self.register_buffer("mean", torch.tensor(summary.mean).float())
-        return self
-
-    def forward(self, h):
-        likelihood = torch.distributions.Normal(self.mean + h, 1.0)
-        return torch.distributions.Independent(likelihood, 1)
-
-
-def test_a_likelihood_that_does_not_factorise_says_so():
-    X = draw(40).astype(float)
-    small(n_components=2, likelihood=Sphere(), max_epochs=1).fit(X)
-    model = small(n_components=2, likelihood=Sphere(), max_epochs=1)
-    with pytest.raises(TypeError, match="log_prob_by_feature"):
-        model.fit(with_gaps(X))
-    assert not hasattr(model, "module_")
-
-
-@pytest.mark.parametrize("cls", [RAE, WAE])
-def test_a_deterministic_encoder_draws_nothing(cls):
-    X = with_gaps(draw(40).astype(float))
-    model = cls(2, max_epochs=1, random_state=0).fit(X)
-    with pytest.raises(TypeError, match=cls.__name__):
-        model.sample_missing(X)
-
-
-def test_wrong_numbers_of_draws_are_refused():
-    X = with_gaps(draw(40).astype(float))
-    vae = small(n_components=2, max_epochs=1).fit(X)
-    with pytest.raises(ValueError, match="n_draws"):
-        vae.sample_missing(X, 0)
-    with pytest.raises(ValueError, match="n_importance_samples"):
-        vae.impute(X, n_importance_samples=0)

@@ -11,6 +11,7 @@ from conftest import (
     small_estimators,
     small_vaes_with_parts,
 )
+from labelled_models import small_labelled_estimators
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
 
@@ -62,7 +63,12 @@ def test_estimator_passes(estimator, check):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("estimator", "check"), [c for v in small_vaes_with_parts() for c in _checks(v)]
+    ("estimator", "check"),
+    [
+        c
+        for v in [*small_vaes_with_parts(), *small_labelled_estimators()]
+        for c in _checks(v)
+    ],
 )
 @pytest.mark.filterwarnings("error::sklearn.exceptions.SkipTestWarning")
 def test_estimator_with_any_part_passes(estimator, check):

@@ -32,7 +32,7 @@ def calibrated(fit: Any) -> AutoencoderModule:
     """Return a copy of the module of a `Fit`, for inference, with calibrated noise."""
     train, held_out = fit.split
     if fit.stream:
-        train = fit.batches(fit.rows_of_stream())
+        train = fit.batches(fit.sample_of_stream().rows)
     seed = child_seed(fit.seed, Stream.CALIBRATE)
     generator = torch.Generator(device=fit.device).manual_seed(seed)
     with training_context(fit.device, "float32"):

@@ -84,6 +84,8 @@ class Fit:
     X_val : ndarray of shape (n_validation, n_features), optional
         What early stopping validates on in place of a share of X, in the form of
         ``draws.rows`` where there are draws.
+    labels : ndarray of shape (n_samples,), optional
+        Those of the rows of X, where the latent density is one of classes.
     """
 
     def __init__(
@@ -99,12 +101,13 @@ class Fit:
         draws: Draws | None = None,
         device: torch.device | None = None,
         X_val: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
     ) -> None:
         self.estimator = estimator = with_plain_integers(estimator)
         self.n_epochs, self.described = int(n_epochs), described
         names = described.get("feature_names_in_")
         self.X = X if draws else without_outliers(X, estimator.likelihood, names)
-        self.X_val = X_val
+        self.X_val, self.labels = X_val, labels
         self.previous, self.keep_optimizer = previous, keep_optimizer
         self.stream = stream
         asked, has_others = estimator.early_stopping, X_val is not None
@@ -207,9 +210,10 @@ class Fit:
         history, density, rows = self.history, None, self.X
         state = state_of(self.optimizers) if self.keep_optimizer else None
         if self.stream:
-            rows = self.rows_of_stream()
+            rows = self.sample_of_stream().rows
         else:
-            density = make_density(self.estimator, module, rows, self.seed)
+            parts = self.estimator, module, rows, self.seed, self.labels
+            density = make_density(*parts)
         return {
             **self.described,
             "module_": module,
@@ -224,7 +228,7 @@ class Fit:
             "_optimizer_state": state,
         }
 
-    def rows_of_stream(self) -> np.ndarray:
+    def sample_of_stream(self) -> RowSample:
         """Return rows of the stream, about as many as X has."""
         n_rows = max(len(self.X), _MIN_OF_STREAM)
         return self.sample.drawn(
@@ -239,14 +243,10 @@ class Fit:
                 describe_parts(self.estimator, self.network), self.previous._parts
             )
         if self.previous and self.stream:
-            sample = self.previous._sample.recalled(self._draw_from_previous)
-        self.sample = sample.extended(self.X, self.seed)
+            sample = self.previous._sample.recalled(self.previous)
+        self.sample = sample.extended(self.X, self.seed, self.labels)
         if sample.n_seen and sample.is_small and self.sample is not sample:
             self.resumed = None
-
-    def _draw_from_previous(self, n_rows: int) -> np.ndarray:
-        seed = numpy_seed(self.seed, Stream.SAMPLE)
-        return self.previous.sample(n_rows, mean=False, random_state=seed)
 
     def _new_module(self) -> AutoencoderModule:
         generator = make_generator(self.seed, Stream.INIT)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skvae._distributions.normal import rsample_with_kl
 from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
-from skvae.densities import check_enough_codes, fit_density
+from skvae.densities._adapter import check_enough_codes, fit_density
 from skvae.module import AutoencoderModule
 
 _MAX_DIAGNOSED = 4096
@@ -20,15 +20,22 @@ _DIAGNOSTIC_DRAWS = 16
 
 
 def fit_latent_density(
-    estimator: Any, module: AutoencoderModule, X: np.ndarray, seed: int
+    estimator: Any,
+    module: AutoencoderModule,
+    X: np.ndarray,
+    seed: int,
+    labels: np.ndarray | None = None,
 ) -> Any:
     """Return the estimator's latent density, fitted to the codes of the rows of X."""
     check_density_of(estimator, len(X))
     density = estimator.make_latent_density(len(X))
-    codes = np.zeros((1, module.n_components))
+    codes, n_draws = np.zeros((1, module.n_components)), 1
     if density is not None:
-        codes = _encoded_draws(module, X, seed)
-    return fit_density(density, codes, numpy_seed(seed, Stream.DENSITY))
+        some = slice(None, None, -(-len(X) // _MAX_ENCODED))
+        codes, n_draws = _encoded_draws(module, X[some], seed)
+        labels = None if labels is None else np.repeat(labels[some], n_draws)
+    density_seed = numpy_seed(seed, Stream.DENSITY)
+    return fit_density(density, codes, density_seed, labels, n_draws)
 
 
 def check_density_of(estimator: Any, n_rows: int) -> None:
@@ -57,13 +64,14 @@ def diagnosis(
     return {"kl_per_component_": kl.mean(0), "active_components_": active}
 
 
-def _encoded_draws(module: AutoencoderModule, X: np.ndarray, seed: int) -> np.ndarray:
-    """Draw z ~ q(z|x) for rows, more than once if they are few."""
-    X = X if len(X) <= _MAX_ENCODED else X[:: -(-len(X) // _MAX_ENCODED)]
+def _encoded_draws(
+    module: AutoencoderModule, X: np.ndarray, seed: int
+) -> tuple[np.ndarray, int]:
+    """Draw z ~ q(z|x) for rows, more than once if they are few; return how often."""
     n_draws = _draws_per_row(len(X), module.posterior.deterministic)
     generator = make_generator(seed, Stream.ENCODE, device=module.device)
     Z = module.draw_codes(X, generator, n_draws)
-    return Z.reshape(-1, module.n_components).astype(np.float64)
+    return Z.reshape(-1, module.n_components).astype(np.float64), n_draws
 
 
 def _draws_per_row(n_rows: int, deterministic: bool) -> int:

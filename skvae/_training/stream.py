@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skvae._utils.cache import content_key
-from skvae._utils.random import Stream, child_seed
+from skvae._utils.random import Stream, child_seed, numpy_seed
 from skvae._utils.rows import extremes
 from skvae._utils.warn import warn
+from skvae.densities._adapter import draw_labels, takes_labels
 from skvae.likelihoods import ScaledLikelihood
 
 MOST_ROWS, _MOST_ENTRIES = 10_000, 2**24
@@ -42,32 +43,40 @@ class RowSample:
         Whether not all of them are equal, as far as has been looked.
     chunks : tuple
         The keys of the last 10,000 chunks.
+    labels : ndarray of shape (n,) or None
+        Those of the rows, None where a row has none; None if no row has any.
     """
 
     rows: np.ndarray | None = None
     n_seen: int = 0
     varies: bool = False
     chunks: tuple[Hashable, ...] = ()
+    labels: np.ndarray | None = None
 
     @property
     def is_small(self) -> bool:
         """Whether a mean and a spread of these rows mean little."""
         return self.n_seen < _FEW_ROWS or not self.varies
 
-    def extended(self, X: np.ndarray, seed: int) -> RowSample:
+    def extended(
+        self, X: np.ndarray, seed: int, labels: np.ndarray | None = None
+    ) -> RowSample:
         """Return the sample of the stream with the rows of X at its end.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
         seed : int
+        labels : ndarray of shape (n_samples,), optional
 
         References
         ----------
         Vitter, "Random Sampling with a Reservoir", 1985, algorithm R.
         """
         some = X[:: -(-len(X) // _LOOKED_AT)]
-        key = len(X), content_key(some)
+        key = (len(X), content_key(some))
+        if labels is not None:
+            key = (*key, content_key(labels[:: -(-len(X) // _LOOKED_AT)]))
         # Few rows of few values may be equal to earlier ones by chance.
         if key in self.chunks and (len(X) >= _FEW_ROWS or len(self.chunks) == 1):
             return self
@@ -75,35 +84,60 @@ class RowSample:
         old = X[:0] if self.rows is None else self.rows
         first = X[: most - len(old)] if len(old) < most else X[:0]
         rows = np.concatenate([old, first])
+        # Which row of X stands at each place; -1 for one that was there before.
+        origin = np.concatenate([np.full(len(old), -1), np.arange(len(first))])
         numbers = np.arange(self.n_seen + len(first), self.n_seen + len(X))
         rng = np.random.default_rng(child_seed(seed, Stream.SAMPLE, self.n_seen))
         places = rng.integers(numbers + 1)
         taken = np.flatnonzero(places < most)
         for few in np.array_split(taken, 1 + len(taken) // _COPIED):
             rows[places[few]] = X[len(first) + few]
+            origin[places[few]] = len(first) + few
         chunks = (*self.chunks, key)[-_REMEMBERED:]
         differs = (some != rows[:1]) & ~(np.isnan(some) & np.isnan(rows[:1]))
         varies = self.varies or bool(differs.any())
-        return RowSample(rows, self.n_seen + len(X), varies, chunks)
+        labels = self._labels_at(origin, labels)
+        return RowSample(rows, self.n_seen + len(X), varies, chunks, labels)
 
-    def drawn(self, n_rows: int, seed: int) -> np.ndarray:
+    def drawn(self, n_rows: int, seed: int) -> RowSample:
         """Return so many of the rows, or all if they are fewer, in their order."""
         if len(self.rows) <= n_rows:
-            return self.rows
+            return self
         rng = np.random.default_rng(seed)
-        return self.rows[np.sort(rng.choice(len(self.rows), n_rows, replace=False))]
+        some = np.sort(rng.choice(len(self.rows), n_rows, replace=False))
+        labels = None if self.labels is None else self.labels[some]
+        return replace(self, rows=self.rows[some], labels=labels)
 
     def without_rows(self) -> RowSample:
         """Return what a pickle holds."""
-        return replace(self, rows=None)
+        return replace(self, rows=None, labels=None)
 
-    def recalled(self, draw: Callable[[int], np.ndarray]) -> RowSample:
+    def recalled(self, model: Any) -> RowSample:
         """Return the sample with draws from the model in the place of lost rows."""
         if self.rows is not None or not self.n_seen:
             return self
-        rows = draw(min(self.n_seen, MOST_ROWS))
+        n_rows = min(self.n_seen, MOST_ROWS)
+        seed = numpy_seed(model._seed, Stream.SAMPLE)
+        options, labels = {"mean": False, "random_state": seed}, None
+        if takes_labels(model):
+            options["y"] = labels = draw_labels(model, n_rows, seed)
+        rows = model.sample(n_rows, **options)
         most = max(1, min(MOST_ROWS, _MOST_ENTRIES // rows[0].size))
-        return replace(self, rows=rows.reshape(len(rows), -1)[:most])
+        labels = None if labels is None else labels[:most].astype(object)
+        return replace(self, rows=rows.reshape(len(rows), -1)[:most], labels=labels)
+
+    def _labels_at(
+        self, origin: np.ndarray, labels: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Return labels of rows that are new, or stand where they stood before."""
+        if labels is None and self.labels is None:
+            return None
+        kept = np.full(len(origin), None)
+        if self.labels is not None:
+            kept[: len(self.labels)] = self.labels
+        is_new = origin >= 0
+        kept[is_new] = None if labels is None else labels[origin[is_new]]
+        return kept
 
 
 def warn_if_far(module: Any, X: NDArray[Any], names: Sequence[str] | None) -> None:

@@ -114,7 +114,11 @@ class TwoStageFit:
     def _fit_of_codes(self, module: AutoencoderModule) -> Fit:
         """Return the fit of the second stage to the codes of a trained module."""
         first = self.first
-        draws = CodeDraws(module, first.rows_of_stream() if first.stream else first.X)
+        rows, labels = first.X, first.labels
+        if first.stream:
+            sample = first.sample_of_stream()
+            rows, labels = sample.rows, sample.labels
+        draws = CodeDraws(module, rows)
         key = Stream.SECOND_STAGE, first.first_epoch
         generator = make_generator(first.seed, *key, device=first.device)
         Z = blockwise(lambda h: draws(h, generator), draws.rows, first.device)
@@ -129,6 +133,7 @@ class TwoStageFit:
             draws=draws,
             device=first.device,
             X_val=None if first.X_val is None else CodeDraws(module, first.X_val).rows,
+            labels=labels,
         )
 
 

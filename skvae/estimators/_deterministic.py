@@ -18,7 +18,7 @@ from skvae.posteriors import PointPosterior
 class DeterministicAutoencoder(BaseAutoencoder):
     """Base class of autoencoders that encode a row as a point."""
 
-    def score_samples(self, X: Any) -> NDArray[np.float64]:
+    def score_samples(self, X: Any, y: Any = None) -> NDArray[np.float64]:
         """Log-likelihood of every row given its own code, log p(x | z = encoder(x)).
 
         A reconstruction score, not an estimate of log p(x): there is no bound on the
@@ -28,12 +28,25 @@ class DeterministicAutoencoder(BaseAutoencoder):
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
+        y : None
+            Given its code, a row is as likely in every class.
 
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
             In nats, in the units of X.
+
+        Raises
+        ------
+        ValueError
+            If there is a y.
         """
+        if y is not None:
+            raise ValueError(
+                f"score_samples of {type(self).__name__} takes no y, since a row given "
+                "its code is as likely in every class. Score codes, "
+                "latent_density_.score_samples(model.transform(X), y), or use a VAE."
+            )
         module, X = self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
 

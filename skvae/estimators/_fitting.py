@@ -16,9 +16,10 @@ from skvae._training.fit import Fit
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
 from skvae._training.stream import warn_if_beyond, warn_if_far
+from skvae._utils.labels import as_labels
 from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
-from skvae.densities import check_density, try_density
+from skvae.densities._adapter import check_density, takes_labels, try_density
 
 # What an estimator knows of the X that it is fitted to.
 _DESCRIPTION = ("n_features_in_", "feature_names_in_", "_row_shape")
@@ -45,7 +46,10 @@ class FittingMixin(CallbackSupportMixin):
             Rows, or images of shape (n_samples, H, W) or (n_samples, C, H, W), of any
             numeric type: bytes need no conversion. NaN, None and NA stand for missing
             values. A memory-mapped array is read batch by batch.
-        y : Ignored
+        y : array-like of shape (n_samples,), default=None
+            Labels, where the latent density is one of classes, such as
+            ``ClassConditionalDensity()``: None, NaN or pandas.NA for rows without one.
+            Else ignored.
         X_val : array-like or Tensor of shape (n_validation, n_features), default=None
             Rows whose loss `early_stopping` follows, in place of a random share of X:
             of later times, for instance, or of other groups. All rows of X are then
@@ -105,7 +109,8 @@ class FittingMixin(CallbackSupportMixin):
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
-        y : Ignored
+        y : array-like of shape (n_samples,), default=None
+            As in `fit`.
         X_val : array-like or Tensor of shape (n_validation, n_features), default=None
             As in `fit`.
 
@@ -127,7 +132,8 @@ class FittingMixin(CallbackSupportMixin):
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
-        y : Ignored
+        y : array-like of shape (n_samples,), default=None
+            As in `fit`.
 
         Returns
         -------
@@ -162,14 +168,15 @@ class FittingMixin(CallbackSupportMixin):
         module.likelihood.check_support(X)
         check_density(self.latent_density)
         plain = with_plain_integers(self)
-        self._density = fit_latent_density(plain, module, X, self._seed)
+        labels = self._labels(y, len(X))
+        self._density = fit_latent_density(plain, module, X, self._seed, labels)
         return self
 
     def _fit(
         self, X: Any, y: Any, X_val: Any, n_epochs: int | None, resume: bool
     ) -> Self:
         """Fit all or nothing: the fitted attributes are set by one assignment."""
-        fit = self._prepare(X, X_val, n_epochs, resume)
+        fit = self._prepare(X, y, X_val, n_epochs, resume)
         try:
             self._train(fit, X, y)
             fitted = self._with(fit.fitted)
@@ -190,7 +197,9 @@ class FittingMixin(CallbackSupportMixin):
                 raise error
         return self
 
-    def _prepare(self, X: Any, X_val: Any, n_epochs: int | None, resume: bool) -> Fit:
+    def _prepare(
+        self, X: Any, y: Any, X_val: Any, n_epochs: int | None, resume: bool
+    ) -> Fit:
         """Return the fit to X; this estimator stays as it is."""
         twin = with_plain_integers(self)
         twin.check_parameters()
@@ -203,13 +212,14 @@ class FittingMixin(CallbackSupportMixin):
         rows = twin._validate(X, reset=not goes_on)
         held_out = twin._validate_held_out(X_val)
         is_chunk = n_epochs is not None
+        labels = twin._labels(y, len(rows), is_chunk=is_chunk)
         if goes_on and not self._sample.is_small:
             warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
             warn_if_beyond(self.module_, rows)
         if not is_chunk:  # the density of a stream is fitted when it is used
             twin._try_density()
         n_epochs = n_epochs or twin.max_epochs
-        return twin._make_fit(rows, held_out, n_epochs, resume, is_chunk)
+        return twin._make_fit(rows, held_out, n_epochs, resume, is_chunk, labels)
 
     @with_callbacks
     def _train(self, fit: Any, X: Any, y: Any) -> None:
@@ -234,6 +244,26 @@ class FittingMixin(CallbackSupportMixin):
         vars(twin).update(kept | fitted)
         return twin
 
+    def _labels(
+        self, y: Any, n_rows: int, *, is_chunk: bool = False
+    ) -> np.ndarray | None:
+        """Return the labels of rows, None where the latent density takes none.
+
+        A chunk of a stream may lack classes.
+        """
+        density = self._density_of_codes(n_rows)
+        if not takes_labels(density):
+            return None
+        name = f"{type(self).__name__} with classes in its latent density"
+        labels = as_labels(y, n_rows, name)
+        if hasattr(density, "check_labels") and not is_chunk:
+            density.check_labels(labels)
+        return labels
+
+    def _density_of_codes(self, n_samples: int) -> Any:
+        """Return the density that is to be fitted to the codes of so many rows."""
+        return self.make_latent_density(n_samples)
+
     def _try_density(self) -> None:
         """Refuse a latent density that is no use, as far as can be known so early."""
         try_density(self.latent_density, self.n_components)
@@ -250,6 +280,7 @@ class FittingMixin(CallbackSupportMixin):
         n_epochs: int,
         resume: bool,
         stream: bool,
+        labels: np.ndarray | None,
     ) -> Fit:
         """Return the fit to X, which goes on from this estimator if it may and can."""
         return Fit(
@@ -261,6 +292,7 @@ class FittingMixin(CallbackSupportMixin):
             stream=stream,
             keep_optimizer=resume,
             X_val=X_val,
+            labels=labels,
         )
 
     def _find_collapse(self) -> str | None:

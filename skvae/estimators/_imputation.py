@@ -21,7 +21,7 @@ from skvae._utils.random import (
 )
 from skvae._utils.rows import without_values
 from skvae._utils.validation import check_integer
-from skvae.densities import sample_density
+from skvae.densities._adapter import sample_density
 from skvae.estimators._inference import InferenceMixin
 from skvae.estimators._scoring import ImportanceSampler
 from skvae.module import AutoencoderModule
@@ -163,8 +163,9 @@ class ImputationMixin(InferenceMixin):
         rows = np.setdiff1d(np.flatnonzero(missing.any(axis=1)), nothing)
         if len(rows):
             seed = child_seed(self._seed, Stream.SCORE)
+            _, density = next(self._scoring_densities(None, len(X)))
             sampler = ImportanceSampler(
-                *(module.reading(X), self._scoring_density(), k, seed),
+                *(module.reading(X), density, k, seed),
                 summary=functools.partial(summary, module),
             )
             values = sampler(X[rows])[2].reshape(len(rows), m, -1).swapaxes(0, 1)

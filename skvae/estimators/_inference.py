@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import TransformerMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -21,10 +23,21 @@ from skvae._utils.random import (
 )
 from skvae._utils.rows import without_values
 from skvae._utils.validation import check_boolean, check_integer
-from skvae.densities import sample_density
+from skvae.densities._adapter import (
+    asked_labels,
+    by_class,
+    sample_classes,
+    sample_density,
+    takes_labels,
+)
 from skvae.estimators._input import InputMixin
 from skvae.estimators._scoring import ImportanceSampler
 from skvae.module import AutoencoderModule
+
+
+def _is_of_classes(estimator: Any) -> bool:
+    density = vars(estimator).get("_density")
+    return takes_labels(estimator._unfitted_density if density is None else density)
 
 
 # A TransformerMixin, since `set_output` reaches methods of its own subclasses only.
@@ -91,13 +104,21 @@ class InferenceMixin(InputMixin, TransformerMixin):
         return self._as_fitted(rows)
 
     def sample(
-        self, n_samples: int = 1, *, mean: bool = True, random_state: Any = None
+        self,
+        n_samples: int = 1,
+        y: Any = None,
+        *,
+        mean: bool = True,
+        random_state: Any = None,
     ) -> NDArray[np.floating]:
         """Generate rows: draw z from `latent_density_` and decode.
 
         Parameters
         ----------
         n_samples : int, default=1
+        y : label or array-like of shape (n_samples,), default=None
+            Class of all rows, or of each row, where the latent density is one of
+            classes. None draws classes by their priors.
         mean : bool, default=True
             Return the decoder's means, as the papers do; False adds the observation
             noise of p(x|z).
@@ -113,12 +134,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         owner = type(self).__name__ + ".sample"
         n_samples = check_integer(owner, "n_samples", n_samples, 1)
         seed = draw_seed(random_state)
-        Z = sample_density(
-            self.latent_density_,
-            n_samples,
-            numpy_seed(seed, SampleStream.CODES),
-            module.n_components,
-        )
+        Z = self._sample_codes(n_samples, y, numpy_seed(seed, SampleStream.CODES))
         generator = make_generator(
             seed, SampleStream.OBSERVATIONS, device=module.device
         )
@@ -133,6 +149,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
     def score_samples(
         self,
         X: Any,
+        y: Any = None,
         *,
         n_importance_samples: int = 64,
         return_effective_sample_size: bool = False,
@@ -142,6 +159,9 @@ class InferenceMixin(InputMixin, TransformerMixin):
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
+        y : label or array-like of shape (n_samples,), default=None
+            Class of all rows, or of each row, where the latent density is one of
+            classes: scores are then log p(x|y).
         n_importance_samples : int, default=64
             Draws z ~ q(z|x) for each row. The estimate is in expectation a lower bound
             that tightens with their number; 1 gives the evidence lower bound.
@@ -182,9 +202,35 @@ class InferenceMixin(InputMixin, TransformerMixin):
         with_sizes = return_effective_sample_size
         check_boolean(owner, "return_effective_sample_size", with_sizes)
         seed = child_seed(self._seed, Stream.SCORE)
-        density = self._scoring_density()
-        scores, sizes = ImportanceSampler(module.reading(X), density, k, seed)(X)
+        scores, sizes = np.empty((2, len(X)))
+        module = module.reading(X)
+        for rows, density in self._scoring_densities(y, len(X)):
+            sampler = ImportanceSampler(module, density, k, seed)
+            scores[rows], sizes[rows] = sampler(X[rows])
         return (scores, sizes) if with_sizes else scores
+
+    @available_if(_is_of_classes)
+    def of_class(self, y: Any) -> Self:
+        """Return the model of the rows of one class, p(x|y), which shares the networks.
+
+        Parameters
+        ----------
+        y : label
+
+        Returns
+        -------
+        model : object
+            A fitted estimator whose latent density is that of the class.
+
+        Raises
+        ------
+        ValueError
+            If there was no such class in `fit`.
+        """
+        twin = object.__new__(type(self))
+        density = self.latent_density_.of_class(y)
+        vars(twin).update(vars(self) | {"_density": density})
+        return twin
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples` over the rows of X, in nats.
@@ -206,12 +252,24 @@ class InferenceMixin(InputMixin, TransformerMixin):
         return self._fitted_module().likelihood
 
     @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes of the latent density, if it has any."""
+        return self.latent_density_.classes_
+
+    @property
+    def class_prior_(self) -> NDArray[np.float64]:
+        """The probabilities of these classes."""
+        return self.latent_density_.class_prior_
+
+    @property
     def latent_density_(self) -> Any:
         """The fitted latent density; that of a stream is fitted when it is needed."""
         module = self._fitted_module()
         if self._density is None:
-            rows = self._sample.rows
-            self._density = fit_latent_density(self, module, rows, self._seed)
+            sample = self._sample
+            self._density = fit_latent_density(
+                self, module, sample.rows, self._seed, sample.labels
+            )
         return self._density
 
     @latent_density_.setter
@@ -226,14 +284,30 @@ class InferenceMixin(InputMixin, TransformerMixin):
         check_is_fitted(self)
         return self.module_
 
-    def _scoring_density(self) -> Any:
-        if hasattr(self.latent_density_, "score_samples"):
-            return self.latent_density_
-        raise AttributeError(
-            "score_samples needs a latent density that has `score_samples`; "
-            f"{type(self.latent_density_).__name__} has none. Fit with "
-            "latent_density=None or a GaussianMixture."
-        )
+    def _sample_codes(self, n_samples: int, y: Any, seed: int) -> NDArray[np.float64]:
+        density, n_components = self.latent_density_, self.module_.n_components
+        if y is None:
+            return sample_density(density, n_samples, seed, n_components)
+        owner = f"{type(self).__name__}.sample"
+        labels = asked_labels(density, y, n_samples, owner)
+        return sample_classes(density, labels, seed, n_components)
+
+    def _scoring_densities(self, y: Any, n_rows: int) -> Iterator[tuple[Any, Any]]:
+        """Yield rows and the density that their codes are scored by."""
+        density = self.latent_density_
+        if y is None:
+            parts = iter([(slice(None), density)])
+        else:
+            owner = f"{type(self).__name__}.score_samples"
+            parts = by_class(density, asked_labels(density, y, n_rows, owner))
+        for rows, part in parts:
+            if not hasattr(part, "score_samples"):
+                raise AttributeError(
+                    "score_samples needs a latent density that has `score_samples`; "
+                    f"{type(part).__name__} has none. Fit with latent_density=None or "
+                    "a GaussianMixture."
+                )
+            yield rows, part
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")

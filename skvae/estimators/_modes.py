@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from skvae.densities import StandardNormal, sample_density
+from skvae.densities import ClassConditionalDensity, StandardNormal
+from skvae.densities._adapter import sample_density
 from skvae.estimators._normal_mixture import (
     NormalMixture,
     components_of,
+    joined,
     moments_of,
     standard_normal,
 )
@@ -60,6 +62,9 @@ def levels_of(module: AutoencoderModule, density: Any, seed: int) -> Levels:
 
 
 def _prior_like(density: Any, d: int, seed: int) -> NormalMixture:
+    if isinstance(density, ClassConditionalDensity):
+        parts = [_prior_like(part, d, seed) for part in density.densities_]
+        return joined(parts, density.class_prior_)
     mixture = components_of(density)
     if mixture is None and not isinstance(density, StandardNormal):
         # One that cannot draw is taken for the prior.

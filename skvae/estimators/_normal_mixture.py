@@ -10,6 +10,7 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from torch import Tensor
 
 from skvae._distributions.normal import standard_normal_log_prob
+from skvae.densities._normal import Normal
 
 
 class NormalMixture:
@@ -29,7 +30,8 @@ class NormalMixture:
         log_det = torch.linalg.slogdet(self.roots)[1]
         # A component of no weight stays finite.
         least = np.finfo(np.float64).tiny
-        self.log_factors = torch.as_tensor(weights).clamp(min=least).log() + log_det
+        self.log_weights = torch.as_tensor(weights).clamp(min=least).log()
+        self.log_factors = self.log_weights + log_det
 
     def to(self, device: torch.device) -> NormalMixture:
         """Move to a device, and return self."""
@@ -64,8 +66,21 @@ def moments_of(Z: np.ndarray, least_variance: float) -> NormalMixture:
     return NormalMixture(np.ones(1), Z.mean(0)[None], root[None])
 
 
+def joined(mixtures: list[NormalMixture], weights: np.ndarray) -> NormalMixture:
+    """Return the mixture of mixtures."""
+    means = torch.cat([mixture.means for mixture in mixtures])
+    roots = torch.cat([mixture.roots for mixture in mixtures])
+    counts = [len(mixture.means) for mixture in mixtures]
+    whole = NormalMixture(np.repeat(weights, counts), means, roots)
+    whole.log_factors += torch.cat([m.log_weights for m in mixtures])
+    return whole
+
+
 def components_of(density: Any) -> NormalMixture | None:
-    """Return the components of a fitted mixture of scikit-learn; None of others."""
+    """Return the components of a normal density or mixture; None of others."""
+    if isinstance(density, Normal):
+        mean, root = density.mean_[None], density.precision_root_[None]
+        return NormalMixture(np.ones(1), mean, root)
     if not isinstance(density, GaussianMixture | BayesianGaussianMixture):
         return None
     means, roots = density.means_, density.precisions_cholesky_

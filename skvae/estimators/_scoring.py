@@ -15,7 +15,7 @@ from torch import Tensor
 from skvae._distributions.normal import rsample_with_log_prob
 from skvae._utils.row_noise import row_normal
 from skvae._utils.rows import without_values
-from skvae.densities import score_density
+from skvae.densities._adapter import score_density
 from skvae.estimators._far_rows import N_STARTS, draws_around_mode, is_far, is_off_prior
 from skvae.estimators._modes import Joint, Levels, levels_of
 from skvae.module import AutoencoderModule, block_size, blockwise, power_of_two

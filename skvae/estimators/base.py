@@ -20,7 +20,7 @@ from skvae._utils.validation import (
     check_integer,
     check_real,
 )
-from skvae.densities import check_density
+from skvae.densities._adapter import check_density, takes_labels
 from skvae.estimators._fitting import FittingMixin
 from skvae.estimators._imputation import ImputationMixin
 from skvae.estimators._parameters import InheritedParametersMixin
@@ -69,7 +69,8 @@ class BaseAutoencoder(
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
         Density from which `sample` draws latents and under which `score_samples`
         scores. None is the prior N(0, I); any other, such as
-        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
+        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training. With
+        ``ClassConditionalDensity()``, `fit` takes labels.
     input_noise : float, default=0.0
         Standard deviation, in the units of X, of normal noise that is added to what the
         encoder sees in training, anew in every step; the loss compares with X itself.
@@ -259,8 +260,13 @@ class BaseAutoencoder(
         for name in ("compile", "warm_start"):
             check_boolean(owner, name, getattr(self, name))
 
+    @property
+    def _unfitted_density(self) -> Any:
+        return self.latent_density
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.input_tags.allow_nan = True
+        tags.target_tags.required = takes_labels(self._unfitted_density)
         return tags

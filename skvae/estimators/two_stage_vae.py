@@ -211,7 +211,8 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
-        y : Ignored
+        y : array-like of shape (n_samples,), default=None
+            As in `fit`.
         X_val : array-like or Tensor of shape (n_validation, n_features), default=None
             As in `fit`.
 
@@ -246,6 +247,13 @@ class TwoStageVAE(VAE, without=("latent_density",)):
             max_epochs=2 * self.max_epochs,
             **{name: getattr(self, name) for name in _SHARED},
         )
+
+    @property
+    def _unfitted_density(self) -> Any:
+        return self.second_stage
+
+    def _density_of_codes(self, n_samples: int) -> Any:
+        return self._make_second_stage()
 
     def _try_density(self) -> None:
         self._make_second_stage()._try_density()

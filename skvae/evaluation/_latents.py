@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from skvae import metrics
 from skvae._utils import squared_distances
 from skvae._utils.arrays import FloatArray, as_rows
-from skvae.densities import sample_density
+from skvae.densities._adapter import sample_density
 from skvae.diagnostics import posterior_draws
 from skvae.evaluation._held_out import root_mean_square
 from skvae.evaluation._reading import is_numeric

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skvae._utils.arrays import column_names
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_integer
-from skvae.densities import draw, shuffled
+from skvae.densities._adapter import asked_labels, draw, sample_classes, shuffled
 from skvae.pipeline._inversion import active_steps, check_invertible, invert
 
 __all__ = ["sample_pipeline"]
@@ -22,6 +22,7 @@ __all__ = ["sample_pipeline"]
 def sample_pipeline(
     pipeline: Pipeline,
     n_samples: int = 1,
+    y: Any = None,
     *,
     mean: bool = True,
     random_state: Any = None,
@@ -36,6 +37,8 @@ def sample_pipeline(
         before it has ``inverse_transform``, or is an imputer, or a ColumnTransformer
         whose parts have it and which gives every column to one of them.
     n_samples : int, default=1
+    y : label or array-like of shape (n_samples,), default=None
+        Class of all rows, or of each row, where the last step has a density of classes.
     mean : bool, default=True
         Return the decoder's means; False adds the observation noise of p(x|z). Has no
         effect on a last step that knows no such difference.
@@ -81,7 +84,7 @@ def sample_pipeline(
     pipeline = chosen_model(pipeline)
     _check_steps(pipeline)
     check_is_fitted(pipeline)
-    X = sample_rows(pipeline[-1], n_samples, mean, random_state)
+    X = sample_rows(pipeline[-1], n_samples, mean, random_state, y=y)
     # Steps may restore what float32 cannot hold, such as time stamps.
     X = np.asarray(X, dtype=np.float64)
     for _, step in reversed(steps_before_last(pipeline)):
@@ -95,6 +98,7 @@ def sample_rows(
     mean: bool,
     random_state: Any,
     columns: list[str] | None = None,
+    y: Any = None,
 ) -> np.ndarray:
     """Sample a pipeline, an estimator of skvae, a density, or what a search chose.
 
@@ -103,11 +107,16 @@ def sample_rows(
     """
     step = chosen_model(step)
     if isinstance(step, Pipeline):
-        return sample_pipeline(step, n_samples, mean=mean, random_state=random_state)
+        return sample_pipeline(step, n_samples, y, mean=mean, random_state=random_state)
     if "mean" in inspect.signature(step.sample).parameters:
-        rows = step.sample(n_samples, mean=mean, random_state=random_state)
+        asked = {} if y is None else {"y": y}
+        rows = step.sample(n_samples, **asked, mean=mean, random_state=random_state)
         return _as_rows(step, rows, n_samples, columns)
     seed = draw_seed(random_state)
+    if y is not None:
+        owner = f"Sampling {type(step).__name__}"
+        labels = asked_labels(step, y, n_samples, owner)
+        return sample_classes(step, labels, seed, step.n_features_in_)
     rows = _as_rows(step, draw(step, n_samples, seed), n_samples, columns)
     return shuffled(rows, seed)
 

@@ -1,68 +1,25 @@
-"""Latent densities: anything with fit and sample, behind one small adapter."""
+"""Anything with fit and sample as a latent density, behind one small adapter."""
 
 from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import sklearn
-from sklearn.base import BaseEstimator, DensityMixin, clone
+from sklearn.base import clone
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvae._distributions.kernels import kernel_log_density
-from skvae._utils.random import draw_seed
-from skvae._utils.validation import check_integer
-
-__all__ = ["StandardNormal"]
+from skvae._utils.labels import as_labels, is_labelled
+from skvae._utils.random import numpy_seed
+from skvae.densities.standard_normal import StandardNormal
 
 # Rows on which a density of the user's own is tried: to fit it, and to use it.
 _TRIED, _USED = 256, 5
-
-
-class StandardNormal(DensityMixin, BaseEstimator):
-    """The standard normal density N(0, I), the prior of a VAE.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skvae.densities import StandardNormal
-    >>> density = StandardNormal().fit(np.zeros((1, 2)))
-    >>> density.sample(3, random_state=0).shape
-    (3, 2)
-    >>> density.score_samples(np.zeros((1, 2))).round(4)
-    array([-1.8379])
-    """
-
-    def fit(self, X: Any, y: Any = None) -> StandardNormal:
-        """Remember the number of columns of X."""
-        validate_data(self, X)
-        return self
-
-    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
-        """Draw rows, shape (n_samples, n_features_in_)."""
-        check_is_fitted(self)
-        n_samples = check_integer("StandardNormal.sample", "n_samples", n_samples, 1)
-        rng = np.random.default_rng(draw_seed(random_state))
-        return rng.standard_normal((n_samples, self.n_features_in_))
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Log density of every row in nats, shape (n_samples,)."""
-        check_is_fitted(self)
-        options = {"dtype": np.float64, "ensure_all_finite": False}
-        X = validate_data(self, X, reset=False, **options)
-        return -0.5 * (np.square(X).sum(-1) + X.shape[-1] * np.log(2 * np.pi))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean log density in nats."""
-        return float(self.score_samples(X).mean())
 
 
 def check_density(density: Any) -> None:
@@ -90,6 +47,8 @@ def check_density(density: Any) -> None:
         ) from error
     if hasattr(copied, "_parameter_constraints"):  # else checked in fit, if at all
         copied._validate_params()
+    elif takes_labels(copied) and hasattr(copied, "check_parameters"):
+        copied.check_parameters()
 
 
 def check_enough_codes(density: Any, n_rows: int, n_codes: int) -> None:
@@ -105,6 +64,49 @@ def check_enough_codes(density: Any, n_rows: int, n_codes: int) -> None:
         )
 
 
+def takes_labels(density: Any) -> bool:
+    """Whether a density is one of rows with labels, which has ``of_class``."""
+    return hasattr(density, "of_class")
+
+
+def asked_labels(density: Any, y: Any, n_rows: int, owner: str) -> np.ndarray:
+    """Return the class that is asked for each row, from one label or one for each row.
+
+    Raises
+    ------
+    ValueError
+        If the density knows no classes, or if y has not one for each row.
+    """
+    if not takes_labels(density):
+        raise ValueError(
+            f"{owner} takes y only where the latent density is one of classes, but "
+            f"{type(density).__name__} is not. Fit with labels and with "
+            "latent_density=ClassConditionalDensity() of skvae.densities."
+        )
+    is_one = np.ndim(y) == 0
+    labels = as_labels([y] * n_rows if is_one else y, n_rows, owner)
+    if not is_labelled(labels).all():
+        raise ValueError(
+            f"{owner} needs a class for each row, but y has missing labels. Leave y "
+            "out for rows of any class."
+        )
+    return labels
+
+
+def draw_labels(density: Any, n_samples: int, seed: int) -> np.ndarray:
+    """Draw labels from the priors of a density of classes."""
+    rng = np.random.default_rng(seed)
+    return rng.choice(density.classes_, n_samples, p=density.class_prior_)
+
+
+def by_class(density: Any, labels: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
+    """Yield the rows of every class that occurs, and the density of the class."""
+    classes, index = np.unique(labels, return_inverse=True)
+    densities = [density.of_class(label) for label in classes.tolist()]
+    for k, of_class in enumerate(densities):
+        yield np.flatnonzero(index == k), of_class
+
+
 def try_density(density: Any, n_components: int) -> None:
     """Fit a density of the user's own to a few standard normal rows, and use it.
 
@@ -114,25 +116,40 @@ def try_density(density: Any, n_components: int) -> None:
         If it draws or scores what is no use. An error of this type in its own ``fit``
         is let pass: there may be too few rows for it.
     """
+    own = getattr(density, "density", None)  # that of every class
+    if takes_labels(density) and own is not None:
+        try_density(own, n_components)
     if density is None or not _own_methods(density):
         return
     Z = np.random.default_rng(0).standard_normal((_TRIED, n_components))
     tried = _seeded(density, 0)
     try:
-        with sklearn.config_context(array_api_dispatch=False):
-            tried.fit(Z)
+        _fit(tried, Z, np.arange(_TRIED) % 2)
     except ValueError:
         return
     _check_use(tried, Z)
 
 
-def fit_density(density: Any, Z: np.ndarray, seed: int) -> Any:
-    """Return a fitted clone of `density`; one without seed of its own gets `seed`."""
+def fit_density(
+    density: Any, Z: np.ndarray, seed: int, y: Any = None, n_draws: int = 1
+) -> Any:
+    """Return a fitted clone of `density`; one without seed of its own gets `seed`.
+
+    One that takes labels gets y, and is told how many codes each row has, if it asks.
+    """
     density = _seeded(density, seed)
-    with sklearn.config_context(array_api_dispatch=False):  # codes are NumPy arrays
-        density.fit(Z)
+    _fit(density, Z, y, n_draws)
     _check_use(density, Z)
     return density
+
+
+def _fit(density: Any, Z: np.ndarray, y: Any, n_draws: int = 1) -> None:
+    options: dict[str, Any] = {}
+    if takes_labels(density):
+        asks = "n_draws" in inspect.signature(density.fit).parameters
+        options = {"y": y, **({"n_draws": n_draws} if asks else {})}
+    with sklearn.config_context(array_api_dispatch=False):  # codes are NumPy arrays
+        density.fit(Z, **options)
 
 
 def _seeded(density: Any, seed: int) -> Any:
@@ -180,6 +197,17 @@ def sample_density(
     if n_components and not np.isfinite(Z).all():
         raise _misbehaved(density, "sample", Z.shape, "NaN or infinity")
     return shuffled(Z, seed)
+
+
+def sample_classes(
+    density: Any, labels: np.ndarray, seed: int, n_components: int
+) -> np.ndarray:
+    """Draw one latent of the class of each label, in their order."""
+    Z = np.empty((len(labels), n_components))
+    for k, (rows, of_class) in enumerate(by_class(density, labels)):
+        own_seed = numpy_seed(seed, k)
+        Z[rows] = sample_density(of_class, len(rows), own_seed, n_components)
+    return Z
 
 
 def draw(density: Any, n_samples: int, seed: int) -> Any:
