@@ -21,7 +21,7 @@ FLOORS = [
     ["losses"],
     ["_training"],
     ["estimators", "pipeline"],
-    ["diagnostics", "scorers", "compression"],
+    ["diagnostics", "scorers", "compression", "outliers"],
     ["evaluation"],
     ["plotting"],
     ["__init__"],
