@@ -9,7 +9,7 @@ import numpy as np
 import sklearn
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import KFold, ShuffleSplit, check_cv
+from sklearn.model_selection import KFold, check_cv
 from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.arrays import FloatArray
@@ -47,7 +47,7 @@ def log_density(estimator: Any, X: Any) -> FloatArray:
 
 
 def fit_and_score(
-    estimator: Any, X: Any, cv: Any, n_needed: int, seed: int
+    estimator: Any, X: Any, cv: Any, seed: int
 ) -> tuple[list[Any], FloatArray]:
     """Fit a density once for every split, and score the rows that it was not fitted to.
 
@@ -56,9 +56,7 @@ def fit_and_score(
     estimator : object
         A FrozenEstimator has been fitted to other rows: it scores all of X.
     X : array or data frame
-    cv : None, int or cross-validation generator
-    n_needed : int
-        Number of calibration rows that are asked for, if there are twice as many.
+    cv : int or cross-validation generator
     seed : int
 
     Returns
@@ -72,21 +70,15 @@ def fit_and_score(
         check_is_fitted(estimator)
         return [estimator], np.sort(log_density(estimator, X))
     fitted, scores = [], []
-    for train, test in _splits(X, cv, n_needed, seed):
+    for train, test in _splits(X.shape[0], cv, seed):
         with sklearn.config_context(array_api_dispatch=False):
             fitted.append(clone(estimator).fit(take_rows(X, train)))
         scores.append(log_density(fitted[-1], take_rows(X, test)))
     return fitted, np.sort(np.concatenate(scores))
 
 
-def _splits(X: Any, cv: Any, n_needed: int, seed: int) -> list[tuple[Any, Any]]:
-    n = X.shape[0]
-    if n < 2:
-        raise ValueError(
-            "X must have at least 2 rows, one to fit a density to and one to hold out, "
-            f"got n_samples={n}. Pass more rows."
-        )
-    splits = list(_splitter(n, cv, n_needed, seed).split(np.zeros((n, 1))))
+def _splits(n: int, cv: Any, seed: int) -> list[tuple[Any, Any]]:
+    splits = list(_splitter(cv, seed).split(np.zeros((n, 1))))
     held_out = np.concatenate([test for _, test in splits])
     if len(np.unique(held_out)) < len(held_out):
         raise ValueError(
@@ -97,11 +89,8 @@ def _splits(X: Any, cv: Any, n_needed: int, seed: int) -> list[tuple[Any, Any]]:
     return splits
 
 
-def _splitter(n: int, cv: Any, n_needed: int, seed: int) -> Any:
-    if cv is None:
-        n_held_out = min(max(-(-n // 5), n_needed), n // 2)
-        return ShuffleSplit(1, test_size=n_held_out, random_state=seed)
-    if isinstance(cv, Real):
+def _splitter(cv: Any, seed: int) -> Any:
+    if cv is None or isinstance(cv, Real):
         n_folds = check_integer("DensityOutlierDetector", "cv", cv, 2)
         return KFold(n_folds, shuffle=True, random_state=seed)
     return check_cv(cv)

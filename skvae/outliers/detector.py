@@ -31,7 +31,7 @@ _N_VALUES = 5  # put into a column by score_columns
 class DensityOutlierDetector(OutlierMixin, BaseEstimator):
     """Outliers are rows that a density finds less likely than rows held out from it.
 
-    A density is fitted to one part of the rows, and scores the other. Ranks among these
+    Every row is scored by a density that was fitted without it. Ranks among these
     scores are p-values of new rows, whatever the density and however it overfits.
 
     Parameters
@@ -51,14 +51,12 @@ class DensityOutlierDetector(OutlierMixin, BaseEstimator):
         Whether a row that is too likely is an outlier, too. Densities of many columns
         may give outliers a higher likelihood than any training row, such as uniform
         images beside photographs (Nalisnick et al., 2019).
-    cv : None, int or cross-validation generator, default=None
-        Which rows are held out. None holds out a fifth of them once, but as many as a
-        p-value of 0.05 needs, 19 (two-sided 39), if X has twice as many. An integer is
-        a number of folds: there are as many densities, each row is held out from one
-        of them, and their mean score counts. Takes so many times as long, and is better
-        for few rows, and for densities that overfit, which score the rows they were
-        fitted to too high beside the others. Any splitter that holds out no row twice,
-        such as ``ShuffleSplit(1, test_size=0.5)``.
+    cv : int or cross-validation generator, default=5
+        Which rows are held out. An integer is a number of folds: there are as many
+        densities, each row is held out from one of them, and their mean score counts.
+        A splitter must hold out no row twice. ``ShuffleSplit(1, test_size=0.2)`` takes
+        one fit; but densities that overfit score the rows they were fitted to higher
+        than those held out, by which the ranks of the rows of X are spoiled.
     random_state : int, RandomState instance or None, default=None
         Of the split, and of a density that has no seed of its own.
 
@@ -131,7 +129,7 @@ class DensityOutlierDetector(OutlierMixin, BaseEstimator):
         *,
         contamination: Any = "auto",
         two_sided: bool = False,
-        cv: Any = None,
+        cv: Any = 5,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -303,9 +301,9 @@ class DensityOutlierDetector(OutlierMixin, BaseEstimator):
         return density.set_params(**dict.fromkeys(missing, seed))
 
     def _fit(self, X: Any) -> None:
-        seed, needed = draw_seed(self.random_state), rows_needed(self._level)
+        seed = draw_seed(self.random_state)
         self.estimators_, self.calibration_scores_ = fit_and_score(
-            self._density(seed), X, self.cv, needed, seed
+            self._density(seed), X, self.cv, seed
         )
         validate_data(self, X, skip_check_array=True)
         self._limits = limits(self.calibration_scores_, self._level)
@@ -338,7 +336,7 @@ class DensityOutlierDetector(OutlierMixin, BaseEstimator):
             warn(
                 f"contamination='auto' asks for p-values of {_LEVEL}, which take "
                 f"{needed} calibration rows, but {n} are held out: no p-value is below "
-                f"{least:.2g}. Pass more rows, or cv=5, which holds out each row once."
+                f"{least:.2g}. Pass more rows, or a number of folds as cv."
             )
         return 0.0 if self.two_sided else self._limits[0]
 
