@@ -87,8 +87,8 @@ print_table(areas, "{:.3f} +- {:.3f}")
 print("\nalarms at p <= 0.05\n")
 print_table(alarms, "{:.1%} +- {:.1%}")
 
-# 5. A search: p-values adjusted for the number of tumours. (`detector` is the last one,
-# the normal density after a power transform.)
+# 5. A search: p-values adjusted for the number of tumours (`detector` is the last one,
+# the normal density after a power transform).
 p = np.concatenate([detector.p_values(X) for X in (test, malignant)])
 is_found = false_discovery_control(p) <= 0.1
 print(
