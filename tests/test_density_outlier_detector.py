@@ -126,13 +126,20 @@ def test_two_sided_scores_are_distances_from_the_limits():
 @pytest.mark.parametrize("two_sided", [False, True])
 @pytest.mark.parametrize("contamination", [0.01, 0.13, 0.5])
 def test_contamination_is_the_share_of_outliers_in_X(contamination, two_sided):
-    X = rows()
+    X = rows(400)
     detector = fitted(X=X, contamination=contamination, two_sided=two_sided)
     assert np.mean(detector.predict(X) == -1) == pytest.approx(contamination)
     labels = clone(detector).fit_predict(X)
     np.testing.assert_array_equal(labels, detector.predict(X))
     decision = detector.score_samples(X) - detector.offset_
     np.testing.assert_array_equal(detector.decision_function(X), decision)
+
+
+def test_a_row_at_the_threshold_is_no_outlier():
+    X = rows(101)
+    detector = fitted(X=X, contamination=0.5)  # the median is that of a row
+    assert 0 in detector.decision_function(X)
+    assert np.sum(detector.predict(X) == -1) == 50
 
 
 def test_few_false_alarms_on_new_rows_where_the_density_overfits():
@@ -244,13 +251,22 @@ def test_methods_need_a_fit(method):
         DensityOutlierDetector(FrozenEstimator(GaussianMixture())).fit(rows())
 
 
+class Limited(GaussianMixture):
+    """A density that scores no more than 60 rows at once."""
+
+    def score_samples(self, X):
+        if len(X) > 60:
+            raise ValueError("too many rows")
+        return super().score_samples(X)
+
+
 def test_a_fit_that_fails_leaves_the_detector_as_it_was():
-    detector = fitted()
-    before = detector.score_samples(rows())
-    with pytest.raises(ValueError, match="NaN"):
-        detector.fit(np.full((100, 5), np.nan))
+    detector = fitted(Limited(), rows(50), contamination=0.1)
+    before = detector.score_samples(rows(50))
+    with pytest.raises(ValueError, match="too many rows"):  # when all is fitted
+        detector.fit(rows(100, d=2))
     assert detector.n_features_in_ == 3
-    np.testing.assert_array_equal(detector.score_samples(rows()), before)
+    np.testing.assert_array_equal(detector.score_samples(rows(50)), before)
 
 
 def test_the_estimator_that_was_passed_is_not_fitted():
