@@ -2,6 +2,7 @@
 
 from skvae.metrics.data_copying import DataCopying, data_copying_test
 from skvae.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from skvae.metrics.energy import EnergyDistance, energy_distance
 from skvae.metrics.exact_copies import ExactCopies, exact_copies
 from skvae.metrics.features import FeatureMap, ImageFeatures, resolve_features
 from skvae.metrics.fid import fid_score
@@ -58,6 +59,10 @@ from skvae.metrics.precision_recall import (
     improved_precision_recall,
     precision_recall_density_coverage,
 )
+from skvae.metrics.sliced_wasserstein import (
+    SlicedWassersteinDistance,
+    sliced_wasserstein_distance,
+)
 
 __all__ = [
     "ActiveComponents",
@@ -65,6 +70,7 @@ __all__ = [
     "DataCopying",
     "DensityCoverage",
     "EfficientNetLite0",
+    "EnergyDistance",
     "ExactCopies",
     "FIDInceptionV3",
     "FeatureMap",
@@ -81,6 +87,7 @@ __all__ = [
     "OptimalDecoderWeights",
     "PrecisionRecallDensityCoverage",
     "PrecisionRecallDistribution",
+    "SlicedWassersteinDistance",
     "TypicalSetGap",
     "active_components",
     "aggregated_posterior_mmd",
@@ -88,6 +95,7 @@ __all__ = [
     "bits_per_dimension",
     "data_copying_test",
     "density_coverage",
+    "energy_distance",
     "exact_copies",
     "fid_score",
     "frechet_distance",
@@ -108,5 +116,6 @@ __all__ = [
     "precision_recall_distribution",
     "resolve_features",
     "slerp",
+    "sliced_wasserstein_distance",
     "typical_set_gap",
 ]

@@ -13,10 +13,9 @@ from skvae.metrics._kernels import (
     Kernel,
     PolynomialKernel,
     check_cubes,
-    combine,
     discrepancy,
-    forms_within,
     imq,
+    permutation_p_value,
     rbf,
 )
 from skvae.metrics._pairwise import centred, sharpen, squared_distance_triangle
@@ -131,7 +130,7 @@ def maximum_mean_discrepancy(
     p_value = np.nan
     if n_permutations:
         rng = random_state_of(random_state)
-        p_value = _p_value(function, X, Y, estimator, n_permutations, rng)
+        p_value = permutation_p_value(function, X, Y, estimator, n_permutations, rng)
     return MaximumMeanDiscrepancy(value, p_value, bandwidth, len(X), len(Y))
 
 
@@ -214,31 +213,3 @@ def _check_spread(bandwidth: float, X: FloatArray) -> float:
             "maximum_mean_discrepancy, or rows that differ."
         )
     return float(bandwidth)
-
-
-def _p_value(
-    kernel: Kernel,
-    X: FloatArray,
-    Y: FloatArray,
-    estimator: str,
-    n_permutations: int,
-    rng: np.random.RandomState,
-) -> float:
-    Z = np.vstack([X, Y])
-    labels = np.zeros((len(Z), 1 + n_permutations), dtype=bool)
-    labels[: len(X)] = True
-    for column in labels.T[1:]:
-        rng.shuffle(column)
-    everything = np.ones((len(Z), 1), dtype=bool)
-    forms = forms_within(kernel, Z, np.hstack([labels, ~labels, everything]))
-    within_x, within_y = np.split(forms[:-1], 2)
-    between = (forms[-1] - within_x - within_y) / 2
-    if estimator == "biased":
-        diagonal = kernel.diagonal(Z)
-        within_x, within_y = within_x + diagonal @ labels, within_y + diagonal @ ~labels
-    options = len(X), len(Y), estimator
-    values = combine(within_x, within_y, between, *options)
-    # Equal splits differ by rounding only and must count as equal.
-    size = combine(np.abs(within_x), np.abs(within_y), -np.abs(between), *options)
-    reached = values[1:] >= values[0] - 1e-12 * size[0]
-    return float((1 + reached.sum()) / (1 + n_permutations))
