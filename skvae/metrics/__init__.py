@@ -63,6 +63,7 @@ from skvae.metrics.sliced_wasserstein import (
     SlicedWassersteinDistance,
     sliced_wasserstein_distance,
 )
+from skvae.metrics.tables import TableFeatures
 
 __all__ = [
     "ActiveComponents",
@@ -88,6 +89,7 @@ __all__ = [
     "PrecisionRecallDensityCoverage",
     "PrecisionRecallDistribution",
     "SlicedWassersteinDistance",
+    "TableFeatures",
     "TypicalSetGap",
     "active_components",
     "aggregated_posterior_mmd",

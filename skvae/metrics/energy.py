@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae._utils.arrays import as_pair
 from skvae._utils.random import RandomState, random_state_of
 from skvae._utils.validation import check_choice, check_integer
 from skvae.metrics._kernels import discrepancy, negative_distance, permutation_p_value
 from skvae.metrics._pairwise import centred
+from skvae.metrics._sets import as_sets
 
 ESTIMATORS = ("unbiased", "biased")
 _OWNER = "energy_distance"
@@ -98,7 +98,7 @@ def energy_distance(
     check_choice(_OWNER, "estimator", estimator, ESTIMATORS)
     n_permutations = check_integer(_OWNER, "n_permutations", n_permutations, 0)
     min_rows = 2 if estimator == "unbiased" else 1
-    X, Y = centred(*as_pair(X_real, X_generated, min_rows=min_rows))
+    X, Y = centred(*as_sets(X_real=X_real, X_generated=X_generated, min_rows=min_rows))
     kernel = negative_distance()
     value = discrepancy(kernel, X, Y, estimator)
     p_value = np.nan

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, as_pair, as_rows, at_most
+from skvae._utils.arrays import FloatArray, at_most
 from skvae._utils.random import RandomState, random_state_of
 from skvae._utils.validation import check_choice, check_integer, check_real
 from skvae.metrics._kernels import (
@@ -19,6 +19,7 @@ from skvae.metrics._kernels import (
     rbf,
 )
 from skvae.metrics._pairwise import centred, sharpen, squared_distance_triangle
+from skvae.metrics._sets import as_sets
 
 KERNELS = ("rbf", "imq", "polynomial")
 ESTIMATORS = ("unbiased", "biased")
@@ -120,7 +121,7 @@ def maximum_mean_discrepancy(
     check_choice(_OWNER, "estimator", estimator, ESTIMATORS)
     n_permutations = check_integer(_OWNER, "n_permutations", n_permutations, 0)
     min_rows = 2 if estimator == "unbiased" else 1
-    X, Y = as_pair(X_real, X_generated, min_rows=min_rows)
+    X, Y = as_sets(X_real=X_real, X_generated=X_generated, min_rows=min_rows)
     function, bandwidth = _resolve(kernel, bandwidth, X)
     if kernel == "polynomial":  # which is not invariant under translation
         check_cubes(X, Y)
@@ -163,7 +164,7 @@ def median_bandwidth(X_real: ArrayLike | Tensor) -> float:
     >>> median_bandwidth([[0.0], [3.0], [5.0]])
     3.0
     """
-    X = as_rows(X_real, "X_real", min_rows=2)
+    (X,) = as_sets(X_real=X_real, min_rows=2)
     # Equally spaced rows could be of one kind in data whose kinds alternate.
     (Z,) = centred(at_most(X, MEDIAN_ROWS, np.random.RandomState(0)))
     squared = np.concatenate(

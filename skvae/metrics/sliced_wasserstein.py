@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, IntArray, as_pair
+from skvae._utils.arrays import FloatArray, IntArray
 from skvae._utils.random import RandomState, random_state_of
 from skvae._utils.rows import row_slices
 from skvae._utils.validation import check_choice, check_integer
 from skvae.metrics._pairwise import centred
+from skvae.metrics._sets import as_sets
 
 ORDERS = (1, 2)
 _OWNER = "sliced_wasserstein_distance"
@@ -105,7 +106,7 @@ def sliced_wasserstein_distance(
     check_choice(_OWNER, "order", order, ORDERS)
     n_projections = check_integer(_OWNER, "n_projections", n_projections, 1)
     n_permutations = check_integer(_OWNER, "n_permutations", n_permutations, 0)
-    X, Y = centred(*as_pair(X_real, X_generated))
+    X, Y = centred(*as_sets(X_real=X_real, X_generated=X_generated))
     rng = random_state_of(random_state)
     directions = _directions(n_projections, X.shape[1], rng)
     labels = _labels(len(X), len(Y), n_permutations, rng)
