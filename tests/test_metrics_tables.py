@@ -82,9 +82,15 @@ def test_a_constant_column_keeps_its_unit():
     frame = pd.DataFrame({"a": [1e6] * 3, "b": [None, None, None]})
     found = TableFeatures().fit(frame).transform(frame.assign(a=[1e6, 1e6 + 2, 1.0]))
     np.testing.assert_array_equal(found[:, 0], [0, 2, 1 - 1e6])
+    rounded = pd.DataFrame({"a": [0.1] * 3})  # whose standard deviation is not 0
+    features = TableFeatures().fit(rounded)
+    np.testing.assert_allclose(features.transform(rounded + 2), [[2, 0]] * 3)
     empty = pd.DataFrame({"a": [np.nan, np.nan]})
     features = TableFeatures().fit(empty)
     np.testing.assert_array_equal(features.transform(empty), [[0, 1], [0, 1]])
+    np.testing.assert_array_equal(
+        features.transform(pd.DataFrame({"a": [3]})), [[3, 0]]
+    )
 
 
 def test_columns_go_by_name_whatever_the_library():
@@ -139,7 +145,7 @@ def test_objects_that_are_numbers_and_arrays_are_numbers():
     found = TableFeatures().fit(X).transform(X)
     np.testing.assert_allclose(found[:, [0, 2]], (X - X.mean(0)) / X.std(0))
     np.testing.assert_allclose(
-        TableFeatures().fit(pd.DataFrame(X, columns=["x0", "x1"])).transform(X), found
+        TableFeatures().fit(pd.DataFrame(X, columns=[0, 1])).transform(X), found
     )
     with pytest.raises(ValueError, match=r"X must be finite.* Remove or impute"):
         TableFeatures().fit([[1.0], [np.nan]])

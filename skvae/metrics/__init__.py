@@ -1,5 +1,11 @@
 """Measures of a generative model, as functions of two sets of rows."""
 
+from skvae.metrics.column_similarity import (
+    ColumnPairTrends,
+    ColumnShapes,
+    column_pair_trends,
+    column_shapes,
+)
 from skvae.metrics.data_copying import DataCopying, data_copying_test
 from skvae.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
 from skvae.metrics.energy import EnergyDistance, energy_distance
@@ -68,6 +74,8 @@ from skvae.metrics.tables import TableFeatures
 __all__ = [
     "ActiveComponents",
     "Authenticity",
+    "ColumnPairTrends",
+    "ColumnShapes",
     "DataCopying",
     "DensityCoverage",
     "EfficientNetLite0",
@@ -95,6 +103,8 @@ __all__ = [
     "aggregated_posterior_mmd",
     "authenticity",
     "bits_per_dimension",
+    "column_pair_trends",
+    "column_shapes",
     "data_copying_test",
     "density_coverage",
     "energy_distance",

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skvae._utils.arrays import FloatArray, as_rows
+from skvae._utils.arrays import FloatArray, as_rows, check_same_width
 from skvae._utils.containers import as_array_like
 
 Kind = Literal["number", "ordered", "category"]
@@ -57,7 +57,7 @@ def read_columns(X: Any, name: str = "X") -> list[Column]:
         Columns of numbers are numbers, and ordered categoricals of pandas are ordered.
         All others, such as booleans, strings and categoricals, are categories. So are
         columns of objects, unless all of them are numbers. The columns of an array are
-        numbers named x0, x1, ...
+        numbers named 0, 1, ...
     name : str, default="X"
         For error messages.
 
@@ -75,7 +75,7 @@ def read_columns(X: Any, name: str = "X") -> list[Column]:
     """
     if not is_frame(X):
         rows = as_rows(X, name)
-        return [Column(f"x{j}", "number", column) for j, column in enumerate(rows.T)]
+        return [Column(j, "number", column) for j, column in enumerate(rows.T)]
     as_array_like(X, name)  # refuses dates, repeated names and what is not in memory
     if min(X.shape) == 0:
         raise ValueError(
@@ -138,6 +138,38 @@ def _numbers(values: FloatArray, column: Hashable, name: str) -> Column:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def levels_of(column: Column) -> tuple[Any, ...]:
+    """Categories in the order that was declared, or else sorted where they can be."""
+    if column.kind == "ordered":
+        return column.levels
+    found = dict.fromkeys(value for value in column.values if value is not None)
+    try:
+        return tuple(sorted(found))
+    except TypeError:  # of several types
+        return tuple(
+            sorted(found, key=lambda value: (type(value).__name__, str(value)))
+        )
+
+
+def codes_of(column: Column, levels: tuple[Any, ...]) -> NDArray[np.intp]:
+    """Position among the levels; behind them one for gaps and one for all others."""
+    n = len(levels)
+    position = {level: i for i, level in enumerate(levels)} | {None: n}
+    return np.array([position.get(v, n + 1) for v in column.values], dtype=np.intp)
+
+
+def as_columns(**sets: Any) -> list[list[Column]]:
+    """Read sets of rows column by column, in the order and kinds of the first set."""
+    (first, X), *others = sets.items()
+    reference = read_columns(X, first)
+    found = [reference]
+    for name, Y in others:
+        columns = read_columns(Y, name)
+        check_same_width(len(reference), len(columns), (first, name))
+        found.append(as_reference(columns, reference, name))
+    return found
 
 
 def as_reference(columns: list[Column], reference: list[Column], name: str) -> list:

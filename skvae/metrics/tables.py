@@ -12,7 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skvae._utils.arrays import FloatArray
-from skvae.metrics._columns import Column, as_reference, read_columns
+from skvae.metrics._columns import (
+    Column,
+    as_reference,
+    codes_of,
+    levels_of,
+    read_columns,
+)
 
 # Two rows of one-hot columns then are at distance 1.
 _LEVEL = np.sqrt(0.5)
@@ -28,7 +34,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns; x0, x1, ... for an array.
+        Names of the columns; 0, 1, ... for an array.
     n_features_in_ : int
         Number of columns.
     kinds_ : dict
@@ -103,7 +109,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):
         self.feature_names_in_ = _as_names(columns)
         self.n_features_in_ = len(columns)
         self.kinds_ = {column.name: column.kind for column in columns}
-        self.levels_ = {c.name: _levels(c) for c in columns if c.kind != "number"}
+        self.levels_ = {c.name: levels_of(c) for c in columns if c.kind != "number"}
         self._scales = {
             column.name: _mean_and_scale(numbers)
             for column in columns
@@ -173,7 +179,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):
             if column.kind == "ordered":
                 features.append(np.isnan(numbers) & ~column.gaps)
             return np.column_stack(features)
-        codes = _codes(column, self.levels_[column.name])
+        codes = codes_of(column, self.levels_[column.name])
         features = np.zeros((len(codes), len(self.levels_[column.name]) + 2))
         features[np.arange(len(codes)), codes] = _LEVEL
         return features
@@ -185,7 +191,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):
         if column.kind == "number":
             return column.values
         n_levels = len(self.levels_[column.name])
-        codes = _codes(column, self.levels_[column.name])
+        codes = codes_of(column, self.levels_[column.name])
         return np.where(codes < n_levels, codes, np.nan)
 
     def __sklearn_tags__(self) -> Tags:
@@ -199,26 +205,6 @@ def _as_names(columns: list[Column]) -> NDArray[Any]:
     names = np.empty(len(columns), dtype=object)
     names[:] = [column.name for column in columns]
     return names
-
-
-def _levels(column: Column) -> tuple[Any, ...]:
-    """Categories in the order that was declared, or else sorted where they can be."""
-    if column.kind == "ordered":
-        return column.levels
-    found = dict.fromkeys(value for value in column.values if value is not None)
-    try:
-        return tuple(sorted(found))
-    except TypeError:  # of several types
-        return tuple(
-            sorted(found, key=lambda value: (type(value).__name__, str(value)))
-        )
-
-
-def _codes(column: Column, levels: tuple[Any, ...]) -> NDArray[np.intp]:
-    """Position among the levels; behind them one for gaps and one for all others."""
-    n = len(levels)
-    position = {level: i for i, level in enumerate(levels)} | {None: n}
-    return np.array([position.get(v, n + 1) for v in column.values], dtype=np.intp)
 
 
 def _mean_and_scale(numbers: FloatArray) -> tuple[float, float]:
