@@ -88,6 +88,7 @@ def test_equal_tables_have_one_and_floors_come_from_held_out_rows(metric):
     assert same.floor == pytest.approx(same.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [column_shapes, column_pair_trends])
 def test_the_floor_is_what_a_perfect_model_has_at_its_size(metric):
     # Means over 40 draws, with 4 standard errors.

@@ -1,5 +1,9 @@
 """Measures of a generative model, as functions of two sets of rows."""
 
+from skvae.metrics.classifier_test import (
+    ClassifierTwoSampleTest,
+    classifier_two_sample_test,
+)
 from skvae.metrics.column_similarity import (
     ColumnPairTrends,
     ColumnShapes,
@@ -74,6 +78,7 @@ from skvae.metrics.tables import TableFeatures
 __all__ = [
     "ActiveComponents",
     "Authenticity",
+    "ClassifierTwoSampleTest",
     "ColumnPairTrends",
     "ColumnShapes",
     "DataCopying",
@@ -103,6 +108,7 @@ __all__ = [
     "aggregated_posterior_mmd",
     "authenticity",
     "bits_per_dimension",
+    "classifier_two_sample_test",
     "column_pair_trends",
     "column_shapes",
     "data_copying_test",

@@ -101,3 +101,12 @@ def _in_order(X: Any, first: Any, name: str) -> Any:
         return X
     check_names(names, expected, name)
     return X[expected]
+
+
+def columns_of_features(*sets: Any) -> dict[Any, slice]:
+    """Return which features of `as_sets` stand for which column of the first set."""
+    if any(map(is_table, sets)):
+        return TableFeatures().fit(sets[0]).slices_
+    (X,) = as_sets(X=sets[0])
+    names = list(sets[0].columns) if is_frame(sets[0]) else range(X.shape[1])
+    return {name: slice(j, j + 1) for j, name in enumerate(names)}
