@@ -4,6 +4,10 @@ from skvae.metrics.classifier_test import (
     ClassifierTwoSampleTest,
     classifier_two_sample_test,
 )
+from skvae.metrics.closest_record import (
+    DistanceToClosestRecord,
+    distance_to_closest_record,
+)
 from skvae.metrics.column_similarity import (
     ColumnPairTrends,
     ColumnShapes,
@@ -74,6 +78,7 @@ from skvae.metrics.sliced_wasserstein import (
     sliced_wasserstein_distance,
 )
 from skvae.metrics.tables import TableFeatures
+from skvae.metrics.utility import TrainOnSynthetic, train_on_synthetic_test_on_real
 
 __all__ = [
     "ActiveComponents",
@@ -83,6 +88,7 @@ __all__ = [
     "ColumnShapes",
     "DataCopying",
     "DensityCoverage",
+    "DistanceToClosestRecord",
     "EfficientNetLite0",
     "EnergyDistance",
     "ExactCopies",
@@ -103,6 +109,7 @@ __all__ = [
     "PrecisionRecallDistribution",
     "SlicedWassersteinDistance",
     "TableFeatures",
+    "TrainOnSynthetic",
     "TypicalSetGap",
     "active_components",
     "aggregated_posterior_mmd",
@@ -113,6 +120,7 @@ __all__ = [
     "column_shapes",
     "data_copying_test",
     "density_coverage",
+    "distance_to_closest_record",
     "energy_distance",
     "exact_copies",
     "fid_score",
@@ -135,5 +143,6 @@ __all__ = [
     "resolve_features",
     "slerp",
     "sliced_wasserstein_distance",
+    "train_on_synthetic_test_on_real",
     "typical_set_gap",
 ]
