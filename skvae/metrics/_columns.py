@@ -166,8 +166,14 @@ def as_columns(**sets: Any) -> list[list[Column]]:
     reference = read_columns(X, first)
     found = [reference]
     for name, Y in others:
+        if is_frame(X) and not is_frame(Y):
+            raise TypeError(
+                f"{name} must be a data frame, since {first} is one, but is of type "
+                f"{type(Y).__name__}. Pass it as a frame with the same columns."
+            )
         columns = read_columns(Y, name)
-        check_same_width(len(reference), len(columns), (first, name))
+        if not is_frame(X):
+            check_same_width(len(reference), len(columns), (first, name))
         found.append(as_reference(columns, reference, name))
     return found
 
