@@ -25,7 +25,10 @@ METRICS = [
     if sets_of(function)
     and "weights" not in inspect.signature(function).parameters  # a file to download
 ]
-FEW_ROWS = {"n_clusters": 5, "min_size": 20, "n_subsets": 3, "subset_size": 20}
+FEW_ROWS = {
+    **{"n_clusters": 5, "min_size": 20, "n_subsets": 3, "subset_size": 20},
+    **{"n_folds": 2, "n_repeats": 1},
+}
 EVERY_METRIC = pytest.mark.parametrize("metric", METRICS, ids=lambda f: f.__name__)
 
 

@@ -1,7 +1,22 @@
 """Measures of a generative model, as functions of two sets of rows."""
 
+from skvae.metrics.classifier_test import (
+    ClassifierTwoSampleTest,
+    classifier_two_sample_test,
+)
+from skvae.metrics.closest_record import (
+    DistanceToClosestRecord,
+    distance_to_closest_record,
+)
+from skvae.metrics.column_similarity import (
+    ColumnPairTrends,
+    ColumnShapes,
+    column_pair_trends,
+    column_shapes,
+)
 from skvae.metrics.data_copying import DataCopying, data_copying_test
 from skvae.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from skvae.metrics.energy import EnergyDistance, energy_distance
 from skvae.metrics.exact_copies import ExactCopies, exact_copies
 from skvae.metrics.features import FeatureMap, ImageFeatures, resolve_features
 from skvae.metrics.fid import fid_score
@@ -58,13 +73,24 @@ from skvae.metrics.precision_recall import (
     improved_precision_recall,
     precision_recall_density_coverage,
 )
+from skvae.metrics.sliced_wasserstein import (
+    SlicedWassersteinDistance,
+    sliced_wasserstein_distance,
+)
+from skvae.metrics.tables import TableFeatures
+from skvae.metrics.utility import TrainOnSynthetic, train_on_synthetic_test_on_real
 
 __all__ = [
     "ActiveComponents",
     "Authenticity",
+    "ClassifierTwoSampleTest",
+    "ColumnPairTrends",
+    "ColumnShapes",
     "DataCopying",
     "DensityCoverage",
+    "DistanceToClosestRecord",
     "EfficientNetLite0",
+    "EnergyDistance",
     "ExactCopies",
     "FIDInceptionV3",
     "FeatureMap",
@@ -81,13 +107,21 @@ __all__ = [
     "OptimalDecoderWeights",
     "PrecisionRecallDensityCoverage",
     "PrecisionRecallDistribution",
+    "SlicedWassersteinDistance",
+    "TableFeatures",
+    "TrainOnSynthetic",
     "TypicalSetGap",
     "active_components",
     "aggregated_posterior_mmd",
     "authenticity",
     "bits_per_dimension",
+    "classifier_two_sample_test",
+    "column_pair_trends",
+    "column_shapes",
     "data_copying_test",
     "density_coverage",
+    "distance_to_closest_record",
+    "energy_distance",
     "exact_copies",
     "fid_score",
     "frechet_distance",
@@ -108,5 +142,7 @@ __all__ = [
     "precision_recall_distribution",
     "resolve_features",
     "slerp",
+    "sliced_wasserstein_distance",
+    "train_on_synthetic_test_on_real",
     "typical_set_gap",
 ]

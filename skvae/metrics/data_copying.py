@@ -8,18 +8,12 @@ from scipy.stats import norm, rankdata
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from skvae._utils.arrays import (
-    FloatArray,
-    IntArray,
-    as_pair,
-    as_rows,
-    check_same_columns,
-    check_same_width,
-)
+from skvae._utils.arrays import FloatArray, IntArray
 from skvae._utils.random import RandomState, draw_seed, random_state_of
 from skvae._utils.validation import check_integer, check_real
 from skvae._utils.warn import warn
 from skvae.metrics._nearest import nearest
+from skvae.metrics._sets import as_sets
 
 _OWNER = "data_copying_test"
 
@@ -119,10 +113,9 @@ def data_copying_test(
     >>> data_copying_test(train, test, train + 0.01, random_state=0).value < -5
     True
     """
-    check_same_columns(X_train, X_generated, ("X_train", "X_generated"))
-    train, test = as_pair(X_train, X_test, ("X_train", "X_test"))
-    generated = as_rows(X_generated, "X_generated")
-    check_same_width(train.shape[1], generated.shape[1], ("X_train", "X_generated"))
+    train, test, generated = as_sets(
+        X_train=X_train, X_test=X_test, X_generated=X_generated
+    )
     sets = (train, test, generated)
     n_cells = _check_cells(n_cells, len(train))
     min_share = _resolve_min_share(min_share, len(generated))

@@ -10,13 +10,10 @@ from torch import Tensor
 from skvae._utils.arrays import (
     FloatArray,
     IntArray,
-    as_pair,
     as_real,
-    as_rows,
-    check_same_columns,
-    check_same_width,
 )
 from skvae._utils.random import RandomState, draw_seed, random_state_of
+from skvae.metrics._sets import as_sets, is_table
 
 # Values are equal if they differ by no more than this share of their column's spread:
 # copies that were scaled back and forth are copies all the same.
@@ -106,10 +103,9 @@ def exact_copies(
     >>> exact_copies(train, test, train, random_state=0).p_value < 0.01
     True
     """
-    check_same_columns(X_train, X_generated, ("X_train", "X_generated"))
-    train, test = as_pair(X_train, X_test, ("X_train", "X_test"))
-    generated = as_rows(X_generated, "X_generated")
-    check_same_width(train.shape[1], generated.shape[1], ("X_train", "X_generated"))
+    train, test, generated = as_sets(
+        X_train=X_train, X_test=X_test, X_generated=X_generated
+    )
     dtype = _narrowest(X_train, X_test, X_generated)
     counts = count_values([X.astype(dtype) for X in (train, test, generated)])
     in_train, in_test, in_generated = counts
@@ -134,7 +130,7 @@ def exact_copies(
 
 def _narrowest(*sets: ArrayLike | Tensor) -> np.dtype:
     """Return the type of lowest precision among sets of floating-point numbers."""
-    dtypes = [as_real(X, "X").dtype for X in sets]
+    dtypes = [as_real(X, "X").dtype for X in sets if not is_table(X)]
     floating = [dtype for dtype in dtypes if dtype.kind == "f"]
     return min(floating, key=lambda dtype: dtype.itemsize, default=np.dtype(float))
 

@@ -10,7 +10,6 @@ from skvae._utils.arrays import (
     FloatArray,
     IntArray,
     as_rows,
-    check_same_columns,
     check_same_width,
 )
 from skvae._utils.random import RandomState, random_state_of
@@ -23,6 +22,7 @@ from skvae.metrics._gaussian import (
     squared_wasserstein,
     sum_of_rows,
 )
+from skvae.metrics._sets import as_numbers
 from skvae.metrics.frechet_statistics import FrechetStatistics, checked_statistics
 
 _OWNER = "frechet_distance_infinity"
@@ -104,9 +104,8 @@ def frechet_distance(
     >>> round(frechet_distance(X, X + 3), 6)
     18.0
     """
-    check_same_columns(X_real, X_generated, ("X_real", "X_generated"))
-    X_real = _read(X_real, "X_real")
-    X_generated = _read(X_generated, "X_generated")
+    sets = as_numbers({"X_real": X_real, "X_generated": X_generated})
+    X_real, X_generated = (_read(X, name) for name, X in sets.items())
     check_same_width(_width(X_real), _width(X_generated), ("X_real", "X_generated"))
     _warn_if_small(X_real, "X_real")
     _warn_if_small(X_generated, "X_generated")
@@ -186,9 +185,9 @@ def frechet_distance_infinity(
     >>> len(result.sizes), abs(result.value) < 0.1
     (15, True)
     """
-    check_same_columns(X_real, X_generated, ("X_real", "X_generated"))
-    X_real = _read(X_real, "X_real")
-    X_generated = as_rows(X_generated, "X_generated", min_rows=4)
+    sets = as_numbers({"X_real": X_real, "X_generated": X_generated})
+    X_real = _read(sets["X_real"], "X_real")
+    X_generated = as_rows(sets["X_generated"], "X_generated", min_rows=4)
     check_same_width(_width(X_real), X_generated.shape[1], ("X_real", "X_generated"))
     sizes = _sizes(len(X_generated), n_sizes, min_size)
     _warn_if_small(X_real, "X_real")

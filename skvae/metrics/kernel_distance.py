@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, IntArray, as_pair
+from skvae._utils.arrays import FloatArray, IntArray
 from skvae._utils.random import RandomState, random_state_of
 from skvae._utils.validation import check_integer
 from skvae.metrics._kernels import (
@@ -17,6 +17,7 @@ from skvae.metrics._kernels import (
     forms_between,
     forms_within,
 )
+from skvae.metrics._sets import as_sets
 
 Draws = list[tuple[IntArray, IntArray]]
 
@@ -103,7 +104,7 @@ def kernel_distance(
     >>> near.subset_size, near.value < far.value
     (100, True)
     """
-    X, Y = as_pair(X_real, X_generated, min_rows=2)
+    X, Y = as_sets(X_real=X_real, X_generated=X_generated, min_rows=2)
     check_cubes(X, Y)
     n_subsets = check_integer("kernel_distance", "n_subsets", n_subsets, 1)
     subset_size = check_integer("kernel_distance", "subset_size", subset_size, 2)

@@ -6,20 +6,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, as_pair, as_rows, at_most
+from skvae._utils.arrays import FloatArray, at_most
 from skvae._utils.random import RandomState, random_state_of
 from skvae._utils.validation import check_choice, check_integer, check_real
 from skvae.metrics._kernels import (
     Kernel,
     PolynomialKernel,
     check_cubes,
-    combine,
     discrepancy,
-    forms_within,
     imq,
+    permutation_p_value,
     rbf,
 )
 from skvae.metrics._pairwise import centred, sharpen, squared_distance_triangle
+from skvae.metrics._sets import as_sets
 
 KERNELS = ("rbf", "imq", "polynomial")
 ESTIMATORS = ("unbiased", "biased")
@@ -121,7 +121,7 @@ def maximum_mean_discrepancy(
     check_choice(_OWNER, "estimator", estimator, ESTIMATORS)
     n_permutations = check_integer(_OWNER, "n_permutations", n_permutations, 0)
     min_rows = 2 if estimator == "unbiased" else 1
-    X, Y = as_pair(X_real, X_generated, min_rows=min_rows)
+    X, Y = as_sets(X_real=X_real, X_generated=X_generated, min_rows=min_rows)
     function, bandwidth = _resolve(kernel, bandwidth, X)
     if kernel == "polynomial":  # which is not invariant under translation
         check_cubes(X, Y)
@@ -131,7 +131,7 @@ def maximum_mean_discrepancy(
     p_value = np.nan
     if n_permutations:
         rng = random_state_of(random_state)
-        p_value = _p_value(function, X, Y, estimator, n_permutations, rng)
+        p_value = permutation_p_value(function, X, Y, estimator, n_permutations, rng)
     return MaximumMeanDiscrepancy(value, p_value, bandwidth, len(X), len(Y))
 
 
@@ -164,7 +164,7 @@ def median_bandwidth(X_real: ArrayLike | Tensor) -> float:
     >>> median_bandwidth([[0.0], [3.0], [5.0]])
     3.0
     """
-    X = as_rows(X_real, "X_real", min_rows=2)
+    (X,) = as_sets(X_real=X_real, min_rows=2)
     # Equally spaced rows could be of one kind in data whose kinds alternate.
     (Z,) = centred(at_most(X, MEDIAN_ROWS, np.random.RandomState(0)))
     squared = np.concatenate(
@@ -214,31 +214,3 @@ def _check_spread(bandwidth: float, X: FloatArray) -> float:
             "maximum_mean_discrepancy, or rows that differ."
         )
     return float(bandwidth)
-
-
-def _p_value(
-    kernel: Kernel,
-    X: FloatArray,
-    Y: FloatArray,
-    estimator: str,
-    n_permutations: int,
-    rng: np.random.RandomState,
-) -> float:
-    Z = np.vstack([X, Y])
-    labels = np.zeros((len(Z), 1 + n_permutations), dtype=bool)
-    labels[: len(X)] = True
-    for column in labels.T[1:]:
-        rng.shuffle(column)
-    everything = np.ones((len(Z), 1), dtype=bool)
-    forms = forms_within(kernel, Z, np.hstack([labels, ~labels, everything]))
-    within_x, within_y = np.split(forms[:-1], 2)
-    between = (forms[-1] - within_x - within_y) / 2
-    if estimator == "biased":
-        diagonal = kernel.diagonal(Z)
-        within_x, within_y = within_x + diagonal @ labels, within_y + diagonal @ ~labels
-    options = len(X), len(Y), estimator
-    values = combine(within_x, within_y, between, *options)
-    # Equal splits differ by rounding only and must count as equal.
-    size = combine(np.abs(within_x), np.abs(within_y), -np.abs(between), *options)
-    reached = values[1:] >= values[0] - 1e-12 * size[0]
-    return float((1 + reached.sum()) / (1 + n_permutations))

@@ -6,18 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skvae._utils.arrays import (
-    FloatArray,
-    IntArray,
-    as_pair,
-    as_rows,
-    at_most,
-    check_not_tiny,
-    check_same_columns,
-    check_same_width,
-)
+from skvae._utils.arrays import FloatArray, IntArray, as_rows, at_most
 from skvae._utils.random import RandomState, random_state_of
 from skvae.metrics._nearest import are_whole, nearest, tie_tolerance
+from skvae.metrics._sets import as_sets
 
 
 class NeighbourDistances(NamedTuple):
@@ -133,9 +125,9 @@ def nearest_neighbour_distances(
     >>> result.closer_to_train, round(result.median_to_train, 4)
     (1.0, 0.0173)
     """
-    check_same_columns(X_train, X_generated, ("X_train", "X_generated"))
-    train, test = as_pair(X_train, X_test, ("X_train", "X_test"))
-    generated = _as_generated(X_generated, train)
+    train, test, generated = as_sets(
+        X_train=X_train, X_test=X_test, X_generated=X_generated
+    )
     n = min(len(train), len(test))
     rng = random_state_of(random_state)
     train, test = at_most(train, n, rng), at_most(test, n, rng)
@@ -206,14 +198,12 @@ def authenticity(
     >>> authenticity(train, [[0.0], [1.1], [8.0], [10.0]], X_test=[[0.5]]).value
     0.25
     """
-    check_same_columns(X_train, X_generated, ("X_train", "X_generated"))
-    check_same_columns(X_train, X_test, ("X_train", "X_test"))
-    train = as_rows(X_train, "X_train", min_rows=2)
-    generated = _as_generated(X_generated, train)
+    sets = {"X_train": X_train, "X_generated": X_generated}
+    sets |= {} if X_test is None else {"X_test": X_test}
+    train, generated, *held_out = as_sets(**sets)
+    as_rows(train, "X_train", min_rows=2)
     floor, n_test = np.nan, 0
-    if X_test is not None:
-        test = as_rows(X_test, "X_test")
-        check_same_width(train.shape[1], test.shape[1], ("X_train", "X_test"))
+    for test in held_out:
         floor, n_test = _share_authentic(train, test), len(test)
     value = _share_authentic(train, generated)
     return Authenticity(value, floor, len(train), len(generated), n_test)
@@ -263,7 +253,7 @@ def one_nearest_neighbour_accuracy(
     >>> round(result.real, 2), round(result.generated, 2)
     (0.67, 0.67)
     """
-    X, Y = as_pair(X_real, X_generated, min_rows=2)
+    X, Y = as_sets(X_real=X_real, X_generated=X_generated, min_rows=2)
     n = min(len(X), len(Y))
     rng = random_state_of(random_state)
     X, Y = at_most(X, n, rng), at_most(Y, n, rng)
@@ -279,14 +269,6 @@ def _n_independent(counts: IntArray) -> float:
     """
     n_generated, variance = counts.sum(), len(counts) * counts.var(ddof=1)
     return float(n_generated**2 / max(variance, n_generated))
-
-
-def _as_generated(X_generated: ArrayLike | Tensor, train: FloatArray) -> FloatArray:
-    generated = as_rows(X_generated, "X_generated")
-    names = "X_train", "X_generated"
-    check_same_width(train.shape[1], generated.shape[1], names)
-    check_not_tiny(train, generated, names)
-    return generated
 
 
 def _nearest_row(X: FloatArray, Y: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -7,9 +7,10 @@ from numpy.typing import ArrayLike
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, as_finite, as_pair
+from skvae._utils.arrays import FloatArray, as_finite
 from skvae._utils.random import RandomState, draw_seed, random_state_of
 from skvae._utils.validation import check_integer
+from skvae.metrics._sets import as_sets
 
 
 class PrecisionRecallDistribution(NamedTuple):
@@ -99,7 +100,7 @@ def precision_recall_distribution(
     (0.5, 0.98)
     """
     owner = "precision_recall_distribution"
-    X, Y = as_pair(X_real, X_generated)
+    X, Y = as_sets(X_real=X_real, X_generated=X_generated)
     n_clusters = check_integer(owner, "n_clusters", n_clusters, 1)
     n_runs = check_integer(owner, "n_runs", n_runs, 1)
     _check_sizes(X, Y, n_clusters)

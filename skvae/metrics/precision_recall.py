@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skvae._utils.arrays import FloatArray, as_pair
+from skvae._utils.arrays import FloatArray
 from skvae._utils.validation import check_integer
 from skvae.metrics._nearest import nearest, pairs_within
+from skvae.metrics._sets import as_sets
 
 
 class ImprovedPrecisionRecall(NamedTuple):
@@ -111,7 +112,7 @@ def improved_precision_recall(
     (1.0, 0.25)
     """
     k = _check_n_neighbors("improved_precision_recall", "n_neighbors", n_neighbors)
-    X, Y = as_pair(X_real, X_generated)
+    X, Y = as_sets(X_real=X_real, X_generated=X_generated)
     _check_enough(X, k, "X_real")
     _check_enough(Y, k, "X_generated")
     real, generated = _hits(X, Y, [_radii(X, k), _radii(Y, k).T])
@@ -169,7 +170,7 @@ def density_coverage(
     (2.0, 0.5)
     """
     k = _check_n_neighbors("density_coverage", "n_neighbors", n_neighbors)
-    X, Y = as_pair(X_real, X_generated)
+    X, Y = as_sets(X_real=X_real, X_generated=X_generated)
     _check_enough(X, k, "X_real")
     (real,) = _hits(X, Y, [_radii(X, k)])
     density, coverage = _density(real, k), float(real.rows.mean())
@@ -225,7 +226,7 @@ def precision_recall_density_coverage(
     owner = "precision_recall_density_coverage"
     k = _check_n_neighbors(owner, "n_neighbors_precision", n_neighbors_precision)
     k_density = _check_n_neighbors(owner, "n_neighbors_density", n_neighbors_density)
-    X, Y = as_pair(X_real, X_generated)
+    X, Y = as_sets(X_real=X_real, X_generated=X_generated)
     _check_enough(X, max(k, k_density), "X_real")
     _check_enough(Y, k, "X_generated")
     thresholds = [*_radii(X, k, k_density).T[:, :, None], _radii(Y, k).T]

@@ -1,5 +1,6 @@
 """Pictures of models, in the form of scikit-learn's Display classes."""
 
+from skvae.plotting.columns import ColumnsDisplay
 from skvae.plotting.comparison import ModelComparisonDisplay
 from skvae.plotting.interpolations import InterpolationDisplay
 from skvae.plotting.latent_space import LatentSpaceDisplay
@@ -15,6 +16,7 @@ from skvae.plotting.training import TrainingCurveDisplay
 from skvae.plotting.traversals import LatentTraversalDisplay
 
 __all__ = [
+    "ColumnsDisplay",
     "InterpolationDisplay",
     "LatentSpaceDisplay",
     "LatentSpectrumDisplay",

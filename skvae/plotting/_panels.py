@@ -80,7 +80,7 @@ def panels_beside(display: Any, ax: Any, n: int) -> Any:
     ax = axes_for(display, ax, (3.7 * n, 4.2))
     if n == 1:
         return np.array([ax], dtype=object)
-    _check_divisible(display, ax, n)
+    check_divisible(display, ax, n)
     figure, grid = ax.figure, ax.get_subplotspec().subgridspec(1, n)
     ax.remove()
     return np.array([figure.add_subplot(place) for place in grid], dtype=object)
@@ -113,7 +113,7 @@ def _panels_with(ax: Any) -> list[Any]:
     ]
 
 
-def _check_divisible(display: Any, ax: Any, n: int) -> None:
+def check_divisible(display: Any, ax: Any, n: int) -> None:
     """Raise ValueError if n panels cannot take the place of Axes."""
     name = f"ax of {type(display).__name__}.plot"
     if ax.get_subplotspec() is None:
@@ -130,7 +130,7 @@ def _check_divisible(display: Any, ax: Any, n: int) -> None:
 
 def _divided(display: Any, ax: Any, heights: Mapping[str, float]) -> list[Any]:
     """Return panels in the place of Axes, which are removed."""
-    _check_divisible(display, ax, len(heights))
+    check_divisible(display, ax, len(heights))
     figure, place = ax.figure, ax.get_subplotspec()
     height = ax.get_window_extent().height / figure.dpi
     least = _LEAST * sum(heights.values())
