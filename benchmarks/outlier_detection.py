@@ -14,7 +14,7 @@ of three diagonal components and a PCA of ten;
 ``IsolationForest()``; ``LocalOutlierFactor()`` (of 20 neighbours); the error of
 reconstruction by a PCA of ten components; pyod's ``VAE()``, if pyod can be imported.
 
-    OMP_NUM_THREADS=1 python benchmarks/outlier_detection.py [--data shared/data]
+    OMP_NUM_THREADS=1 python benchmarks/outlier_detection.py [--data FOLDER]
         [--seeds 5] [--sets wine digits] [--columns]
 
 With ``--columns``, instead: how often `score_columns` gives the lowest score to the
