@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import small
 from sklearn.base import clone
 from sklearn.datasets import load_wine
@@ -137,3 +138,26 @@ def test_the_default_is_small():
     assert model.estimator_.n_components == 1
     assert model.estimator_.latent_density_.n_components == 1
     assert isinstance(clone(model), AutoencoderImputer)
+
+
+def test_a_deterministic_encoder_cannot_draw():
+    model = imputer(estimator=RAE(2, max_epochs=1), sample_posterior=True)
+    with pytest.raises(ValueError, match=r"sample_posterior=True.*RAE is a point"):
+        model.fit(gaps(WINE))
+
+
+def test_tensors_and_lists_are_read():
+    X = gaps(WINE[:40])
+    filled = imputer().fit_transform(X)
+    tensor = torch.tensor(X, requires_grad=True)
+    assert np.array_equal(imputer().fit_transform(tensor), filled)
+    lists = [[None if np.isnan(x) else x for x in row] for row in X]
+    assert np.array_equal(imputer().fit_transform(lists), filled)
+
+
+def test_a_generator_gives_other_fits_each_time():
+    X = gaps(WINE)
+    estimator = clone(SMALL).set_params(random_state=None)
+    model = imputer(estimator=estimator, random_state=np.random.RandomState(0))
+    first, second = model.fit_transform(X), model.fit_transform(X)
+    assert not np.array_equal(first, second)

@@ -9,6 +9,7 @@ from conftest import small
 from linear_gaussian import draw, with_gaps
 
 from skvae import RAE, WAE
+from skvae.diagnostics import posterior_moments, reconstruction_matching
 from skvae.likelihoods import Likelihood
 
 # ------------------------------------------------------------------ how they come
@@ -141,3 +142,70 @@ def test_wrong_numbers_of_draws_are_refused():
         vae.sample_missing(X, 0)
     with pytest.raises(ValueError, match="n_importance_samples"):
         vae.impute(X, n_importance_samples=0)
+
+
+# -------------------------------------------------------------------------- what is odd
+
+
+def test_na_in_lists_is_missing():
+    rows = with_gaps(draw(40).astype(float))
+    lists = [[pd.NA if np.isnan(x) else x for x in row] for row in rows]
+    model = small(n_components=2, max_epochs=1).fit(rows)
+    assert np.array_equal(model.transform(lists), model.transform(rows))
+
+
+def test_a_series_of_arrays_is_an_array():
+    rows = draw(40)
+    model = small(n_components=2, max_epochs=1).fit(pd.Series(list(rows)))
+    assert np.array_equal(model.transform(rows), model.transform(pd.Series([*rows])))
+    with pytest.raises(ValueError, match="Reshape your data"):
+        model.transform(pd.Series(rows[:, 0]))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_rows_without_any_value_are_no_data(method):
+    nothing = np.full((50, 5), np.nan)
+    model = small(n_components=2, max_epochs=1)
+    with pytest.raises(ValueError, match="all 250 of them are missing"):
+        getattr(model, method)(nothing)
+    with pytest.raises(ValueError, match=r"X_val.*all 250 of them are missing"):
+        model.set_params(early_stopping=True).fit(draw(50).astype(float), X_val=nothing)
+
+
+def test_held_out_rows_may_all_be_empty():
+    X = draw(120).astype(float)
+    X[:100] = np.nan
+    for seed in range(3):
+        vae = small(n_components=2, max_epochs=2, early_stopping=True)
+        vae.set_params(validation_fraction=0.01, random_state=seed).fit(X)
+        assert np.isfinite(vae.score(X))
+
+
+def test_levels_beyond_the_support_are_named_beside_nan():
+    X = with_gaps(np.random.default_rng(0).integers(9, size=(40, 3)).astype(float))
+    model = small(n_components=2, likelihood="discretized_logistic")
+    with pytest.raises(ValueError, match=r"256 even levels.*has the value \d"):
+        model.fit(X)
+
+
+def test_masks_of_what_is_no_number_are_refused_as_before():
+    dates = np.ma.array(np.zeros((4, 2), "datetime64[s]"), mask=np.eye(4, 2))
+    with pytest.raises((TypeError, ValueError), match=r"masked|must hold numbers"):
+        small(n_components=2).fit(dates)
+
+
+def test_comparisons_of_reconstructions_need_whole_rows():
+    X = draw(60).astype(float)
+    model = small(n_components=2, max_epochs=1).fit(X)
+    with pytest.raises(ValueError, match=r"NaN.*Impute"):
+        reconstruction_matching(model, with_gaps(X[:9]), X)
+
+
+def test_moments_of_nothing_are_those_of_the_prior():
+    X = with_gaps(draw(60).astype(float))
+    X[3] = np.nan
+    model = small(n_components=2, max_epochs=2).fit(X)
+    means, deviations = posterior_moments(model, X)
+    assert means[3].tolist() == [0, 0]
+    assert deviations[3].tolist() == [1, 1]
+    assert (deviations[4] != 1).all()

@@ -17,11 +17,13 @@ from linear_gaussian import (
     with_gaps,
 )
 from scipy import stats
+from scipy.special import logsumexp
 from sklearn.base import clone
 
 from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
 from skvae._utils.rows import DataSummary
 from skvae.likelihoods import GaussianLikelihood
+from skvae.networks import MLP
 
 FAMILIES = [VAE, IWAE, WAE, RAE, TwoStageVAE]
 COVARIANCE = W @ W.T + SCALE**2 * np.eye(len(B))
@@ -220,3 +222,32 @@ def test_scores_are_in_the_units_of_what_is_observed():
     np.testing.assert_allclose(scaled.score_samples(X * power), expected, 1e-5, 1e-4)
     there = ~np.isnan(X)
     assert np.array_equal(scaled.impute(X * power)[there], X[there] * power)
+
+
+# ---------------------------------------------------------------- models with curves
+
+
+@pytest.mark.slow
+def test_scores_and_expectations_of_a_curved_model_are_those_of_quadrature():
+    rng = np.random.default_rng(0)
+    X = 2 * np.tanh(rng.normal(size=(580, 2)) @ rng.normal(size=(2, 6)))
+    X = with_gaps(X + 0.2 * rng.normal(size=X.shape), 0.5)
+    network = MLP((16,))
+    vae = VAE(2, network=network, max_epochs=60, random_state=0).fit(X[:500])
+    rows = X[500:][~np.isnan(X[500:]).all(1)]
+    axis = np.linspace(-6, 6, 241)
+    Z = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    p = vae.module_.decode(torch.tensor(Z, dtype=torch.float32))
+    prior = stats.norm.logpdf(Z).sum(1) + 2 * np.log(axis[1] - axis[0])
+    errors, imputed = [], vae.impute(rows)
+    for x, filled, score in zip(rows, imputed, vae.score_samples(rows), strict=True):
+        missing = np.isnan(x)
+        by_feature = p.log_prob_by_feature(torch.tensor(np.nan_to_num(x)))
+        log_p = by_feature.detach().numpy()[:, ~missing].sum(1) + prior
+        exact = logsumexp(log_p)
+        mean = np.exp(log_p - exact) @ p.mean.detach().numpy()[:, missing]
+        errors.append([score - exact, np.square(filled[missing] - mean).sum()])
+    score_errors, squares = np.transpose(errors)
+    assert np.abs(score_errors.mean()) < 0.12
+    assert np.mean(np.abs(score_errors) < 0.3) > 0.9
+    assert np.sqrt(squares.sum() / np.isnan(rows).sum()) < 0.15

@@ -77,10 +77,12 @@ class _Calibration:
         if not likelihood.calibrates(held_out=held_out is not None):
             return
         errors = self._errors(train)
+        new = errors if held_out is None else self._errors(held_out)
+        if not min(float(e.count.sum()) for e in (errors, new)):
+            return  # all values are missing
         if held_out is None:
             likelihood.calibrate(errors)
             return
-        new = self._errors(held_out)
         if errors.mean > 0:
             n = len(held_out.rows)
             ratio = (n * new.mean / errors.mean + _PRIOR_ROWS) / (n + _PRIOR_ROWS)

@@ -61,11 +61,20 @@ def as_array_like(X: Any, name: str = "X") -> Any:
 
 def with_nan(X: Any) -> Any:
     """Return X with NaN where a value is masked, or NA of pandas in Python objects."""
-    if np.ma.is_masked(X):
+    if np.ma.is_masked(X) and X.dtype.kind in "buifO":
         return X.astype(np.result_type(X, np.float16)).filled(np.nan)
-    dtypes = list(X.dtypes) if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
     pandas = sys.modules.get("pandas")  # without it, nobody has its NA
-    if pandas is None or "object" not in map(str, dtypes):
+    if pandas is None:
+        return X
+    if isinstance(X, list) and X and isinstance(X[0], list | tuple):
+        return [
+            [np.nan if x is pandas.NA else x for x in row]
+            if isinstance(row, list | tuple)
+            else row
+            for row in X
+        ]
+    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
+    if "object" not in map(str, dtypes) or getattr(X, "ndim", 2) < 2:
         return X
     missing = pandas.isna(X)
     return (

@@ -23,6 +23,7 @@ from skvae._utils.random import (
     numpy_seed,
     standard_normal,
 )
+from skvae._utils.rows import without_values
 from skvae.estimators.base import BaseAutoencoder
 from skvae.metrics import (
     LatentSpectrum,
@@ -143,6 +144,8 @@ def posterior_moments(
         return torch.stack([q.mean, q.variance.sqrt()], 1)
 
     means, deviations = module.blockwise(moments, X).swapaxes(0, 1)
+    nothing = without_values(X)  # of which the prior is what is known
+    means[nothing], deviations[nothing] = 0, 0 if module.posterior.deterministic else 1
     return means.astype(np.float64), deviations.astype(np.float64)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, rel_entr
 
+from skvae._utils.float32 import check_finite
 from skvae._utils.random import draw_seed
 from skvae._utils.rows import value_beyond
 from skvae._utils.validation import check_choice
@@ -219,6 +220,7 @@ def reconstruction_matching(
     check_choice("reconstruction_matching", "error", error, tuple(_ERRORS))
     best = optimal_decoder(estimator, X, X_train)
     rows = np.asarray(estimator._validate(X), dtype=np.float64)
+    check_finite(rows)
     reconstructed = estimator.reconstruct(X).reshape(rows.shape).astype(np.float64)
     if error != "squared":
         _check_unit_interval(rows, "X")

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_array, validate_data
 from skvae._utils.containers import as_array_like, with_nan
 from skvae._utils.float32 import check_finite
 from skvae._utils.images import check_same_images, flatten_images
+from skvae._utils.rows import without_values
 from skvae._utils.validation import named
 
 # Types that reach the device as they are. Anything else, lists and polars frames
@@ -36,6 +37,7 @@ class InputMixin:
         # Others are checked block by block, while they are in the processor's cache.
         if reset or is_looked_through:
             check_finite(X, has_missing=True)
+            _check_values(X)
         if reset:
             self._row_shape = shape or X.shape[1:]
         return X
@@ -79,6 +81,15 @@ class InputMixin:
                 "on. Leave it out, or rescale it as the training rows were."
             )
         return rows.reshape(len(rows), *self._row_shape)
+
+
+def _check_values(X: np.ndarray) -> None:
+    """Raise ValueError if all values are missing."""
+    if len(without_values(X[:1])) and np.isnan(X).all():
+        raise ValueError(
+            f"X must have values, but all {X.size} of them are missing. See how it was "
+            "read, or leave it out."
+        )
 
 
 def _in_native_order(X: Any) -> Any:

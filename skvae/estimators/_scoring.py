@@ -77,7 +77,7 @@ class ImportanceSampler:
             rows = np.flatnonzero(where == kind)
             if len(rows):
                 of_mode = self._scores_of_modes(X[rows], everywhere=kind == _FAR)
-                better = self._is_better(of_mode[0], scores[rows], sizes[rows])
+                better = self._is_better(of_mode[0], scores[rows], sizes[rows], X[rows])
                 scores[rows[better]], sizes[rows[better]] = of_mode[:2, better]
                 summary[rows[better]] = of_mode[2:, better].T
         nothing = without_values(X)  # whose density is 1
@@ -96,11 +96,15 @@ class ImportanceSampler:
         return found.T
 
     def _is_better(
-        self, of_mode: NDArray[Any], scores: NDArray[Any], sizes: NDArray[Any]
+        self,
+        of_mode: NDArray[Any],
+        scores: NDArray[Any],
+        sizes: NDArray[Any],
+        X: NDArray[Any],
     ) -> NDArray[np.bool_]:
         """Tell where estimates around modes take the place of those from q(z|x)."""
         # Weights are even if q(z|x) is right, but also if it is narrow.
-        is_even = sizes > self.n_samples / 2
+        is_even = (sizes > self.n_samples / 2) & ~np.isnan(X).any(axis=1)
         lead = np.where(is_even, _CLEARLY_BETTER, -_CLEARLY_BETTER)
         is_kept = (of_mode < scores + lead) | np.isnan(of_mode)
         return ~is_kept | np.isnan(scores)
@@ -118,6 +122,8 @@ class ImportanceSampler:
         scores, sizes = _averages(log_w)
         excess = log_w.max(0).values - log_w.median(0).values
         missed = (excess.isfinite() & (excess > _WIDE)) | is_off_prior(q.mean).cpu()
+        # Of a row with gaps, q(z|x) knows too little, and is narrow.
+        missed |= x.isnan().any(-1).cpu()
         far = is_far(self.module, x, q.mean).cpu()
         where = torch.where(far, _FAR, torch.where(missed, _MISSED, 0.0))
         # A single draw is the evidence lower bound, whatever q is.

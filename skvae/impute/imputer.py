@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skvae._utils.containers import with_nan
+from skvae._utils.containers import as_array_like, with_nan
 from skvae._utils.random import draw_seed, numpy_seed
 from skvae._utils.validation import check_boolean, check_integer
 from skvae.estimators import IWAE
@@ -116,7 +117,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self : object
         """
         self._check_parameters()
-        twin = clone(self)
+        twin = copy.copy(self)
         twin._fit(X)
         self.__dict__ = {**vars(self), **twin._fitted()}
         return self
@@ -207,7 +208,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _validate(self, X: Any, reset: bool = False) -> NDArray[np.floating]:
         return validate_data(
             self,
-            with_nan(X),
+            as_array_like(with_nan(X)),
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan",
             reset=reset,
@@ -223,6 +224,13 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"The 'estimator' parameter of {owner} must be an autoencoder of skvae "
                 f"with `impute`, such as VAE() or IWAE(), or None. Got "
                 f"{self.estimator!r} instead."
+            )
+        posterior = self.estimator and self.estimator.make_posterior()
+        if self.sample_posterior and posterior and posterior.deterministic:
+            raise ValueError(
+                f"{owner}(sample_posterior=True) needs draws of q(z|x), but that of "
+                f"{type(self.estimator).__name__} is a point. Use a VAE or an IWAE, or "
+                "sample_posterior=False."
             )
 
     def __sklearn_tags__(self) -> Tags:

@@ -189,7 +189,7 @@ class DiscretizedLogisticLikelihood(ScaledLikelihood):
 
     def _refuse(self, rows: np.ndarray, index: np.ndarray) -> None:
         row, feature = index
-        check_finite(rows)
+        check_finite(rows, has_missing=True)
         raise ValueError(
             f"DiscretizedLogisticLikelihood needs X on {self.n_levels} even levels of "
             f"[{self.low:g}, {self.high:g}], but feature {feature} has the value "
