@@ -12,7 +12,8 @@ divided by 255, of 200 normal rows): `DensityOutlierDetector` around ``VAE()`` (
 rows on with one split of 20 % instead of five folds, to save time), a Gaussian mixture
 of three diagonal components and a PCA of ten;
 ``IsolationForest()``; ``LocalOutlierFactor()`` (of 20 neighbours); the error of
-reconstruction by a PCA of ten components; pyod's ``VAE()``, if pyod can be imported.
+reconstruction by a PCA of ten components; pyod's ``VAE()``, if pyod can be imported,
+where there are 32 rows or more, a batch of it.
 
     OMP_NUM_THREADS=1 python benchmarks/outlier_detection.py [--data FOLDER]
         [--seeds 5] [--sets wine digits] [--columns]
@@ -27,6 +28,7 @@ import contextlib
 import io
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,7 @@ from skvae.outliers import DensityOutlierDetector
 
 MOST_IMAGES = 200
 FEW_ROWS = 100
+BATCH_OF_PYOD = 32
 N_EXPLAINED = 20  # rows with a changed column, for each seed and kind
 
 
@@ -134,9 +137,7 @@ def contestants(X, seed):
         "LocalOutlierFactor": Neighbours(),
         "PCA error": ReconstructionError(d),
     }
-    with contextlib.suppress(ImportError):
-        import pyod  # noqa: F401
-
+    if find_spec("pyod") and len(X) >= BATCH_OF_PYOD:
         found["pyod's VAE"] = PyodVAE(random_state=seed)
     return found
 
@@ -180,7 +181,7 @@ def compare(name, load, n_seeds):
             by_contestant.setdefault(contestant, []).append(area)
     shape = f"{len(normal)} x {normal.shape[1]}"
     for protocol, by_contestant in found.items():
-        cells = [f"{np.mean(a):.3f} ± {np.std(a):.3f}" for a in by_contestant.values()]
+        cells = [f"{np.mean(a):.3f} ± {np.std(a, ddof=1):.3f}" for a in by_contestant.values()]
         print(f"| {protocol} | {name} ({shape}) | " + " | ".join(cells) + " |")
     print(f"  ({time.process_time() - start:.0f} CPU seconds)", flush=True)
 
