@@ -70,7 +70,11 @@ def compute_digit(cell, job):
     )
     X_train = split.X_with if settings["seen"] else split.X_without
     X = split.X_held_out
-    vae = make_vae(settings, settings["n_components"], cell.seed).fit(X_train)
+    n_components, options = (
+        settings["n_components"],
+        {"kl_warmup": settings["kl_warmup"]},
+    )
+    vae = make_vae(settings, n_components, cell.seed, **options).fit(X_train)
     results = {e: reconstruction_matching(vae, X, X_train, error=e) for e in ERRORS}
     if not cell.name.startswith("network"):  # the seventeen have one picture
         save_pictures(job, str(cell), vae, X, X_train, results)
@@ -83,6 +87,7 @@ def compute_digit(cell, job):
         "error to average": result.error_to_average.mean(),
         "perplexity, median": np.median(result.perplexity),
         "perplexity below 1.5": np.mean(result.perplexity < 1.5),
+        "components in use": len(vae.active_components_),
         "layers": len(settings["layers"]),
         "weights": parameter_counts(vae).total,
     }
