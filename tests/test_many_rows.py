@@ -1,8 +1,11 @@
 """Of very many rows some are taken, from all over X and not from its beginning."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from sklearn.mixture import GaussianMixture
 from torch import nn
 
 from skvae._training import latents
@@ -35,7 +38,11 @@ def sorted_rows(n):
 def test_codes_of_a_density_are_of_rows_from_all_over(monkeypatch):
     monkeypatch.setattr(latents, "_MAX_ENCODED", 100)
     module = Recorded()
-    latents._encoded_draws(module, sorted_rows(1000), seed=0)
+    estimator = SimpleNamespace(
+        make_latent_density=lambda n_rows: GaussianMixture(2),
+        make_posterior=lambda: module.posterior,
+    )
+    latents.fit_latent_density(estimator, module, sorted_rows(1000), seed=0)
     assert 50 <= len(module.seen) <= 100
     assert module.seen.mean() == pytest.approx(0.5, abs=0.02)
 

@@ -127,7 +127,10 @@ REFUSED = {
         r"has 2 named 'a'\. Rename",
     ),
     "fields": (np.zeros(9, dtype=[("a", "f4"), ("b", "f4")]), r"fields \('a', 'b'\)"),
-    "masked values": (np.ma.masked_greater(ROWS, 0.9), r"\d+ masked values.*Impute"),
+    "masked dates": (
+        np.ma.array(np.zeros((4, 2), "datetime64[s]"), mask=np.eye(4, 2)),
+        r"\d+ masked values.*Impute",
+    ),
     "pictures of two sizes": (
         [Image.fromarray(PICTURES[0]), Image.fromarray(PICTURES[0, :4])],
         r"one shape, but there are \(4, 6\) and \(6, 6\)",

@@ -64,7 +64,7 @@ def with_nan(X: Any) -> Any:
     if np.ma.is_masked(X) and X.dtype.kind in "buifO":
         return X.astype(np.result_type(X, np.float16)).filled(np.nan)
     pandas = sys.modules.get("pandas")  # without it, nobody has its NA
-    if pandas is None:
+    if pandas is None or hasattr(X, "collect"):  # lazy frames are refused later
         return X
     if isinstance(X, list) and X and isinstance(X[0], list | tuple):
         return [
