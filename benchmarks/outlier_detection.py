@@ -181,7 +181,10 @@ def compare(name, load, n_seeds):
             by_contestant.setdefault(contestant, []).append(area)
     shape = f"{len(normal)} x {normal.shape[1]}"
     for protocol, by_contestant in found.items():
-        cells = [f"{np.mean(a):.3f} ± {np.std(a, ddof=1):.3f}" for a in by_contestant.values()]
+        cells = [
+            f"{np.mean(areas):.3f} ± {np.std(areas, ddof=1):.3f}"
+            for areas in by_contestant.values()
+        ]
         print(f"| {protocol} | {name} ({shape}) | " + " | ".join(cells) + " |")
     print(f"  ({time.process_time() - start:.0f} CPU seconds)", flush=True)
 
