@@ -159,9 +159,7 @@ class Fit:
         with self.network.rng_context(child_seed(self.seed, Stream.FOREIGN)):
             make_module = self._resumed_module if self.resumed else self._new_module
             module = make_module()
-            if self.draws is None:
-                module = module.reading(self.X)
-                module = module if self.X_val is None else module.reading(self.X_val)
+            module = module if self.X_val is None else module.reading(self.X_val)
             self.module = module.to(self.device).train()
             state = self.previous._optimizer_state if self.resumed else None
             self.optimizers = make_optimizers(
@@ -256,10 +254,10 @@ class Fit:
         if self.draws is None:
             rows = rows_to_train(self, rows, most_rows(rows.shape[1]))
             start_at_pca(module, rows, numpy_seed(self.seed, Stream.INIT))
-        return module
+        return module.reading(self.X) if self.previous else module
 
     def _resumed_module(self) -> AutoencoderModule:
-        module = copy.deepcopy(self.previous.module_)
+        module = copy.deepcopy(self.previous.module_).reading(self.X)
         module.likelihood.check_support(self.X)
         if module.likelihood.calibrates(held_out=True):
             module.likelihood.noise = None
