@@ -21,8 +21,7 @@ from skvae._utils.random import (
 )
 from skvae._utils.rows import without_values
 from skvae._utils.validation import check_integer
-from skvae.densities._adapter import sample_density
-from skvae.estimators._inference import InferenceMixin
+from skvae.estimators._inference import InferenceMixin, decoded
 from skvae.estimators._scoring import ImportanceSampler
 from skvae.module import AutoencoderModule
 
@@ -80,7 +79,7 @@ class ImputationMixin(InferenceMixin):
 
         def of_nothing(module: AutoencoderModule, n: int) -> NDArray[np.floating]:
             seed = child_seed(self._seed, Stream.SCORE)
-            return self._drawn(module, _OF_NOTHING, seed, mean=True).mean(0)
+            return decoded(module, self._prior_codes(_OF_NOTHING, seed)).mean(0)
 
         return self._filled(X, 1, k, expected, of_nothing)[0]
 
@@ -141,7 +140,8 @@ class ImputationMixin(InferenceMixin):
             return module.decode(z).sample(generator).transpose(0, 1).flatten(1)
 
         def of_nothing(module: AutoencoderModule, n: int) -> NDArray[np.floating]:
-            rows = self._drawn(module, m * n, seed, mean=False)
+            other = make_generator(seed, SampleStream.NOTHING, device=device)
+            rows = decoded(module, self._prior_codes(m * n, seed), other)
             return rows.reshape(m, n, -1)
 
         return self._filled(X, m, k, drawn, of_nothing)
@@ -187,16 +187,5 @@ class ImputationMixin(InferenceMixin):
         values = self._as_fitted(values).reshape(shape)
         filled[:, rows] = np.where(missing[rows], values, filled[:, rows])
 
-    def _drawn(
-        self, module: AutoencoderModule, n: int, seed: int, *, mean: bool
-    ) -> NDArray[np.floating]:
-        """Draw rows from the model, in the units of the module."""
-        codes = numpy_seed(seed, SampleStream.CODES)
-        Z = sample_density(self.latent_density_, n, codes, module.n_components)
-        generator = make_generator(seed, SampleStream.NOTHING, device=module.device)
-
-        def decode(module: AutoencoderModule, z: Tensor) -> Tensor:
-            p = module.decode(z)
-            return p.mean if mean else p.sample(generator)
-
-        return module.blockwise(decode, Z, draws=not mean, codes=True)
+    def _prior_codes(self, n: int, seed: int) -> NDArray[np.float64]:
+        return self._sample_codes(n, None, numpy_seed(seed, SampleStream.CODES))

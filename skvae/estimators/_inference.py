@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.base import TransformerMixin
 from sklearn.utils.metaestimators import available_if
@@ -84,8 +85,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         module = self._fitted_module()
         Z = self._validate_codes(X, module.n_components)
         # A decoder of the user's own may work in place.
-        rows = module.blockwise(_decoded, Z.copy(), codes=True)
-        return self._as_fitted(rows)
+        return self._as_fitted(decoded(module, Z.copy()))
 
     def reconstruct(self, X: Any) -> NDArray[np.floating]:
         """Encode and decode: E[x | z] at the mean of q(z|x).
@@ -138,13 +138,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         generator = make_generator(
             seed, SampleStream.OBSERVATIONS, device=module.device
         )
-
-        def decode(module: AutoencoderModule, z: Tensor) -> Tensor:
-            p = module.decode(z)
-            return p.mean if mean else p.sample(generator)
-
-        rows = module.blockwise(decode, Z, draws=not mean, codes=True)
-        return self._as_fitted(rows)
+        return self._as_fitted(decoded(module, Z, None if mean else generator))
 
     def score_samples(
         self,
@@ -313,8 +307,16 @@ class InferenceMixin(InputMixin, TransformerMixin):
         return hasattr(self, "module_")
 
 
-def _decoded(module: AutoencoderModule, z: Tensor) -> Tensor:
-    return module.decode(z).mean
+def decoded(
+    module: AutoencoderModule, Z: NDArray[Any], generator: torch.Generator | None = None
+) -> NDArray[np.floating]:
+    """Return means of p(x|z) for codes, or draws of it if there is a generator."""
+
+    def decode(module: AutoencoderModule, z: Tensor) -> Tensor:
+        p = module.decode(z)
+        return p.mean if generator is None else p.sample(generator)
+
+    return module.blockwise(decode, Z, draws=generator is not None, codes=True)
 
 
 def reconstruction(module: AutoencoderModule, x: Tensor) -> Tensor:
