@@ -40,13 +40,23 @@ def as_sets(*, min_rows: int = 1, **sets: Any) -> list[FloatArray]:
         If a set has too few rows or arrays have NaN; or if columns differ in number,
         or in name.
     """
-    sets = as_numbers(sets)
-    rows = {name: as_rows(X, name, min_rows=min_rows) for name, X in sets.items()}
-    (reference, X), *others = rows.items()
-    for name, Y in others:
-        check_same_width(X.shape[1], Y.shape[1], (reference, name))
-        check_not_tiny(X, Y, (reference, name))
-    return list(rows.values())
+    return _rows_of(as_numbers(sets), min_rows)
+
+
+def as_sets_by_column(
+    *, min_rows: int = 1, **sets: Any
+) -> tuple[list[FloatArray], dict[Any, slice]]:
+    """Read sets as `as_sets` does; return also which features stand for which column.
+
+    Columns are those of the first set, 0, 1, ... if it is an array.
+    """
+    features = _features_for(sets)
+    rows = _rows_of(_mapped(sets, features), min_rows)
+    if features is not None:
+        return rows, features.slices_
+    first = next(iter(sets.values()))
+    names = first.columns if is_frame(first) else range(rows[0].shape[1])
+    return rows, {name: slice(j, j + 1) for j, name in enumerate(names)}
 
 
 def as_numbers(sets: dict[str, Any]) -> dict[str, Any]:
@@ -55,22 +65,40 @@ def as_numbers(sets: dict[str, Any]) -> dict[str, Any]:
     Frames of numbers are returned as frames, with their columns in the order of the
     reference; all else is returned as it is.
     """
-    if any(is_table(X, name) for name, X in sets.items()):
-        for name, X in sets.items():
-            _check_frame(X, name)
-        features = TableFeatures()
-        reference, X = next(iter(sets.items()))
-        with named(reference):
-            features.fit(X)
-        return {name: transformed(features, X, name) for name, X in sets.items()}
-    first = next(iter(sets.values()))
-    return {name: _in_order(X, first, name) for name, X in sets.items()}
+    return _mapped(sets, _features_for(sets))
 
 
-def transformed(features: TableFeatures, X: Any, name: str) -> FloatArray:
-    """Compute features, naming the argument in errors."""
-    with named(name):
-        return features.transform(X)
+def _features_for(sets: dict[str, Any]) -> TableFeatures | None:
+    """Return features fitted to the first set, None if all sets are of numbers."""
+    if not any(is_table(X, name) for name, X in sets.items()):
+        return None
+    for name, X in sets.items():
+        _check_frame(X, name)
+    reference, X = next(iter(sets.items()))
+    with named(reference):
+        return TableFeatures().fit(X)
+
+
+def _mapped(sets: dict[str, Any], features: TableFeatures | None) -> dict[str, Any]:
+    """Return the features of sets, or sets of numbers with columns in one order."""
+    if features is None:
+        first = next(iter(sets.values()))
+        return {name: _in_order(X, first, name) for name, X in sets.items()}
+    found = {}
+    for name, X in sets.items():
+        with named(name):
+            found[name] = features.transform(X)
+    return found
+
+
+def _rows_of(sets: dict[str, Any], min_rows: int) -> list[FloatArray]:
+    """Read sets of numbers, and check that they have the same columns."""
+    rows = {name: as_rows(X, name, min_rows=min_rows) for name, X in sets.items()}
+    (reference, X), *others = rows.items()
+    for name, Y in others:
+        check_same_width(X.shape[1], Y.shape[1], (reference, name))
+        check_not_tiny(X, Y, (reference, name))
+    return list(rows.values())
 
 
 def is_table(X: Any, name: str = "X") -> bool:
@@ -101,12 +129,3 @@ def _in_order(X: Any, first: Any, name: str) -> Any:
         return X
     check_names(names, expected, name)
     return X[expected]
-
-
-def columns_of_features(*sets: Any) -> dict[Any, slice]:
-    """Return which features of `as_sets` stand for which column of the first set."""
-    if any(map(is_table, sets)):
-        return TableFeatures().fit(sets[0]).slices_
-    (X,) = as_sets(X=sets[0])
-    names = list(sets[0].columns) if is_frame(sets[0]) else range(X.shape[1])
-    return {name: slice(j, j + 1) for j, name in enumerate(names)}

@@ -17,7 +17,7 @@ from skvae._utils import intervals
 from skvae._utils.arrays import FloatArray, IntArray
 from skvae._utils.random import RandomState, draw_seed, random_state_of
 from skvae._utils.validation import check_integer
-from skvae.metrics._sets import as_sets, columns_of_features
+from skvae.metrics._sets import as_sets_by_column
 
 _OWNER = "classifier_two_sample_test"
 
@@ -137,8 +137,8 @@ def classifier_two_sample_test(
     """
     n_folds = check_integer(_OWNER, "n_folds", n_folds, 2)
     n_repeats = check_integer(_OWNER, "n_repeats", n_repeats, 0)
-    X, Y = as_sets(X_real=X_real, X_generated=X_generated, min_rows=2 * n_folds)
-    columns = columns_of_features(X_real, X_generated)
+    sets = {"X_real": X_real, "X_generated": X_generated}
+    (X, Y), columns = as_sets_by_column(**sets, min_rows=2 * n_folds)
     rng = random_state_of(random_state)
     Z, labels = np.vstack([X, Y]), np.repeat([0, 1], [len(X), len(Y)])
     classifier = _seeded(classifier, rng)
