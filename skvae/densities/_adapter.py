@@ -252,7 +252,7 @@ def score_density(density: Any, Z: np.ndarray) -> np.ndarray:
     A KernelDensity with Gaussian kernels is computed here: in ten dimensions and more,
     scikit-learn's sums over a tree lose small densities in differences of large ones.
     """
-    if _is_gaussian_kernels(density):
+    if is_gaussian_kernels(density):
         centres = np.asarray(density.tree_.data)
         return kernel_log_density(Z, centres, density.bandwidth_)
     arguments = inspect.signature(density.score_samples).parameters
@@ -266,7 +266,8 @@ def score_density(density: Any, Z: np.ndarray) -> np.ndarray:
     return scores
 
 
-def _is_gaussian_kernels(density: Any) -> bool:
+def is_gaussian_kernels(density: Any) -> bool:
+    """Tell whether `score_density` sums the kernels of a density itself."""
     return (
         isinstance(density, KernelDensity)
         and "score_samples" not in _own_methods(density)

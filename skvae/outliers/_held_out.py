@@ -10,10 +10,12 @@ import sklearn
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, check_cv
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.arrays import FloatArray
 from skvae._utils.validation import check_integer
+from skvae.densities._adapter import is_gaussian_kernels, score_density
 from skvae.outliers._tables import take_rows
 
 # Stands for an infinite score, so that thresholds and differences are finite.
@@ -29,7 +31,7 @@ def log_density(estimator: Any, X: Any) -> FloatArray:
         If there is not one number for every row.
     """
     with sklearn.config_context(array_api_dispatch=False):  # rows are NumPy arrays
-        scores = np.asarray(estimator.score_samples(X), dtype=np.float64)
+        scores = np.asarray(_scores(estimator, X), dtype=np.float64)
     name, n = type(estimator).__name__, X.shape[0]
     if scores.shape != (n,):
         raise ValueError(
@@ -44,6 +46,17 @@ def log_density(estimator: Any, X: Any) -> FloatArray:
             "such rows out, or choose a density that can score them."
         )
     return np.clip(scores, -_LARGEST, _LARGEST)
+
+
+def _scores(estimator: Any, X: Any) -> Any:
+    """Return ``score_samples(X)``, which scikit-learn's kernels get wrong."""
+    if isinstance(estimator, FrozenEstimator):
+        return _scores(estimator.estimator, X)
+    if isinstance(estimator, Pipeline) and is_gaussian_kernels(estimator[-1]):
+        return _scores(estimator[-1], estimator[:-1].transform(X))
+    if is_gaussian_kernels(estimator):
+        return score_density(estimator, np.asarray(X, dtype=np.float64))
+    return estimator.score_samples(X)
 
 
 def fit_and_score(
