@@ -11,3 +11,9 @@ def with_value(value, dtype=np.float64):
     X = BASIC.astype(dtype)
     X[7, 1] = value
     return X
+
+
+def two_sets(seed, n=12, m=9, d=3):
+    """Return two sets of normal rows, the second with another mean and spread."""
+    rng = np.random.RandomState(seed)
+    return rng.normal(size=(n, d)), 0.5 + 1.5 * rng.normal(size=(m, d))
