@@ -104,6 +104,16 @@ def test_bounds_are_seen_beside_missing_values():
     assert summarise(shares).bounds == (-0.5, 0.5)
 
 
+def test_bounds_are_seen_where_a_block_lacks_a_feature(monkeypatch):
+    monkeypatch.setattr(rows_module, "BLOCK_ENTRIES", 40)
+    X = np.clip(RNG.normal(size=(300, 4)), -0.5, 0.5)
+    for rows in (slice(0, 30), slice(270, 300)):
+        gaps = X.copy()
+        gaps[rows] = np.nan
+        gaps[rows, 0] = X[rows, 0]
+        assert summarise(gaps).bounds == (-0.5, 0.5)
+
+
 def test_the_frame_takes_nan_where_it_may():
     rows = np.array([[1.0, np.nan]])
     with pytest.raises(ValueError, match="NaN"):
