@@ -6,10 +6,12 @@ import polars as pl
 import pytest
 import torch
 from conftest import small
-from linear_gaussian import draw, with_gaps
+from linear_gaussian import draw, linear_gaussian, with_gaps
 
 from skvae import RAE, WAE
+from skvae._training import stream
 from skvae.diagnostics import posterior_moments, reconstruction_matching
+from skvae.estimators._far_rows import is_far
 from skvae.likelihoods import Likelihood
 
 # ------------------------------------------------------------------ how they come
@@ -209,3 +211,21 @@ def test_moments_of_nothing_are_those_of_the_prior():
     assert means[3].tolist() == [0, 0]
     assert deviations[3].tolist() == [1, 1]
     assert (deviations[4] != 1).all()
+
+
+def test_a_value_that_is_missing_from_the_sample_of_a_stream_is_seen(monkeypatch):
+    monkeypatch.setattr(stream, "MOST_ROWS", 40)
+    X = np.random.default_rng(0).normal(size=(2000, 5))
+    model = small(n_components=2).partial_fit(X[:5])  # too few to go on from
+    X[1000, 2] = np.nan
+    model.partial_fit(X)
+    assert not np.isnan(model._sample.rows).any()
+    assert np.isfinite(model.score_samples(X[995:1005])).all()
+
+
+def test_what_is_observed_says_whether_a_row_is_far():
+    module = linear_gaussian().reading(np.full((1, 5), np.nan))
+    x = torch.full((3, 5), np.nan)
+    x[0, 2], x[1, 2] = 3.0, 1.0
+    code = torch.zeros(3, 2)
+    assert is_far(module, x, code).tolist() == [True, False, False]

@@ -85,6 +85,17 @@ def test_draws_have_the_exact_conditional_moments():
     assert len(np.unique(values[:, 0])) == 4000
 
 
+def test_two_stages_impute_by_the_codes_of_the_first():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 1)) + 0.1 * rng.normal(size=(300, 3))
+    gaps = X.copy()
+    gaps[:40, 2] = np.nan
+    stage = VAE(1, network=MLP((16,)), max_epochs=60)
+    model = TwoStageVAE(1, second_stage=stage, max_epochs=60, random_state=0)
+    imputed = model.fit(gaps).impute(gaps)
+    assert np.std((imputed - X)[:40, 2]) < 0.3 * np.std(X[:40, 2])
+
+
 def test_a_row_of_nothing_is_drawn_from_the_model():
     model = estimator_around(linear_gaussian())
     X = np.full((1, len(B)), np.nan)
