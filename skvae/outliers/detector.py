@@ -91,6 +91,9 @@ class DensityOutlierDetector(OutlierMixin, BaseEstimator):
     calibration rows: in simulations, false alarms at levels up to one half were as many
     as asked for, or fewer.
 
+    The kernels of a Gaussian KernelDensity are summed here: in ten features and more,
+    ``score_samples`` of scikit-learn's is wrong by many nats.
+
     Rows of X itself are not exchangeable with the rows held out, since the density has
     seen them: their p-values are too large. `fit_predict` is ``fit(X).predict(X)``.
 
