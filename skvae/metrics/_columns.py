@@ -1,163 +1,14 @@
-"""Columns of tables: numbers with gaps, and categories."""
+"""Columns of several sets of rows, in the order and the kinds of the first."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skvae._utils.arrays import FloatArray, as_rows, check_same_width
-from skvae._utils.containers import as_array_like
-
-Kind = Literal["number", "ordered", "category"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table.
-
-    Attributes
-    ----------
-    name : hashable
-    kind : {"number", "ordered", "category"}
-    values : ndarray of shape (n,)
-        Numbers in float64, nan for gaps; or categories as objects, None for gaps.
-    levels : tuple
-        Categories in their order, if they have one that was declared.
-    """
-
-    name: Hashable
-    kind: Kind
-    values: NDArray[Any]
-    levels: tuple[Any, ...] = ()
-
-    @property
-    def gaps(self) -> NDArray[np.bool_]:
-        """Where there is no value."""
-        if self.kind == "number":
-            return np.isnan(self.values)
-        return np.array([value is None for value in self.values], dtype=bool)
-
-
-def is_frame(X: Any) -> bool:
-    """Tell whether X is a data frame, whose columns have names and types."""
-    return hasattr(X, "columns") and hasattr(X, "dtypes")
-
-
-def read_columns(X: Any, name: str = "X") -> list[Column]:
-    """Read a frame of pandas or polars, or an array of numbers, column by column.
-
-    Parameters
-    ----------
-    X : data frame or array-like
-        Columns of numbers are numbers, and ordered categoricals of pandas are ordered.
-        All others, such as booleans, strings and categoricals, are categories. So are
-        columns of objects, unless all of them are numbers. The columns of an array are
-        numbers named 0, 1, ...
-    name : str, default="X"
-        For error messages.
-
-    Returns
-    -------
-    columns : list of Column
-
-    Raises
-    ------
-    TypeError
-        If X has dates or values that cannot be categories, such as lists.
-    ValueError
-        If X has no rows or no columns, repeated names or infinite values; or if it is
-        an array with NaN.
-    """
-    if not is_frame(X):
-        rows = as_rows(X, name)
-        return [Column(j, "number", column) for j, column in enumerate(rows.T)]
-    as_array_like(X, name)  # refuses dates, repeated names and what is not in memory
-    if min(X.shape) == 0:
-        raise ValueError(
-            f"{name} must have at least 1 row and 1 column, got shape {X.shape}. "
-            "Pass a larger sample."
-        )
-    return [_read(X[column], column, name) for column in X.columns]
-
-
-def _read(series: Any, column: Hashable, name: str) -> Column:
-    dtype = series.dtype
-    is_numeric = getattr(dtype, "is_numeric", bool)()  # of polars
-    if is_numeric or getattr(dtype, "kind", None) in ("i", "u", "f"):
-        return _numbers(_as_floats(series), column, name)
-    values = _as_objects(series, column, name)
-    if getattr(dtype, "ordered", False):
-        return Column(column, "ordered", values, tuple(dtype.categories))
-    present = [value for value in values if value is not None]
-    if _is_object(dtype) and present and all(map(_is_number, present)):
-        return _numbers(values.astype(np.float64), column, name)
-    return Column(column, "category", values)
-
-
-def _is_object(dtype: Any) -> bool:
-    """Tell whether a column of pandas holds any objects, with no type declared."""
-    return getattr(dtype, "kind", "") == "O" and not hasattr(dtype, "categories")
-
-
-def _as_floats(series: Any) -> FloatArray:
-    if hasattr(series, "isna"):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
-    return series.cast(float).to_numpy()
-
-
-def _as_objects(series: Any, column: Hashable, name: str) -> NDArray[Any]:
-    """Return hashable objects, None for gaps."""
-    is_gap = series.isna() if hasattr(series, "isna") else series.is_null()
-    values = np.empty(len(series), dtype=object)
-    for i, (value, gap) in enumerate(zip(series.to_list(), is_gap, strict=True)):
-        if not isinstance(value, Hashable):
-            raise TypeError(
-                f"{name} must have numbers or categories in every column, but column "
-                f"{column!r} has {value!r} (a {type(value).__name__}) in row {i}. "
-                "Leave that column out, or turn it into several."
-            )
-        values[i] = None if gap else value
-    return values
-
-
-def _numbers(values: FloatArray, column: Hashable, name: str) -> Column:
-    infinite = np.flatnonzero(np.isinf(values))
-    if len(infinite):
-        raise ValueError(
-            f"{name} must be finite, but column {column!r} has {len(infinite)} "
-            f"infinite values, the first ({values[infinite[0]]}) in row "
-            f"{infinite[0]}. Remove or impute those rows."
-        )
-    return Column(column, "number", values)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-
-
-def levels_of(column: Column) -> tuple[Any, ...]:
-    """Categories in the order that was declared, or else sorted where they can be."""
-    if column.kind == "ordered":
-        return column.levels
-    found = dict.fromkeys(value for value in column.values if value is not None)
-    try:
-        return tuple(sorted(found))
-    except TypeError:  # of several types
-        return tuple(
-            sorted(found, key=lambda value: (type(value).__name__, str(value)))
-        )
-
-
-def codes_of(column: Column, levels: tuple[Any, ...]) -> NDArray[np.intp]:
-    """Position among the levels; behind them one for gaps and one for all others."""
-    n = len(levels)
-    position = {level: i for i, level in enumerate(levels)} | {None: n}
-    return np.array([position.get(v, n + 1) for v in column.values], dtype=np.intp)
+from skvae._utils.arrays import check_same_width
+from skvae._utils.columns import Column, as_numbers, is_frame, read_columns
 
 
 def as_columns(**sets: Any) -> list[list[Column]]:
@@ -232,4 +83,4 @@ def _as_kind(column: Column, reference: Column, name: str) -> Column:
             f"reference rows does, but holds {wrong!r} (a {type(wrong).__name__}). "
             "Give both the same type."
         )
-    return _numbers(column.values.astype(np.float64), column.name, name)
+    return as_numbers(column.values.astype(np.float64), column.name, name)

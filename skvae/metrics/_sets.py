@@ -11,8 +11,9 @@ from skvae._utils.arrays import (
     check_same_width,
     column_names,
 )
+from skvae._utils.columns import Column, is_frame, read_columns
 from skvae._utils.validation import named
-from skvae.metrics._columns import Column, check_names, is_frame, read_columns
+from skvae.metrics._columns import check_names
 from skvae.metrics.tables import TableFeatures
 
 

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skvae._utils.arrays import FloatArray, IntArray
-from skvae.metrics._columns import Column, as_columns, codes_of, levels_of
+from skvae._utils.columns import Column, codes_of, levels_of
+from skvae.metrics._columns import as_columns
 
 _N_BINS = 10
 

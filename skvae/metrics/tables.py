@@ -12,13 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skvae._utils.arrays import FloatArray
-from skvae.metrics._columns import (
-    Column,
-    as_reference,
-    codes_of,
-    levels_of,
-    read_columns,
-)
+from skvae._utils.columns import Column, codes_of, levels_of, read_columns
+from skvae.metrics._columns import as_reference
 
 # Two rows of one-hot columns then are at distance 1.
 _LEVEL = np.sqrt(0.5)

@@ -15,9 +15,10 @@ from sklearn.ensemble import (
 from sklearn.metrics import check_scoring
 
 from skvae._utils.arrays import FloatArray, as_rows
+from skvae._utils.columns import codes_of, is_frame, levels_of
 from skvae._utils.random import RandomState, draw_seed, random_state_of
 from skvae._utils.validation import check_integer
-from skvae.metrics._columns import as_columns, codes_of, is_frame, levels_of
+from skvae.metrics._columns import as_columns
 from skvae.metrics._sets import as_sets
 
 _OWNER = "train_on_synthetic_test_on_real"

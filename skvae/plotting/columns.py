@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from skvae._utils.validation import check_boolean
-from skvae.metrics._columns import (
+from skvae._utils.columns import (
     Column,
-    as_reference,
     codes_of,
     is_frame,
     levels_of,
     read_columns,
 )
+from skvae._utils.validation import check_boolean
+from skvae.metrics._columns import as_reference
 from skvae.plotting._axes import (
     axes_for,
     check_matplotlib,
