@@ -42,9 +42,9 @@ class AutoencoderModule(nn.Module):
 
     Parameters
     ----------
-    encoder : nn.Module, (n, n_features) -> (n, posterior.n_outputs(n_components))
+    encoder : nn.Module, (n, n_inputs) -> (n, posterior.n_outputs(n_components))
     posterior : Posterior
-    decoder : nn.Module, (n, n_components) -> (n, outputs_per_feature * n_features)
+    decoder : nn.Module, (n, n_components) -> (n, likelihood.n_outputs(n_features))
     likelihood : Likelihood
     summary : DataSummary
     n_components : int
@@ -83,9 +83,11 @@ class AutoencoderModule(nn.Module):
         shift = (-summary.mean * factor).astype(np.float32)
         self.register_buffer("factor", torch.from_numpy(factor))
         self.register_buffer("shift", torch.from_numpy(shift))
-        networks = (encoder, self.n_features), (decoder, n_components)
+        n_inputs = likelihood.n_inputs(self.n_features)
+        n_outputs = likelihood.n_outputs(self.n_features)
+        networks = (encoder, n_inputs), (decoder, n_components)
         values = max(_values_per_row(network, n_in) for network, n_in in networks)
-        values = max(values, self.n_features, posterior.n_outputs(n_components))
+        values = max(values, n_inputs, n_outputs, posterior.n_outputs(n_components))
         n_rows = power_of_two(_BLOCK_VALUES // values)
         self.block = min(BLOCK, max(_CONVOLUTION_ROWS, n_rows))
 
@@ -100,7 +102,7 @@ class AutoencoderModule(nn.Module):
 
     def raw_encoding(self, x: Tensor) -> Tensor:
         """Return the encoder's outputs, which `posterior` turns into q(z|x)."""
-        x = torch.addcmul(self.shift, self.factor, x)
+        x = self.inputs(x)
         if not self.training:
             x = x.clamp(-_FARTHEST, _FARTHEST)
         elif self._noise is not None:
@@ -110,6 +112,11 @@ class AutoencoderModule(nn.Module):
         if self.frame.has_missing:
             x = torch.where(x.isnan(), 0.0, x)
         return self.encoder(x).float()
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """Return what the encoder sees of rows, NaN where a value is missing."""
+        seen = self.likelihood.inputs(x)
+        return torch.addcmul(self.shift, self.factor, x) if seen is None else seen
 
     @contextmanager
     def input_noise(self, scale: float, generator: torch.Generator) -> Iterator[None]:

@@ -106,7 +106,7 @@ class Fit:
         self.estimator = estimator = with_plain_integers(estimator)
         self.n_epochs, self.described = int(n_epochs), described
         names = described.get("feature_names_in_")
-        self.X = X if draws else without_outliers(X, estimator.likelihood, names)
+        self.X = X if draws else without_outliers(X, estimator.make_likelihood(), names)
         self.X_val, self.labels = X_val, labels
         self.previous, self.keep_optimizer = previous, keep_optimizer
         self.stream = stream

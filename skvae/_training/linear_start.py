@@ -45,6 +45,8 @@ def start_at_pca(module: AutoencoderModule, X: np.ndarray, seed: int) -> None:
     paths = [getattr(n, "linear_path", None) for n in (module.encoder, module.decoder)]
     if len(X) < 2 or any(path is None for path in paths):
         return
+    if module.likelihood.inputs(module.frame.read(X[:1])) is not None:
+        return
     with torch.no_grad():
         x = _seen(module, X)
         missing, parts = np.isnan(x), None

@@ -9,7 +9,7 @@ import numpy as np
 
 from skvae._utils.rows import extremes, is_memory_mapped
 from skvae._utils.warn import warn
-from skvae.likelihoods import ScaledLikelihood, resolve_likelihood
+from skvae.likelihoods import ScaledLikelihood
 
 _FEWEST_ROWS = 20
 _LOOKED_AT = 4096  # rows
@@ -32,7 +32,7 @@ def without_outliers(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-    likelihood : str or Likelihood
+    likelihood : Likelihood
     names : sequence of str, optional
         Names of features.
 
@@ -47,7 +47,6 @@ def without_outliers(
         If values are drawn in, with the farthest of them; and if a column has one
         value, far from all its others, in so many rows that it is none of these.
     """
-    likelihood = resolve_likelihood(likelihood)
     if not isinstance(likelihood, ScaledLikelihood) or likelihood.discrete:
         return X
     if len(X) < _FEWEST_ROWS or X.dtype == bool:

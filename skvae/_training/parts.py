@@ -14,7 +14,6 @@ from skvae._utils.float32 import check_range
 from skvae._utils.rows import summarise
 from skvae._utils.validation import plain, with_plain_integers
 from skvae._utils.warn import warn
-from skvae.likelihoods import resolve_likelihood
 from skvae.module import AutoencoderModule
 from skvae.networks import CustomNetwork, Network
 from skvae.networks._foreign import adopt, confining_end
@@ -37,22 +36,24 @@ def new_module(
     """
     d = estimator.n_components
     posterior = with_plain_integers(estimator.make_posterior())
-    likelihood = with_plain_integers(clone(resolve_likelihood(estimator.likelihood)))
+    likelihood = with_plain_integers(clone(estimator.make_likelihood()))
     likelihood.check_support(X)
+    likelihood.look(X, estimator.columns_of_rows)
     summary = summarise(X)
     frame = summary.plain_frame() if is_float32 else likelihood.frame(summary)
     summary = summary.in_frame(frame)
     check_range(np.abs(summary.mean) + summary.std, X)
     likelihood.build(summary)
-    n_outputs = likelihood.outputs_per_feature * summary.n_features
+    n_inputs = likelihood.n_inputs(summary.n_features)
+    n_outputs = likelihood.n_outputs(summary.n_features)
     n_encoded = posterior.n_outputs(d)
-    encoder = network.make_encoder(summary.n_features, n_encoded, generator)
+    encoder = network.make_encoder(n_inputs, n_encoded, generator)
     decoder = network.make_decoder(d, n_outputs, generator)
     if is_foreign(network):
         owner = type(network).__name__
-        adopt(encoder, owner, "encoder", summary.n_features, n_encoded)
+        adopt(encoder, owner, "encoder", n_inputs, n_encoded)
         adopt(decoder, owner, "decoder", d, n_outputs)
-        probe(encoder, owner, "encoder", summary.n_features)
+        probe(encoder, owner, "encoder", n_inputs)
         probe(decoder, owner, "decoder", d)
         if not is_foreign(likelihood):
             _warn_if_confined(decoder, d, owner)
@@ -84,7 +85,7 @@ def describe_parts(estimator: Any, network: Network) -> dict[str, str]:
     parts = {
         "n_components": estimator.n_components,
         "network": network,
-        "likelihood": resolve_likelihood(estimator.likelihood),
+        "likelihood": estimator.make_likelihood(),
         "posterior": estimator.make_posterior(),
     }
     return {name: _described(part) for name, part in parts.items()}

@@ -91,7 +91,7 @@ def read_column(series: Any, column: Hashable, name: str) -> Column:
     is_numeric = getattr(dtype, "is_numeric", bool)()  # of polars
     if is_numeric or getattr(dtype, "kind", None) in ("i", "u", "f"):
         return as_numbers(_as_floats(series), column, name)
-    values = _as_objects(series, column, name)
+    values = as_objects(series, column, name)
     if getattr(dtype, "ordered", False):
         return Column(column, "ordered", values, tuple(dtype.categories))
     present = [value for value in values if value is not None]
@@ -111,8 +111,8 @@ def _as_floats(series: Any) -> FloatArray:
     return series.cast(float).to_numpy()
 
 
-def _as_objects(series: Any, column: Hashable, name: str) -> NDArray[Any]:
-    """Return hashable objects, None for gaps."""
+def as_objects(series: Any, column: Hashable, name: str) -> NDArray[Any]:
+    """Return the values of a column as hashable objects, None for gaps."""
     is_gap = series.isna() if hasattr(series, "isna") else series.is_null()
     values = np.empty(len(series), dtype=object)
     for i, (value, gap) in enumerate(zip(series.to_list(), is_gap, strict=True)):
@@ -160,3 +160,22 @@ def codes_of(column: Column, levels: tuple[Any, ...]) -> NDArray[np.intp]:
     n = len(levels)
     position = {level: i for i, level in enumerate(levels)} | {None: n}
     return np.array([position.get(v, n + 1) for v in column.values], dtype=np.intp)
+
+
+def as_kind(column: Column, reference: Column, name: str) -> Column:
+    """Return a column as one of the kind of another; raise TypeError if it is none."""
+    if column.kind == reference.kind:
+        return column
+    if reference.kind != "number":
+        values = column.values.astype(object)
+        values[column.gaps] = None
+        return Column(column.name, reference.kind, values)
+    present = column.values[~column.gaps]
+    if not all(isinstance(value, Real) for value in present):
+        wrong = next(value for value in present if not isinstance(value, Real))
+        raise TypeError(
+            f"Column {column.name!r} of {name} must hold numbers, as that of the "
+            f"reference rows does, but holds {wrong!r} (a {type(wrong).__name__}). "
+            "Give both the same type."
+        )
+    return as_numbers(column.values.astype(np.float64), column.name, name)

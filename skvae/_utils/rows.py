@@ -84,6 +84,14 @@ class DataSummary:
         exponent = np.where(np.abs(exponent) > _LARGEST_EXPONENT, exponent, 0)
         return Frame(np.where(is_far, self.mean, 0.0), exponent, plain.dtype)
 
+    def of(self, features: np.ndarray) -> "DataSummary":
+        """Return the statistics of some of the features, which show no bounds."""
+        origin = np.broadcast_to(self.frame.origin, self.mean.shape)[features]
+        exponent = np.broadcast_to(self.frame.exponent, self.mean.shape)[features]
+        frame = replace(self.frame, origin=origin, exponent=exponent)
+        mean, std = self.mean[features], self.std[features]
+        return replace(self, mean=mean, std=std, frame=frame, bounds=None)
+
     def in_frame(self, frame: Frame) -> "DataSummary":
         """Return the statistics of the rows that a module sees."""
         mean, std = frame.to_frame(self.mean), np.ldexp(self.std, -frame.exponent)

@@ -73,11 +73,11 @@ class DeterministicAutoencoder(BaseAutoencoder):
         X_imputed : ndarray of shape (n_samples, n_features)
             In the floating type of X. Values that are observed are those of X.
         """
-        module, X = self._fitted_module(), self._validate(X)
+        like, module, X = X, self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
-        rows = self._as_fitted(module.blockwise(reconstruction, X))
-        filled = np.where(np.isnan(X), rows.reshape(X.shape), X).astype(X.dtype)
-        return filled.reshape(rows.shape)
+        rows, missing = self._in_units(module.blockwise(reconstruction, X)), np.isnan(X)
+        filled = np.where(missing, rows, X).astype(X.dtype)
+        return self._as_given(filled, like, missing)
 
     def sample_missing(self, X: Any, *args: Any, **options: Any) -> Any:
         """Raise TypeError: a deterministic encoder says nothing of what it misses."""

@@ -89,7 +89,7 @@ def _best_of_climbs(joint: Joint, noise: Tensor) -> Tensor:
 
 def _distance(module: AutoencoderModule, x: Tensor) -> Tensor:
     """Return the root mean square of inputs in spreads of the training data."""
-    scaled = torch.addcmul(module.shift, module.factor, x).double()
+    scaled = module.inputs(x).double()
     if module.frame.has_missing:
         return scaled.square().nanmean(-1).sqrt().nan_to_num(0.0, math.inf)
     return _root_mean_square(scaled)

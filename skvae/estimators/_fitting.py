@@ -22,7 +22,7 @@ from skvae._utils.warn import warn
 from skvae.densities._adapter import check_density, takes_labels, try_density
 
 # What an estimator knows of the X that it is fitted to.
-_DESCRIPTION = ("n_features_in_", "feature_names_in_", "_row_shape")
+_DESCRIPTION = ("n_features_in_", "feature_names_in_", "_row_shape", "_table")
 
 
 def _has_latent_density(estimator: Any) -> bool:

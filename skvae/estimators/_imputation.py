@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skvae._distributions.columns import weighted_mean
 from skvae._utils.random import (
     SampleStream,
     Stream,
@@ -74,12 +75,17 @@ class ImputationMixin(InferenceMixin):
         k = check_integer(owner, "n_importance_samples", n_importance_samples, 1)
 
         def expected(module: AutoencoderModule, z: Tensor, log_w: Tensor) -> Tensor:
-            mean = module.decode(z).mean
-            return torch.einsum("kn,knd->nd", log_w.softmax(0).to(mean), mean)
+            return weighted_mean(module.decode(z), log_w.softmax(0))
 
         def of_nothing(module: AutoencoderModule, n: int) -> NDArray[np.floating]:
             seed = child_seed(self._seed, Stream.SCORE)
-            return decoded(module, self._prior_codes(_OF_NOTHING, seed)).mean(0)
+            codes = self._prior_codes(_OF_NOTHING, seed)
+            if not module.likelihood.is_nominal:
+                return decoded(module, codes).mean(0)
+            z = torch.from_numpy(codes).float().to(module.device).unsqueeze(1)
+            with torch.inference_mode():
+                p, share = module.decode(z), z.new_full(z.shape[:2], 1 / len(z))
+                return weighted_mean(p, share).cpu().numpy()
 
         return self._filled(X, 1, k, expected, of_nothing)[0]
 
@@ -144,7 +150,8 @@ class ImputationMixin(InferenceMixin):
             rows = decoded(module, self._prior_codes(m * n, seed), other)
             return rows.reshape(m, n, -1)
 
-        return self._filled(X, m, k, drawn, of_nothing)
+        filled = self._filled(X, m, k, drawn, of_nothing)
+        return np.stack(filled) if self._table is None else filled
 
     def _filled(
         self,
@@ -153,9 +160,9 @@ class ImputationMixin(InferenceMixin):
         k: int,
         summary: Callable[[AutoencoderModule, Tensor, Tensor], Tensor],
         of_nothing: Callable[[AutoencoderModule, int], NDArray[np.floating]],
-    ) -> NDArray[np.floating]:
-        """Return X with its missing values filled in m ways, (m, n_samples, ...)."""
-        module, X = self._fitted_module(), self._validate(X)
+    ) -> list[Any]:
+        """Return X with its missing values filled in, in m ways."""
+        like, module, X = X, self._fitted_module(), self._validate(X)
         module.likelihood.check_support(X)
         missing = np.isnan(X)
         filled = np.repeat(X[None], m, axis=0)
@@ -172,7 +179,7 @@ class ImputationMixin(InferenceMixin):
             self._write(filled, rows, missing, values)
         if len(nothing):
             self._write(filled, nothing, missing, of_nothing(module, len(nothing)))
-        return filled.reshape(m, len(X), *self._row_shape)
+        return [self._as_given(rows, like, missing) for rows in filled]
 
     def _write(
         self,
@@ -184,7 +191,7 @@ class ImputationMixin(InferenceMixin):
         """Write values, in the units of the module, where they are missing in rows."""
         shape = len(filled), len(rows), filled.shape[2]
         values = np.broadcast_to(values, shape).reshape(-1, shape[2])
-        values = self._as_fitted(values).reshape(shape)
+        values = self._in_units(values).reshape(shape)
         filled[:, rows] = np.where(missing[rows], values, filled[:, rows])
 
     def _prior_codes(self, n: int, seed: int) -> NDArray[np.float64]:

@@ -75,7 +75,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
 
         Returns
         -------
-        X_original : ndarray of shape (n_samples, n_features)
+        X_original : ndarray of shape (n_samples, n_features), or data frame
 
         Raises
         ------
@@ -85,7 +85,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         module = self._fitted_module()
         Z = self._validate_codes(X, module.n_components)
         # A decoder of the user's own may work in place.
-        return self._as_fitted(decoded(module, Z.copy()))
+        return self._as_fitted(decoded(module, Z.copy()), X)
 
     def reconstruct(self, X: Any) -> NDArray[np.floating]:
         """Encode and decode: E[x | z] at the mean of q(z|x).
@@ -96,19 +96,18 @@ class InferenceMixin(InputMixin, TransformerMixin):
 
         Returns
         -------
-        X_reconstructed : ndarray of shape (n_samples, n_features)
+        X_reconstructed : ndarray of shape (n_samples, n_features), or data frame
         """
-        module, X = self._fitted_module(), self._validate(X)
-        module.likelihood.check_support(X)
-        rows = module.blockwise(reconstruction, X)
-        return self._as_fitted(rows)
+        module, rows = self._fitted_module(), self._validate(X)
+        module.likelihood.check_support(rows)
+        return self._as_fitted(module.blockwise(reconstruction, rows), X)
 
     def sample(
         self,
         n_samples: int = 1,
         y: Any = None,
         *,
-        mean: bool = True,
+        mean: bool | None = None,
         random_state: Any = None,
     ) -> NDArray[np.floating]:
         """Generate rows: draw z from `latent_density_` and decode.
@@ -119,19 +118,23 @@ class InferenceMixin(InputMixin, TransformerMixin):
         y : label or array-like of shape (n_samples,), default=None
             Class of all rows, or of each row, where the latent density is one of
             classes. None draws classes by their priors.
-        mean : bool, default=True
-            Return the decoder's means, as the papers do; False adds the observation
-            noise of p(x|z).
+        mean : bool or None, default=None
+            True returns the decoder's means, as the papers do; False draws from p(x|z),
+            with its noise. None is False for tables, that is, where `fit` had a data
+            frame or `categorical_features`, and else True.
         random_state : int, RandomState instance or None, default=None
             None gives other rows in every call, whatever the constructor's
             `random_state` is.
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
+        X : ndarray of shape (n_samples, n_features), or data frame
+            A frame with the columns, types and categories of `fit`, if that had one.
+            Numbers are rounded to as many decimals as those of `fit` have.
         """
         module = self._fitted_module()
         owner = type(self).__name__ + ".sample"
+        mean = self._table is None if mean is None else mean
         n_samples = check_integer(owner, "n_samples", n_samples, 1)
         seed = draw_seed(random_state)
         Z = self._sample_codes(n_samples, y, numpy_seed(seed, SampleStream.CODES))

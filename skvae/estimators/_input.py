@@ -12,6 +12,7 @@ from skvae._utils.float32 import check_finite
 from skvae._utils.images import check_same_images, flatten_images
 from skvae._utils.rows import without_values
 from skvae._utils.validation import named
+from skvae.estimators._table import Table, is_table
 
 # Types that reach the device as they are. Anything else, lists and polars frames
 # included, becomes the first, which holds the same values.
@@ -24,9 +25,16 @@ _DTYPES = [
 class InputMixin:
     """Takes rows or images of any numeric type; returns them in the shape of `fit`."""
 
+    _table: Table | None = None  # what `fit` had, if not an array of numbers
+
     def _validate(
         self, X: Any, reset: bool = False, *, is_looked_through: bool = False
     ) -> np.ndarray:
+        if reset:
+            told = self.categorical_features
+            self._table = Table(X, told) if is_table(X, told) else None
+        if self._table is not None:
+            return self._validate_table(X, reset)
         X = as_array_like(with_nan(X))
         X, shape = flatten_images(_in_native_order(X))
         if shape and not reset and self.image_shape_:
@@ -42,11 +50,23 @@ class InputMixin:
             self._row_shape = shape or X.shape[1:]
         return X
 
+    def _validate_table(self, X: Any, reset: bool) -> np.ndarray:
+        X = self._table.ordered(X)
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        rows = self._table.read(X)
+        check_finite(rows, has_missing=True)
+        _check_values(rows)
+        if reset:
+            self._row_shape = rows.shape[1:]
+        return rows
+
     def _validate_held_out(self, X_val: Any) -> np.ndarray | None:
         """Check rows to validate on, after X: they must be like those of X."""
         if X_val is None:
             return None
         with named("X_val"):
+            if self._table is not None:
+                return self._validate(X_val)
             rows, shape = flatten_images(as_array_like(with_nan(X_val), "X_val"))
             if shape not in (None, self._row_shape):
                 raise ValueError(
@@ -67,8 +87,26 @@ class InputMixin:
             )
         return Z
 
-    def _as_fitted(self, rows: np.ndarray) -> np.ndarray:
-        """Give rows the units, the type and the shape that they had in `fit`."""
+    def _as_fitted(self, rows: np.ndarray, like: Any = None) -> Any:
+        """Give rows the units, the type and the shape that they had in `fit`.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_samples, n_features)
+            In the units of the module.
+        like : object, optional
+            If it is a frame of pandas, what has been one in `fit` gets its index.
+        """
+        return self._as_given(self._in_units(rows), like)
+
+    def _as_given(self, rows: np.ndarray, like: Any, is_new: Any = None) -> Any:
+        """Return rows in units of X as what X was in `fit`; see `Table.write`."""
+        if self._table is not None:
+            return self._table.write(rows, like, is_new)
+        return rows.reshape(len(rows), *self._row_shape)
+
+    def _in_units(self, rows: np.ndarray) -> np.ndarray:
+        """Take rows to the units of X; raise ValueError unless they are finite."""
         rows = self.module_.frame.restore(rows)
         with np.errstate(over="ignore", invalid="ignore"):
             # A sum is cheaper than a look at each value; finite ones may overflow it.
@@ -80,7 +118,7 @@ class InputMixin:
                 "finite: it, or its code, lies too far from what the model was trained "
                 "on. Leave it out, or rescale it as the training rows were."
             )
-        return rows.reshape(len(rows), *self._row_shape)
+        return rows
 
 
 def _check_values(X: np.ndarray) -> None:

@@ -170,7 +170,7 @@ class Joint:
         here = self._pairs(z)
         for (p, x), (centre, target) in zip(self._pairs(both), here, strict=True):
             for values in _standardised(p, x, centre, target):
-                ahead, behind = values.reshape(2, d, *target.shape)
+                ahead, behind = values.reshape(2, d, len(target), -1)
                 slope = _finite((ahead - behind) / (2 * h.unsqueeze(-1)))
                 information += torch.einsum("inf,jnf->nij", slope, slope)
         ridge = _RIDGE * information.diagonal(dim1=-2, dim2=-1).sum(-1)
@@ -186,14 +186,15 @@ class Joint:
         return pairs
 
 
-def _standardised(
-    p: Any, x: Tensor, centre: Any, target: Tensor
-) -> tuple[Tensor, Tensor]:
+def _standardised(p: Any, x: Tensor, centre: Any, target: Tensor) -> tuple[Tensor, ...]:
     """Return numbers whose squared slopes sum to the information about codes.
 
     That of Fisher, but for log scales that observed at the residuals of the row: the
     expected one, of which these are far too large, would give steps far too long.
+    Distributions that are far from normal say themselves which numbers these are.
     """
+    if hasattr(p, "information_coordinates"):
+        return (p.information_coordinates().double(),)
     log_scale, log_centre = _log_scale(p, x), _log_scale(centre, target)
     residual = (target - centre.mean) / log_centre.exp()
     weight = math.sqrt(2) * residual.abs().clamp(min=1)

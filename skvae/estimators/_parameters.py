@@ -14,6 +14,7 @@ class TrainingParameters(TypedDict, total=False):
 
     network: Any
     likelihood: Any
+    categorical_features: Any
     input_noise: float
     learning_rate: float
     lr_schedule: Any

@@ -14,6 +14,7 @@ from sklearn.base import (
 from sklearn.utils import Tags
 from torch import Tensor
 
+from skvae._utils.selection import ColumnsOfRows
 from skvae._utils.validation import (
     check_boolean,
     check_choice,
@@ -25,6 +26,7 @@ from skvae.estimators._fitting import FittingMixin
 from skvae.estimators._imputation import ImputationMixin
 from skvae.estimators._parameters import InheritedParametersMixin
 from skvae.estimators._persistence import PersistenceMixin
+from skvae.likelihoods import ColumnLikelihood, resolve_likelihood
 from skvae.module import AutoencoderModule
 
 __all__ = ["BaseAutoencoder"]
@@ -61,11 +63,18 @@ class BaseAutoencoder(
         ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
         An ``MLP`` with its linear path, such as the default, begins at the principal
         components of X.
-    likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z). The default is normal: its mean stays within the
-        bounds of X, where X shows them, and its noise is set when training ends, by
-        feature or, between bounds, by how near to one the mean is. `skvae.likelihoods`
-        lists all, and which is for which data.
+    likelihood : str or Likelihood, default="auto"
+        Observation model p(x|z). For arrays, "auto" is normal: its mean stays within
+        the bounds of X, where X shows them, and its noise is set when training ends, by
+        feature or, between bounds, by how near to one the mean is. For data frames it
+        has one likelihood for each column by its kind: normal scores for numbers and
+        ordered categories, frequencies for all other categories. A likelihood given
+        here is that of the numbers of a frame. `skvae.likelihoods` lists all, and which
+        is for which data.
+    categorical_features : "from_dtype" or array-like, default="from_dtype"
+        Which columns hold categories. By default those of a data frame that do not hold
+        numbers: booleans, strings, objects and categoricals. Names, positions or a mask
+        name columns that hold categories whatever their type, also of an array.
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
         Density from which `sample` draws latents and under which `score_samples`
         scores. None is the prior N(0, I); any other, such as
@@ -146,7 +155,8 @@ class BaseAutoencoder(
         n_components: int = 16,
         *,
         network: Any = "mlp",
-        likelihood: Any = "gaussian",
+        likelihood: Any = "auto",
+        categorical_features: Any = "from_dtype",
         latent_density: Any = None,
         input_noise: float = 0.0,
         learning_rate: float = 1e-3,
@@ -166,6 +176,7 @@ class BaseAutoencoder(
         self.n_components = n_components
         self.network = network
         self.likelihood = likelihood
+        self.categorical_features = categorical_features
         self.latent_density = latent_density
         self.input_noise = input_noise
         self.learning_rate = learning_rate
@@ -185,6 +196,20 @@ class BaseAutoencoder(
     def make_posterior(self) -> Any:
         """Return a new, unbuilt `Posterior` for one fit."""
         raise NotImplementedError
+
+    def make_likelihood(self) -> Any:
+        """Return the likelihood of one fit, still to be cloned and built."""
+        table = self._table
+        likelihood = resolve_likelihood(self.likelihood, is_table=table is not None)
+        is_whole = isinstance(likelihood, ColumnLikelihood)
+        if table is None or is_whole or not table.has_categories:
+            return likelihood
+        return ColumnLikelihood(remainder=likelihood)
+
+    @property
+    def columns_of_rows(self) -> ColumnsOfRows | None:
+        """Names and kinds of the columns of X, if it is a table."""
+        return None if self._table is None else self._table.columns_of_rows
 
     def loss(
         self,

@@ -55,11 +55,18 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         ``CustomNetwork`` for modules of one's own. `skvae.networks` lists them.
         An ``MLP`` with its linear path, such as the default, begins at the principal
         components of X.
-    likelihood : str or Likelihood, default="gaussian"
-        Observation model p(x|z). The default is normal: its mean stays within the
-        bounds of X, where X shows them, and its noise is set when training ends, by
-        feature or, between bounds, by how near to one the mean is. `skvae.likelihoods`
-        lists all, and which is for which data.
+    likelihood : str or Likelihood, default="auto"
+        Observation model p(x|z). For arrays, "auto" is normal: its mean stays within
+        the bounds of X, where X shows them, and its noise is set when training ends, by
+        feature or, between bounds, by how near to one the mean is. For data frames it
+        has one likelihood for each column by its kind: normal scores for numbers and
+        ordered categories, frequencies for all other categories. A likelihood given
+        here is that of the numbers of a frame. `skvae.likelihoods` lists all, and which
+        is for which data.
+    categorical_features : "from_dtype" or array-like, default="from_dtype"
+        Which columns hold categories. By default those of a data frame that do not hold
+        numbers: booleans, strings, objects and categoricals. Names, positions or a mask
+        name columns that hold categories whatever their type, also of an array.
     input_noise : float, default=0.0
         Standard deviation, in the units of X, of normal noise that is added to what the
         encoder sees in training, anew in every step; the loss compares with X itself.

@@ -32,6 +32,9 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
         which maximises ``sum_i w_i log p(x_i|z)``, whatever the weights are: "mean" for
         exponential families with the sufficient statistic x. None, unless a subclass
         says otherwise, is neither; `skvae.diagnostics.optimal_decoder` then refuses.
+    is_nominal : bool
+        Whether values of X are names of categories, which have no mean: `mean` of
+        p(x|z) is then the likeliest. False unless a subclass says otherwise.
     has_one_scale : bool
         Whether all rows and features have the same noise, also after calibration. False
         unless a subclass says otherwise.
@@ -45,11 +48,23 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
     outputs_per_feature = 1
     discrete = False
     optimal_average: str | None = None
+    is_nominal = False
     has_one_scale = False
     support: np.ndarray | None = None
 
     def __init__(self) -> None:
         nn.Module.__init__(self)
+
+    def look(self, X: np.ndarray, columns: Any = None) -> None:
+        """See the rows to train on before `frame` and `build`; nothing by default.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            NaN where a value is missing.
+        columns : ColumnsOfRows or None
+            Names and kinds of the columns of a table; None for an array.
+        """
 
     def build(self, summary: DataSummary) -> Likelihood:
         """Check parameters, create learned state from statistics of X; return self."""
@@ -60,13 +75,45 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
 
         Parameters
         ----------
-        h : Tensor of shape (..., outputs_per_feature * n_features)
+        h : Tensor of shape (..., n_outputs)
 
         Returns
         -------
         p : distribution with ``mean``, ``log_prob(x)`` and ``sample(generator)``
         """
         raise NotImplementedError
+
+    def n_outputs(self, n_features: int) -> int:
+        """Return the number of raw decoder outputs, by default of equal parts.
+
+        Parameters
+        ----------
+        n_features : int
+        """
+        return self.outputs_per_feature * n_features
+
+    def n_inputs(self, n_features: int) -> int:
+        """Return the number of encoder inputs, `n_features` by default.
+
+        Parameters
+        ----------
+        n_features : int
+        """
+        return n_features
+
+    def inputs(self, x: Tensor) -> Tensor | None:
+        """Return what the encoder sees of rows; None for centred and scaled x.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+
+        Returns
+        -------
+        inputs : Tensor of shape (n, n_inputs) or None
+            About standard normal; NaN where a value is missing.
+        """
+        return None
 
     def start(self, errors: np.ndarray) -> None:
         """Begin with the noise that a first guess at X leaves; nothing by default.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
-import numpy as np
-
 from skvae._utils.arrays import check_same_width
-from skvae._utils.columns import Column, as_numbers, is_frame, read_columns
+from skvae._utils.columns import Column, as_kind, is_frame, read_columns
 
 
 def as_columns(**sets: Any) -> list[list[Column]]:
@@ -51,7 +48,7 @@ def as_reference(columns: list[Column], reference: list[Column], name: str) -> l
     """
     by_name = {column.name: column for column in columns}
     check_names(list(by_name), [column.name for column in reference], name)
-    return [_as_kind(by_name[c.name], c, name) for c in reference]
+    return [as_kind(by_name[c.name], c, name) for c in reference]
 
 
 def check_names(names: list[Any], expected: list[Any], name: str) -> None:
@@ -66,21 +63,3 @@ def check_names(names: list[Any], expected: list[Any], name: str) -> None:
             f"{' and '.join(found)}. Rename or select columns; their order does not "
             "matter."
         )
-
-
-def _as_kind(column: Column, reference: Column, name: str) -> Column:
-    if column.kind == reference.kind:
-        return column
-    if reference.kind != "number":
-        values = column.values.astype(object)
-        values[column.gaps] = None
-        return Column(column.name, reference.kind, values)
-    present = column.values[~column.gaps]
-    if not all(isinstance(value, Real) for value in present):
-        wrong = next(value for value in present if not isinstance(value, Real))
-        raise TypeError(
-            f"Column {column.name!r} of {name} must hold numbers, as that of the "
-            f"reference rows does, but holds {wrong!r} (a {type(wrong).__name__}). "
-            "Give both the same type."
-        )
-    return as_numbers(column.values.astype(np.float64), column.name, name)

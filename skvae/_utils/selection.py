@@ -1,0 +1,86 @@
+"""Which columns of a table are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ColumnsOfRows:
+    """What is known of the columns of rows, beside their values.
+
+    Attributes
+    ----------
+    names : list of hashable
+        Positions, where the rows have been an array.
+    kinds : list of {"number", "ordered", "category"}
+    head : data frame or None
+        The frame that the rows come from, without any row.
+    """
+
+    names: list[Hashable]
+    kinds: list[str]
+    head: Any = None
+
+    @classmethod
+    def of_array(cls, n_features: int) -> ColumnsOfRows:
+        """Return the columns of an array of numbers."""
+        return cls(list(range(n_features)), ["number"] * n_features)
+
+    def of(self, places: Sequence[int]) -> ColumnsOfRows:
+        """Return some of the columns."""
+        names, kinds = [self.names[j] for j in places], [self.kinds[j] for j in places]
+        return replace(self, names=names, kinds=kinds)
+
+
+def selected(wanted: Any, columns: ColumnsOfRows, owner: str) -> list[int]:
+    """Return the positions of columns that are named as in `ColumnTransformer`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
+    if callable(wanted):
+        if columns.head is None:
+            raise ValueError(
+                f"The columns of {owner!r} are a callable, which needs a data frame, "
+                "but X is an array. Give positions."
+            )
+        wanted = wanted(columns.head)
+    n = len(columns.names)
+    if isinstance(wanted, slice):
+        ends = [_end(wanted.start, columns, 0), _end(wanted.stop, columns, 1)]
+        return list(range(n))[slice(*ends, wanted.step)]
+    if isinstance(wanted, str) or np.isscalar(wanted):
+        wanted = [wanted]
+    wanted = list(wanted)
+    if wanted and all(isinstance(w, bool | np.bool_) for w in wanted):
+        if len(wanted) != n:
+            raise ValueError(
+                f"The mask of {owner!r} must have an entry for each of the {n} columns "
+                f"of X, but has {len(wanted)}."
+            )
+        return np.flatnonzero(wanted).tolist()
+    return [_position(w, columns, owner) for w in wanted]
+
+
+def _end(end: Any, columns: ColumnsOfRows, added: int) -> Any:
+    """Return an end of a slice; one of names includes the last."""
+    return columns.names.index(end) + added if isinstance(end, str) else end
+
+
+def _position(wanted: Any, columns: ColumnsOfRows, owner: str) -> int:
+    n = len(columns.names)
+    if isinstance(wanted, int | np.integer) and -n <= wanted < n:
+        return int(wanted) % n
+    if isinstance(wanted, str) and wanted in columns.names:
+        return columns.names.index(wanted)
+    raise ValueError(
+        f"X must have the columns of {owner!r}, but has no column {wanted!r}. It has "
+        f"{', '.join(map(repr, columns.names[:8]))}{', ...' if n > 8 else ''}."
+    )

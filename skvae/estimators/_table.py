@@ -1,0 +1,309 @@
+"""Tables: the columns of the rows of `fit`, and the numbers that stand for them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skvae._utils.columns import (
+    Column,
+    as_kind,
+    as_objects,
+    codes_of,
+    is_frame,
+    levels_of,
+    read_column,
+)
+from skvae._utils.containers import as_array_like, with_nan
+from skvae._utils.selection import ColumnsOfRows, selected
+from skvae._utils.warn import warn
+
+FROM_DTYPE = "from_dtype"
+_MOST_DECIMALS, _MOST_ROWS = 9, 100_000  # of which decimals are counted
+_MANY_LEVELS = 50, 0.5  # and share of rows, of a column that may well name these
+
+
+def is_table(X: Any, categorical_features: Any) -> bool:
+    """Tell whether rows have columns of several kinds, as those of frames may have."""
+    return is_frame(X) or not is_from_dtype(categorical_features)
+
+
+def is_from_dtype(categorical_features: Any) -> bool:
+    """Tell whether it is the types of columns that say which are categories."""
+    return isinstance(categorical_features, str) and categorical_features == FROM_DTYPE
+
+
+class Table:
+    """Columns of rows, with their names, kinds, types and categories.
+
+    A table is read as rows of float64: numbers as they are, categories as their places
+    among those of `fit`, and NaN for gaps and for categories that `fit` has not seen.
+
+    Parameters
+    ----------
+    X : data frame of pandas or polars, or array-like of shape (n_samples, n_features)
+    categorical_features : "from_dtype", or names, positions or a mask of columns
+
+    Attributes
+    ----------
+    names : list of hashable
+        Positions, if X is an array.
+    kinds : list of {"number", "ordered", "category"}
+    levels : list of tuple or None
+        Categories by column.
+    """
+
+    def __init__(self, X: Any, categorical_features: Any = FROM_DTYPE) -> None:
+        X = _checked(X)
+        self.library = type(X).__module__.partition(".")[0] if is_frame(X) else None
+        self.names = list(X.columns) if self.library else list(range(X.shape[1]))
+        self.head = X.head(0) if self.library else X[:0]
+        columns = _columns_of(X, self.names, self._told(categorical_features))
+        self.kinds = [column.kind for column in columns]
+        self.levels = [None if c.kind == "number" else levels_of(c) for c in columns]
+        self.decimals = [
+            _decimals(c, t) for c, t in zip(columns, self.types, strict=True)
+        ]
+        self.is_empty = [bool(column.gaps.all()) for column in columns]
+        self._warn_of(columns)
+
+    @property
+    def types(self) -> list[Any]:
+        """The types of the columns."""
+        if self.library is None:
+            return [self.head.dtype] * len(self.names)
+        return list(self.head.dtypes)
+
+    @property
+    def has_categories(self) -> bool:
+        """Whether there are columns of other things than numbers."""
+        return any(kind != "number" for kind in self.kinds)
+
+    @property
+    def columns_of_rows(self) -> ColumnsOfRows:
+        """The columns as likelihoods know them."""
+        head = self.head if self.library else None
+        return ColumnsOfRows(self.names, self.kinds, head)
+
+    def ordered(self, X: Any) -> Any:
+        """Return rows with their columns in the order of `fit`, if they have names.
+
+        Frames of numbers alone stay as they are: scikit-learn asks that another order
+        than that of `fit` be refused.
+        """
+        X = _checked(X)
+        is_other = is_frame(X) and self.has_categories and list(X.columns) != self.names
+        return X[self.names] if is_other and set(X.columns) == set(self.names) else X
+
+    def read(self, X: Any) -> NDArray[np.float64]:
+        """Return rows of numbers, shape (n_samples, n_features).
+
+        Parameters
+        ----------
+        X : data frame, or array-like with as many columns
+            In the order of `fit`.
+        """
+        rows = np.empty((len(X), len(self.names)))
+        names = list(X.columns) if is_frame(X) else self.names
+        pairs = zip(self.names, self.kinds, strict=True)
+        told = [name for name, kind in pairs if kind != "number"]
+        for j, column in enumerate(_columns_of(X, names, told)):
+            reference = Column(self.names[j], self.kinds[j], np.empty(0))
+            rows[:, j] = self._numbers_of(as_kind(column, reference, "X"), j)
+        return rows
+
+    def _numbers_of(self, column: Column, j: int) -> NDArray[np.float64]:
+        if column.kind == "number":
+            return column.values
+        codes = codes_of(column, self.levels[j])
+        _warn_of_unseen(column.name, column.values[codes > len(self.levels[j])])
+        return np.where(codes < len(self.levels[j]), codes, np.nan)
+
+    def write(
+        self,
+        rows: NDArray[np.floating],
+        like: Any = None,
+        is_new: NDArray[np.bool_] | None = None,
+    ) -> Any:
+        """Return rows of numbers as what X was in `fit`.
+
+        Numbers are rounded to as many decimals as those of `fit` have.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_samples, n_features)
+        like : object, optional
+            If it has an index, as frames of pandas do, the rows have the same.
+        is_new : ndarray of bool of shape (n_samples, n_features), optional
+            Which values are to be rounded; all by default.
+        """
+        rows = np.asarray(rows, dtype=np.float64)
+        is_new = np.ones(rows.shape, dtype=bool) if is_new is None else is_new
+        d = len(self.names)
+        values = [self._values(rows[:, j], is_new[:, j], j) for j in range(d)]
+        if self.library is None:
+            return np.stack(values, axis=1).astype(self.head.dtype)
+        library, types = importlib.import_module(self.library), self.types
+        if self.library == "polars":
+            parts = zip(self.names, values, types, strict=True)
+            return library.DataFrame([_polars_series(library, *p) for p in parts])
+        index = like.index if isinstance(like, library.DataFrame) else None
+        parts = zip(values, types, strict=True)
+        series = [library.Series(_typed(library, *p), index, p[1]) for p in parts]
+        frame = library.concat(series, axis=1)
+        frame.columns = self.head.columns
+        return frame
+
+    def _values(
+        self, column: NDArray[np.float64], is_new: NDArray[np.bool_], j: int
+    ) -> NDArray[Any]:
+        """Return the values of a column; of categories as objects, None for gaps."""
+        if self.is_empty[j]:
+            column = np.full(len(column), np.nan)
+        if self.kinds[j] == "number":
+            if self.decimals[j] is None:
+                return column
+            rounded = np.round(column, self.decimals[j]) + 0.0  # no -0.0
+            return np.where(is_new, rounded, column)
+        n = len(self.levels[j])
+        levels = np.empty(n + 1, dtype=object)
+        levels[:n] = self.levels[j]
+        codes = np.rint(column).clip(0, max(n - 1, 0))
+        return levels[np.where(np.isnan(codes), n, codes).astype(int)]
+
+    def _told(self, categorical_features: Any) -> list[Hashable]:
+        """Return the names of the columns that are told to be categories."""
+        if is_from_dtype(categorical_features):
+            return []
+        columns = ColumnsOfRows(self.names, [], self.head if self.library else None)
+        places = selected(categorical_features, columns, "categorical_features")
+        return [self.names[j] for j in places]
+
+    def _warn_of(self, columns: list[Column]) -> None:
+        most, share = _MANY_LEVELS
+        for column, levels in zip(columns, self.levels, strict=True):
+            n = len(column.values)
+            if column.gaps.all():
+                warn(
+                    f"Column {column.name!r} of X has no values, so that nothing is "
+                    "learned of it: it stays empty in all rows. Leave it out."
+                )
+            elif column.kind == "category" and len(levels) > max(most, share * n):
+                warn(
+                    f"Column {column.name!r} of X has {len(levels)} categories in {n} "
+                    "rows. If these are names of rows, leave it out: they say nothing "
+                    "of new rows, and samples repeat them."
+                )
+
+
+def _checked(X: Any) -> Any:
+    """Return a frame, or an array of two dimensions and of values of any type."""
+    if is_frame(X):
+        X = as_array_like(X)
+    else:
+        X = np.asarray(as_array_like(with_nan(X)))
+        if X.ndim != 2:
+            raise ValueError(
+                "With categorical_features, X must be a data frame or an array of "
+                f"shape (n_samples, n_features), but has shape {X.shape}."
+            )
+    for n, what in zip(X.shape, ("sample", "feature"), strict=True):
+        if n == 0:
+            raise ValueError(
+                f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 "
+                "is required. X must have rows and columns."
+            )
+    return X
+
+
+def _columns_of(X: Any, names: list[Hashable], told: list[Hashable]) -> list[Column]:
+    """Read rows column by column; those with the names `told` are categories."""
+    if is_frame(X):
+        columns = [read_column(X[name], name, "X") for name in names]
+        return [
+            Column(c.name, "category", as_objects(X[c.name], c.name, "X"))
+            if c.name in told and c.kind == "number"
+            else c
+            for c in columns
+        ]
+    return [
+        _objects_of(X[:, j], name) if name in told else _numbers_of(X[:, j], name)
+        for j, name in enumerate(names)
+    ]
+
+
+def _objects_of(values: NDArray[Any], name: Hashable) -> Column:
+    found = np.empty(len(values), dtype=object)
+    found[:] = [None if value != value else value for value in values.tolist()]
+    return Column(name, "category", found)
+
+
+def _numbers_of(values: NDArray[Any], name: Hashable) -> Column:
+    try:
+        return Column(name, "number", values.astype(np.float64))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"Column {name!r} of X must hold numbers, as it is not among "
+            f"categorical_features, but {error}. List it there, or pass a data frame."
+        ) from error
+
+
+def _decimals(column: Column, dtype: Any) -> int | None:
+    """Return how many decimals suffice for all numbers of a column, None for many."""
+    if column.kind != "number":
+        return None
+    values = column.values[~column.gaps]
+    values = values[:: -(-max(len(values), 1) // _MOST_ROWS)]
+    is_single = "32" in str(dtype).lower()
+    for decimals in range(_MOST_DECIMALS + 1):
+        rounded = np.round(values, decimals)
+        if is_single:
+            rounded = rounded.astype(np.float32)
+        if np.array_equal(rounded, values):
+            return decimals
+    return None
+
+
+def _warn_of_unseen(name: Hashable, values: NDArray[Any]) -> None:
+    if not len(values):
+        return
+    n = len(set(values))
+    what = "a category" if n == 1 else f"one of {n} categories"
+    warn(
+        f"Column {name!r} of X has {values[0]!r}, {what} that `fit` has not seen, and "
+        f"which count as missing in {len(values)} rows."
+    )
+
+
+def _typed(pandas: Any, values: NDArray[Any], dtype: Any) -> Any:
+    """Return values that a Series of pandas takes with this type."""
+    if values.dtype == object:
+        return (
+            pandas.Categorical(values, dtype=dtype)
+            if _has_categories(dtype)
+            else values
+        )
+    kind = getattr(dtype, "kind", "f")
+    if kind in "iu" and not isinstance(dtype, np.dtype):
+        return pandas.array(np.where(np.isnan(values), None, values), dtype=dtype)
+    if kind in "iu":
+        limits = np.iinfo(dtype)
+        return values.clip(limits.min, limits.max).astype(dtype)
+    if kind == "O" and (values == np.rint(values)).all():
+        return values.astype(np.int64).astype(object)
+    return values
+
+
+def _has_categories(dtype: Any) -> bool:
+    return hasattr(dtype, "categories")
+
+
+def _polars_series(polars: Any, name: str, values: NDArray[Any], dtype: Any) -> Any:
+    if values.dtype == object:
+        return polars.Series(name, values.tolist(), dtype=dtype)
+    series = polars.Series(name, values, nan_to_null=True)
+    return series.cast(dtype)

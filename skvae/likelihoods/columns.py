@@ -1,0 +1,196 @@
+"""The observation model of a table: likelihoods by columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import Tensor, nn
+
+from skvae._distributions.columns import Columns
+from skvae._utils.float32 import Frame
+from skvae._utils.rows import DataSummary
+from skvae._utils.selection import ColumnsOfRows, selected
+from skvae.likelihoods.base import Likelihood
+from skvae.likelihoods.categorical import CategoricalLikelihood
+from skvae.likelihoods.normal_scores import NormalScoresLikelihood
+
+
+class ColumnLikelihood(Likelihood):
+    """Likelihoods by columns, as `ColumnTransformer` has transformers by columns.
+
+    Estimators take it by themselves for data frames: it is for those who want another
+    likelihood for some of the columns.
+
+    Parameters
+    ----------
+    likelihoods : sequence of (name, likelihood, columns), default=()
+        Columns are a name or a position, a list or slice of these, a mask, or a
+        callable that is given the frame, such as
+        ``make_column_selector(dtype_include="float")``. The name of an entry serves
+        `set_params` and searches.
+    remainder : "auto" or Likelihood, default="auto"
+        Likelihood of the numbers in all other columns, by default
+        `NormalScoresLikelihood`. Ordered categories have that one in any case, and all
+        other categories `CategoricalLikelihood`.
+
+    Attributes
+    ----------
+    likelihoods_ : list of (name, likelihood, columns)
+        The built likelihoods, "numbers" and "categories" of the remainder among them,
+        with the names of their columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skvae import VAE
+    >>> from skvae.likelihoods import ColumnLikelihood, GaussianLikelihood
+    >>> X = pd.DataFrame({"age": [30, 50, 40], "sex": ["f", "m", "f"]})
+    >>> likelihood = ColumnLikelihood([("normal", GaussianLikelihood(), ["age"])])
+    >>> vae = VAE(1, likelihood=likelihood, max_epochs=2, random_state=0).fit(X)
+    >>> [(name, columns) for name, _, columns in vae.likelihood_.likelihoods_]
+    [('normal', ['age']), ('categories', ['sex'])]
+    """
+
+    is_nominal = True
+
+    def __init__(
+        self,
+        likelihoods: Sequence[tuple[str, Any, Any]] = (),
+        remainder: Any = "auto",
+    ) -> None:
+        super().__init__()
+        self.likelihoods = likelihoods
+        self.remainder = remainder
+
+    def check_parameters(self) -> None:
+        """Raise TypeError or ValueError for parameters that are not valid."""
+        for entry in self.likelihoods:
+            if not isinstance(entry, Sequence) or len(entry) != 3:
+                raise TypeError(
+                    "The 'likelihoods' parameter of ColumnLikelihood must have entries "
+                    f"(name, likelihood, columns). Got {entry!r} instead."
+                )
+            name, likelihood, _ = entry
+            self._check_part(f"likelihood {name!r}", likelihood)
+        if self.remainder != "auto":
+            self._check_part("remainder", self.remainder)
+
+    @staticmethod
+    def _check_part(name: str, part: Any) -> None:
+        if not isinstance(part, Likelihood) or isinstance(part, ColumnLikelihood):
+            raise TypeError(
+                f"The {name} of ColumnLikelihood must be a likelihood of columns, such "
+                f"as GaussianLikelihood(). Got {part!r} instead."
+            )
+
+    def look(self, X: np.ndarray, columns: ColumnsOfRows | None = None) -> None:
+        """Share the columns out, and let every likelihood see its own."""
+        self.check_parameters()
+        columns = columns or ColumnsOfRows.of_array(X.shape[1])
+        entries = [(n, v, selected(c, columns, n)) for n, v, c in self.likelihoods]
+        parts = [*entries, *self._rest(entries, columns)]
+        self.parts = nn.ModuleList([clone(part) for _, part, _ in parts])
+        self.places = [np.array(place) for _, _, place in parts]
+        for part, place in zip(self.parts, self.places, strict=True):
+            part.check_support(X[:, place])
+            part.look(X[:, place], columns.of(place))
+        self._described = [
+            (name, [columns.names[j] for j in place]) for name, _, place in parts
+        ]
+
+    def _rest(self, entries: list[Any], columns: ColumnsOfRows) -> list[Any]:
+        taken = {j for _, _, place in entries for j in place}
+        left = [j for j in range(len(columns.names)) if j not in taken]
+        by_scores = self.remainder == "auto"
+        own = NormalScoresLikelihood()
+        kinds = {
+            "number": ("numbers", own if by_scores else self.remainder),
+            "ordered": ("numbers" if by_scores else "ordered", own),
+            "category": ("categories", CategoricalLikelihood()),
+        }
+        found: dict[str, Any] = {}
+        for j in left:
+            name, part = kinds[columns.kinds[j]]
+            found.setdefault(name, (part, []))[1].append(j)
+        return [(name, part, place) for name, (part, place) in found.items()]
+
+    @property
+    def likelihoods_(self) -> list[tuple[str, Likelihood, list[Any]]]:
+        """The built likelihoods, by name, with the names of their columns."""
+        pairs = zip(self._described, self.parts, strict=True)
+        return [(name, part, columns) for (name, columns), part in pairs]
+
+    def frame(self, summary: DataSummary) -> Frame:
+        """Return the origins and units of all columns; see `Likelihood.frame`."""
+        origin, exponent = (
+            np.zeros(summary.n_features),
+            np.zeros(summary.n_features, int),
+        )
+        for part, place in zip(self.parts, self.places, strict=True):
+            frame = part.frame(summary.of(place))
+            origin[place], exponent[place] = frame.origin, frame.exponent
+        return Frame(origin, exponent, np.float64)
+
+    def build(self, summary: DataSummary) -> Likelihood:
+        """Build all likelihoods; return self."""
+        for i, (part, place) in enumerate(zip(self.parts, self.places, strict=True)):
+            some = summary.of(place)
+            part.build(some)
+            scale = np.broadcast_to(part.encoder_scale(some), some.mean.shape)
+            self._keep(f"mean_{i}", some.mean)
+            self._keep(f"scale_{i}", np.maximum(scale, np.finfo(np.float32).tiny))
+            self.register_buffer(f"place_{i}", torch.from_numpy(place))
+        order = np.concatenate(self.places)
+        self.register_buffer("back", torch.from_numpy(order.argsort()))
+        return self
+
+    def _keep(self, name: str, values: np.ndarray) -> None:
+        self.register_buffer(name, torch.from_numpy(values.astype(np.float32)))
+
+    def n_outputs(self, n_features: int) -> int:
+        """Return the number of decoder outputs of all columns."""
+        return sum(self._numbers_of("n_outputs"))
+
+    def n_inputs(self, n_features: int) -> int:
+        """Return the number of encoder inputs of all columns."""
+        return sum(self._numbers_of("n_inputs"))
+
+    def _numbers_of(self, method: str) -> list[int]:
+        pairs = zip(self.parts, self.places, strict=True)
+        return [getattr(part, method)(len(place)) for part, place in pairs]
+
+    def forward(self, h: Tensor) -> Columns:
+        """Return p(x|z); see `Likelihood.forward`."""
+        outputs = h.split(self._numbers_of("n_outputs"), -1)
+        parts = [part(o) for part, o in zip(self.parts, outputs, strict=True)]
+        return Columns(parts, self._places, self.back)
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """Return the inputs of all columns, side by side; see `Likelihood.inputs`."""
+        found = []
+        for i, part in enumerate(self.parts):
+            column = x[..., getattr(self, f"place_{i}")]
+            seen = part.inputs(column)
+            if seen is None:
+                seen = column - getattr(self, f"mean_{i}")
+                seen = seen / getattr(self, f"scale_{i}")
+            found.append(seen)
+        return torch.cat(found, -1)
+
+    @property
+    def _places(self) -> list[Tensor]:
+        return [getattr(self, f"place_{i}") for i in range(len(self.parts))]
+
+    def check_support(self, X: np.ndarray) -> None:
+        """Raise ValueError if columns leave the supports of their likelihoods."""
+        parts, places = getattr(self, "parts", ()), getattr(self, "places", ())
+        for part, place in zip(parts, places, strict=True):
+            part.check_support(X[:, place])
+
+    def monitor(self) -> dict[str, float]:
+        """Return what all likelihoods record."""
+        return {k: v for part in self.parts for k, v in part.monitor().items()}
