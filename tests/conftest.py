@@ -238,7 +238,7 @@ def outputs(estimator, X):
         "transform": Z,
         "inverse_transform": estimator.inverse_transform(Z),
         "reconstruct": estimator.reconstruct(X),
-        "sample": estimator.sample(7, random_state=3),
+        "sample": estimator.sample(7, mean=True, random_state=3),
         "noisy": estimator.sample(7, mean=False, random_state=3),
     }
     if has_score(estimator):

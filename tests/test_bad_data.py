@@ -26,7 +26,7 @@ BAD_DATA = {
     "infinity in a frame": (
         pd.DataFrame(with_value(np.inf)),
         ValueError,
-        "infinity.*inf, is in feature 1",
+        "infinity.*inf, is in feature 1|column 1 has 1 infinite",
     ),
     "infinity": (with_value(np.inf), ValueError, "infinity.* inf, is in"),
     "minus infinity": (with_value(-np.inf), ValueError, "infinity.*-inf, is in"),
@@ -55,7 +55,6 @@ BAD_DATA = {
         "parse",
     ),
     "beyond float32": (with_value(1e300), ValueError, r"1e\+300.*StandardScaler"),
-    "a frame with words": (pd.DataFrame({"a": ["x", "y"]}), ValueError, "'x'"),
 }
 
 
@@ -77,7 +76,7 @@ def test_fit_refuses(cls, case):
 @pytest.mark.parametrize("case", BAD_DATA)
 def test_methods_of_a_fitted_model_refuse(method, case, model):
     X, error, message = BAD_DATA[case]
-    if case in ("no features", "words", "an array of words", "a frame with words"):
+    if case in ("no features", "words", "an array of words"):
         message = f"{message}|features"
     with pytest.raises(error, match=f"(?s){message}"):
         getattr(model, method)(X)

@@ -87,8 +87,9 @@ def test_codes_of_missing_values_in_many_rows_are_said(share, value):
     with pytest.warns(UserWarning, match=f"Column 2 of X has {message}.*put NaN"):
         assert without_outliers(X, GAUSSIAN) is X
     frame = pd.DataFrame(X, columns=[*"abcde"])
-    with pytest.warns(UserWarning, match="Column 'c' of X"):
-        VAE(2, network=MLP((8,)), max_epochs=1).fit(frame)
+    for likelihood in ("auto", "gaussian"):
+        with pytest.warns(UserWarning, match="Column 'c' of X"):
+            VAE(2, likelihood=likelihood, max_epochs=1).fit(frame)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -149,7 +150,7 @@ def test_warning_names_the_farthest_value_and_the_remedy():
     frame = pd.DataFrame(X, columns=[*"abcde"])
     message = r"Column 'e' of X has the value -9999 in row 12, .*put NaN"
     with pytest.warns(UserWarning, match=message):
-        VAE(2, network=MLP((8,)), max_epochs=1).fit(frame)
+        VAE(2, likelihood="gaussian", max_epochs=1).fit(frame)
 
 
 def test_outliers_are_found_in_columns_of_any_unit():

@@ -90,7 +90,7 @@ class TestDisplay:
 
     def test_takes_frames(self, cls, digits):
         X = pandas.DataFrame(digits[0]).add_prefix("pixel")
-        vae = small().fit(X[:N_TRAIN])
+        vae = small(likelihood="gaussian").fit(X[:N_TRAIN])
         make(cls, vae, X).figure_.canvas.draw()
 
     def test_refuses_axes_that_are_none(self, cls, vae, digits):

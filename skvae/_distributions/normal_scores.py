@@ -39,7 +39,8 @@ class ScoreMap(nn.Module):
         self.register_buffer("table", _float32(table.transpose(1, 0, 2)))
         # Behind the last knot of a column there are no more.
         last = np.array([len(x) for x, _ in knots])[:, None] <= np.arange(most)
-        edges = torch.where(torch.from_numpy(last), math.inf, self.table[0])
+        largest = torch.finfo(torch.float32).max
+        edges = torch.where(torch.from_numpy(last), largest, self.table[0])
         self.register_buffer("edges", edges)
         self.has_atoms = bool(table[:, _NAMES.index("is_atom")].any())
 

@@ -105,8 +105,10 @@ class Fit:
     ) -> None:
         self.estimator = estimator = with_plain_integers(estimator)
         self.n_epochs, self.described = int(n_epochs), described
-        names = described.get("feature_names_in_")
-        self.X = X if draws else without_outliers(X, estimator.make_likelihood(), names)
+        self.X = X
+        if draws is None:
+            parts = estimator.make_likelihood(), estimator.columns_of_rows
+            self.X = without_outliers(X, *parts)
         self.X_val, self.labels = X_val, labels
         self.previous, self.keep_optimizer = previous, keep_optimizer
         self.stream = stream

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 
 from skvae._utils.rows import extremes, is_memory_mapped
+from skvae._utils.selection import ColumnsOfRows
 from skvae._utils.warn import warn
-from skvae.likelihoods import ScaledLikelihood
+from skvae.likelihoods import (
+    ColumnLikelihood,
+    NormalScoresLikelihood,
+    ScaledLikelihood,
+)
 
 _FEWEST_ROWS = 20
 _LOOKED_AT = 4096  # rows
@@ -21,7 +26,7 @@ _LARGEST = np.finfo(np.float32).max
 
 
 def without_outliers(
-    X: np.ndarray, likelihood: Any, names: Sequence[str] | None = None
+    X: np.ndarray, likelihood: Any, columns: ColumnsOfRows | None = None
 ) -> Any:
     """Return rows in which no value lies unboundedly far from all others.
 
@@ -33,8 +38,8 @@ def without_outliers(
     ----------
     X : ndarray of shape (n_samples, n_features)
     likelihood : Likelihood
-    names : sequence of str, optional
-        Names of features.
+    columns : ColumnsOfRows, optional
+        Names and kinds of features.
 
     Returns
     -------
@@ -47,13 +52,20 @@ def without_outliers(
         If values are drawn in, with the farthest of them; and if a column has one
         value, far from all its others, in so many rows that it is none of these.
     """
-    if not isinstance(likelihood, ScaledLikelihood) or likelihood.discrete:
+    of_numbers = getattr(likelihood, "remainder", likelihood)
+    is_scaled = isinstance(of_numbers, ScaledLikelihood) and not of_numbers.discrete
+    by_ranks = isinstance(likelihood, ColumnLikelihood | NormalScoresLikelihood)
+    if not (is_scaled or by_ranks) or len(X) < _FEWEST_ROWS or X.dtype == bool:
         return X
-    if len(X) < _FEWEST_ROWS or X.dtype == bool:
-        return X
+    columns = columns or ColumnsOfRows.of_array(X.shape[1])
+    names, is_number = columns.names, np.array(columns.kinds) == "number"
     rows = X[:: -(-len(X) // _LOOKED_AT)].astype(np.float64)
+    rows[:, ~is_number] = 0
     median, reach = _robust_moments(rows)
     _warn_of_codes(rows, median, names)
+    if not is_scaled:  # ranks have no outliers
+        return X
+    reach[~is_number] = np.inf
     with np.errstate(invalid="ignore", over="ignore"):
         distance = np.fmax.reduce(np.abs(np.stack(extremes(X)) - median))
         outlying = distance > _FARTHEST * reach
@@ -137,25 +149,23 @@ def _warn(
     column: int,
     median: float,
     reach: float,
-    names: Sequence[str] | None,
+    names: list[Hashable],
 ) -> None:
     values = X[:, column].astype(np.float64)
     row = int(np.nanargmax(np.abs(values - median)))
-    name = _name(column, names)
     ratio = abs(values[row] - median) / reach
     shown = median + np.sign(values[row] - median) * reach
     warn(
-        f"Column {name} of X has the value {values[row]:.6g} in row {row}, {ratio:,.0f}"
-        " times as far from its median as 99% of the values. In training it counts as "
+        f"Column {names[column]!r} of X has the value {values[row]:.6g} in row "
+        f"{row}, {ratio:,.0f} times as far from its median as 99% of the values. In "
+        "training it counts as "
         f"{shown:.4g}; values of other rows and columns that are more than "
         f"{_FARTHEST:g} times as far are drawn in likewise. If it stands for a missing "
         "value, put NaN in its place."
     )
 
 
-def _warn_of_codes(
-    rows: np.ndarray, median: np.ndarray, names: Sequence[str] | None
-) -> None:
+def _warn_of_codes(rows: np.ndarray, median: np.ndarray, names: list[Hashable]) -> None:
     """Warn of the first column that seems to have a code for missing values."""
     for values in extremes(rows):
         counts = (rows == values).sum(0)
@@ -168,7 +178,7 @@ def _warn_of_codes(
             ratio = abs(values[column] - np.median(others)) / (reach or np.inf)
             if ratio > _FARTHEST:
                 warn(
-                    f"Column {_name(column, names)} of X has the value "
+                    f"Column {names[column]!r} of X has the value "
                     f"{values[column]:.6g} in {counts[column] / len(rows):.0%} of the "
                     f"rows, {ratio:,.0f} times as far from the median of all others as "
                     "99% of these. It decides the mean and the spread by which the "
@@ -176,7 +186,3 @@ def _warn_of_codes(
                     "put NaN in its place."
                 )
                 return
-
-
-def _name(column: int, names: Sequence[str] | None) -> str:
-    return repr(names[column]) if names is not None else str(column)

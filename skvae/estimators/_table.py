@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Hashable
 from typing import Any
 
@@ -168,6 +169,7 @@ class Table:
             if self.decimals[j] is None:
                 return column
             rounded = np.round(column, self.decimals[j]) + 0.0  # no -0.0
+            rounded = rounded.clip(*_limits(self.types[j]))
             return np.where(is_new, rounded, column)
         n = len(self.levels[j])
         levels = np.empty(n + 1, dtype=object)
@@ -259,13 +261,24 @@ def _decimals(column: Column, dtype: Any) -> int | None:
     values = column.values[~column.gaps]
     values = values[:: -(-max(len(values), 1) // _MOST_ROWS)]
     is_single = "32" in str(dtype).lower()
-    for decimals in range(_MOST_DECIMALS + 1):
+    # With more digits than the type has, any number would do.
+    largest = np.abs(values).max(initial=1e-300)
+    most = int(np.log10(2.0 ** (20 if is_single else 50) / largest))
+    for decimals in range(min(_MOST_DECIMALS, most) + 1):
         rounded = np.round(values, decimals)
         if is_single:
             rounded = rounded.astype(np.float32)
         if np.array_equal(rounded, values):
             return decimals
     return None
+
+
+def _limits(dtype: Any) -> tuple[float, float]:
+    """Return the least and the greatest number of a type of pandas or polars."""
+    name = str(dtype).lower()
+    if not re.fullmatch("u?int(8|16|32|64)", name):
+        return -np.inf, np.inf
+    return np.iinfo(name).min, np.iinfo(name).max
 
 
 def _warn_of_unseen(name: Hashable, values: NDArray[Any]) -> None:
@@ -291,8 +304,7 @@ def _typed(pandas: Any, values: NDArray[Any], dtype: Any) -> Any:
     if kind in "iu" and not isinstance(dtype, np.dtype):
         return pandas.array(np.where(np.isnan(values), None, values), dtype=dtype)
     if kind in "iu":
-        limits = np.iinfo(dtype)
-        return values.clip(limits.min, limits.max).astype(dtype)
+        return values.astype(dtype)
     if kind == "O" and (values == np.rint(values)).all():
         return values.astype(np.int64).astype(object)
     return values

@@ -55,8 +55,6 @@ class ColumnLikelihood(Likelihood):
     [('normal', ['age']), ('categories', ['sex'])]
     """
 
-    is_nominal = True
-
     def __init__(
         self,
         likelihoods: Sequence[tuple[str, Any, Any]] = (),
@@ -117,6 +115,11 @@ class ColumnLikelihood(Likelihood):
             name, part = kinds[columns.kinds[j]]
             found.setdefault(name, (part, []))[1].append(j)
         return [(name, part, place) for name, (part, place) in found.items()]
+
+    @property
+    def is_nominal(self) -> bool:
+        """Whether there are categories among the columns."""
+        return any(part.is_nominal for part in getattr(self, "parts", ()))
 
     @property
     def likelihoods_(self) -> list[tuple[str, Likelihood, list[Any]]]:
