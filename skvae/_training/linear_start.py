@@ -45,8 +45,6 @@ def start_at_pca(module: AutoencoderModule, X: np.ndarray, seed: int) -> None:
     paths = [getattr(n, "linear_path", None) for n in (module.encoder, module.decoder)]
     if len(X) < 2 or any(path is None for path in paths):
         return
-    if module.likelihood.inputs(module.frame.read(X[:1])) is not None:
-        return
     with torch.no_grad():
         x = _seen(module, X)
         missing, parts = np.isnan(x), None
@@ -67,21 +65,35 @@ def _start(
     noise: float,
 ) -> None:
     """Write the start into the linear paths, views of the weights."""
-    d, p, n = module.n_components, module.n_features, len(variances)
+    d, n = module.n_components, len(variances)
     root = np.sqrt(variances - noise)
-    loadings = V * root  # x = loadings @ z, in units of the encoder's input
-    encode[:d], decode[:p], decode[p:] = 0, 0, 0
+    loadings = V * root  # inputs of the encoder are loadings @ z
+    encode[:d], decode[:] = 0, 0
     encode[:n] = _tensor((V * (root / variances)).T)
-    spread = 1 / module.factor.double().numpy()
-    gain, steepest = _gains(module.likelihood, p) / spread
-    least = np.minimum(np.sqrt(feature_variances) / _LARGEST_STEP, steepest)
-    gain = np.maximum(gain, np.maximum(least, 1e-12))
-    decode[:p, :n] = _tensor(loadings / gain[:, None])
+    rows, unit = module.likelihood.start_outputs(loadings), 1.0
+    if rows is None:
+        unit = 1 / module.factor.double().numpy()
+        rows = _locations(module, loadings, np.sqrt(feature_variances))
+    decode[: len(rows), :n] = _tensor(rows)
     log_scale = np.zeros(d)
     log_scale[:n] = np.log(noise / variances) / 2
     module.posterior.start(module.encoder.output, _tensor(log_scale))
     errors = np.maximum(feature_variances - np.square(loadings).sum(1), 0)
-    module.likelihood.start(errors * spread**2)
+    module.likelihood.start(errors * np.square(unit))
+
+
+def _locations(
+    module: AutoencoderModule, loadings: np.ndarray, deviations: np.ndarray
+) -> np.ndarray:
+    """Return what locations of p(x|z) begin with, for loadings of the encoder's input.
+
+    Deviations are those of the same input.
+    """
+    spread = 1 / module.factor.double().numpy()
+    gain, steepest = _gains(module.likelihood, module.n_features) / spread
+    least = np.minimum(deviations / _LARGEST_STEP, steepest)
+    gain = np.maximum(gain, np.maximum(least, 1e-12))
+    return loadings / gain[:, None]
 
 
 def most_rows(n_features: int) -> int:
@@ -91,8 +103,7 @@ def most_rows(n_features: int) -> int:
 
 def _seen(module: AutoencoderModule, X: np.ndarray) -> np.ndarray:
     """Return rows as the encoder sees them, in float64, NaN where they are missing."""
-    x = torch.addcmul(module.shift, module.factor, module.frame.read(X))
-    return x.double().numpy()
+    return module.inputs(module.frame.read(X)).double().numpy()
 
 
 def _expected(x: np.ndarray, parts: Any) -> np.ndarray:

@@ -115,13 +115,30 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
         """
         return None
 
+    def start_outputs(self, loadings: np.ndarray) -> np.ndarray | None:
+        """Return decoder outputs that begin at a linear model of the encoder's inputs.
+
+        Parameters
+        ----------
+        loadings : ndarray of shape (n_inputs, n_components)
+            Inputs are loadings @ z, and noise.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_outputs, n_components) or None
+            Outputs are rows @ z to first order. None where the outputs are those of the
+            mean of p(x|z), for which they are found by differences.
+        """
+        return None
+
     def start(self, errors: np.ndarray) -> None:
         """Begin with the noise that a first guess at X leaves; nothing by default.
 
         Parameters
         ----------
-        errors : ndarray of shape (n_features,)
-            Mean squared errors of the guess, in the units of `build`.
+        errors : ndarray of shape (n_features,) or (n_inputs,)
+            Mean squared errors of the guess, in the units of `build`, or those of
+            `inputs` where there are any.
         """
 
     def calibrates(self, *, held_out: bool) -> bool:

@@ -13,6 +13,7 @@ from skvae._utils.rows import DataSummary, row_blocks
 from skvae.likelihoods.base import Likelihood
 
 _MOST_SHOWN = 5
+_LARGEST_STEP = 2.0  # of a logit, for a code of length 1
 
 
 class CategoricalLikelihood(Likelihood):
@@ -85,6 +86,15 @@ class CategoricalLikelihood(Likelihood):
         seen.scatter_(-1, places, 1.0)
         missing = x.isnan()[..., levels.column]
         return (seen - self.share).masked_fill(missing, torch.nan)
+
+    def start_outputs(self, loadings: np.ndarray) -> np.ndarray:
+        """Return logits of which probabilities change as inputs do, to first order.
+
+        Those of rare values, which would change very much, are bounded.
+        """
+        rows = loadings / self.share.double().numpy()[:, None]
+        length = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
+        return rows * np.minimum(1, _LARGEST_STEP / np.maximum(length, 1e-12))
 
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError for values that the training rows have not shown."""

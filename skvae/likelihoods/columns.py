@@ -17,6 +17,7 @@ from skvae._utils.selection import ColumnsOfRows, selected
 from skvae.likelihoods.base import Likelihood
 from skvae.likelihoods.categorical import CategoricalLikelihood
 from skvae.likelihoods.normal_scores import NormalScoresLikelihood
+from skvae.likelihoods.scaled import ScaledLikelihood
 
 
 class ColumnLikelihood(Likelihood):
@@ -183,6 +184,33 @@ class ColumnLikelihood(Likelihood):
                 seen = seen / getattr(self, f"scale_{i}")
             found.append(seen)
         return torch.cat(found, -1)
+
+    def start_outputs(self, loadings: np.ndarray) -> np.ndarray:
+        """Return what all columns begin with; see `Likelihood.start_outputs`."""
+        found = []
+        for part, own, n in zip(
+            self.parts,
+            self._split(loadings),
+            self._numbers_of("n_outputs"),
+            strict=True,
+        ):
+            rows = part.start_outputs(own)
+            if rows is None:  # locations in units of the inputs, or not known
+                rows = own if isinstance(part, ScaledLikelihood) else own[:0]
+            found.append(np.pad(rows, ((0, n - len(rows)), (0, 0))))
+        return np.concatenate(found)
+
+    def start(self, errors: np.ndarray) -> None:
+        """Begin with the noise that leaves these errors; see `Likelihood.start`."""
+        for i, (part, own) in enumerate(
+            zip(self.parts, self._split(errors), strict=True)
+        ):
+            scale = getattr(self, f"scale_{i}").double().numpy()
+            has_units = part.start_outputs(own[:, None]) is None
+            part.start(own * np.square(scale) if has_units else own)
+
+    def _split(self, inputs: np.ndarray) -> list[np.ndarray]:
+        return np.split(inputs, np.cumsum(self._numbers_of("n_inputs"))[:-1])
 
     @property
     def _places(self) -> list[Tensor]:

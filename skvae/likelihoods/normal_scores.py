@@ -115,6 +115,18 @@ class NormalScoresLikelihood(Likelihood):
         """Return the scores of values; see `Likelihood.inputs`."""
         return self.map.scores(x)
 
+    def start_outputs(self, loadings: np.ndarray) -> np.ndarray:
+        """Return locations of scores; see `Likelihood.start_outputs`."""
+        rest = (self.outputs_per_feature - 1) * len(loadings)
+        return np.pad(loadings, ((0, rest), (0, 0)))
+
+    def start(self, errors: np.ndarray) -> None:
+        """Begin with the noise that leaves these errors; see `Likelihood.start`."""
+        if self.scale == "feature":
+            start = torch.from_numpy(np.log(np.maximum(errors, 1e-12)) / 2)
+            with torch.no_grad():
+                self.log_scale.copy_(self._bounded(start))
+
     def optimizers(self) -> list[Any]:
         """Return Adam with a rate of its own for learned scales."""
         return [Adam([self.log_scale], 0.02)] if self.scale == "feature" else []
