@@ -152,7 +152,7 @@ def test_lowest_scale_is_that_of_the_noise_and_of_its_attribute(bounds, scale, l
     likelihood = GaussianLikelihood(scale, bounds=bounds)
     likelihood.build(summarise(X.clip(0, 4)))
     spread = np.sqrt(X.clip(0, 4).var(0).mean())
-    found = likelihood.new_errors()
+    found = likelihood.new_errors(held_out=True)
     loc = torch.full((10, 5), 2.0)
     found.add(loc, torch.zeros(10, 5), torch.ones(10, 1))
     likelihood.calibrate(found)

@@ -125,9 +125,9 @@ def test_missing_errors_count_for_nothing_in_the_noise(bounds):
     error = torch.tensor(rng.random((2, 7, 3)))
     weight = torch.tensor(rng.random((2, 7, 1)))
     missing = torch.tensor(rng.random((7, 3)) < 0.4)
-    ours = likelihood.new_errors()
+    ours = likelihood.new_errors(held_out=True)
     ours.add(loc, error.masked_fill(missing, np.nan), weight)
-    theirs = [likelihood.new_errors() for _ in range(21)]
+    theirs = [likelihood.new_errors(held_out=True) for _ in range(21)]
     for (i, j), one in zip(itertools.product(range(7), range(3)), theirs, strict=True):
         if not missing[i, j]:
             column = [slice(None), slice(i, i + 1), slice(j, j + 1)]

@@ -28,7 +28,7 @@ def errors_by_location(cls, n=40_000, seed=0, v0=V0, v1=V1, bounds=(-1.0, 3.0)):
     )
     low, high = bounds
     likelihood = cls(bounds=bounds).build(summarise(low + (high - low) * m))
-    found = likelihood.new_errors()
+    found = likelihood.new_errors(held_out=True)
     loc = torch.tensor(low + (high - low) * m)
     found.add(loc, torch.tensor((high - low) * e) ** p, torch.ones(n, 1))
     return likelihood, found, m, (high - low) * e
@@ -138,7 +138,7 @@ def errors_of_groups(seed):
     e = np.sqrt(10 ** rng.uniform(-8, -1) + 10 ** rng.uniform(-6, 0) * spread) ** power
     e *= rng.gamma(rng.choice([0.5, 5, 50]), 1, 64) / 5
     e[rng.random(64) < 0.1] *= 100
-    found = likelihood.new_errors()
+    found = likelihood.new_errors(held_out=True)
     found.count[:], found.error[:] = torch.tensor(count), torch.tensor(count * e)
     found.spread[:] = torch.tensor(count * spread)
     return likelihood, found, power

@@ -192,6 +192,23 @@ class NormalScores:
         far = high - low < _LEAST_MASS
         return self.map.values(torch.where(far, loc, scores)).to(self.loc.dtype)
 
+    def squared_errors(self, x: Tensor) -> Tensor:
+        """Return squared errors of scores, expected ones of atoms: (..., d)."""
+        knots = self.map.locate(x)
+        low, high = knots["low"] - self.loc, knots["y"] - self.loc
+        error, scale = high.square(), self.log_scale.exp()
+        if not self.map.has_atoms:
+            return error
+        # Of a normal variable that is known to lie in an interval.
+        u, v = low / scale, high / scale
+        edges = [z * (-0.5 * (z.square() + LOG_2PI)).exp() for z in (u, v)]
+        share = (edges[0] - edges[1]) / log_interval(u, v.maximum(u)).exp()
+        expected = scale.square() * (1 + share)
+        nearest = torch.where(low > 0, low, high.clamp(max=0)).square()
+        usable = torch.isfinite(expected) & (expected >= nearest)
+        expected = torch.where(usable, expected, nearest)
+        return torch.where(knots["is_atom"], expected, error)
+
     def information_coordinates(self) -> Tensor:
         """Return numbers whose squared slopes sum to Fisher's information: (..., d)."""
         return self.loc * (-self.log_scale).exp()

@@ -21,8 +21,6 @@ from skvae.module import AutoencoderModule
 # Most rows of which errors are taken, and draws of each: for one scale, and for how
 # noise differs.
 _OF_ONE_SCALE, _OF_NOISE = (500, 32), (2_000, 8)
-# What held-out rows say of the level of noise is pooled with so many of training.
-_PRIOR_ROWS = 10
 # Lengths of steps to the mode of p(z|x), in deviations of q(z|x).
 _STEPS = [0.4 - 0.019 * i for i in range(20)]
 _BETAS = 0.5, 0.9  # their averages forget soon enough
@@ -76,28 +74,24 @@ class _Calibration:
         likelihood = self.likelihood
         if not likelihood.calibrates(held_out=held_out is not None):
             return
-        errors = self._errors(train)
-        new = errors if held_out is None else self._errors(held_out)
-        if not min(float(e.count.sum()) for e in (errors, new)):
+        has_held_out = held_out is not None
+        errors = self._errors(train, has_held_out)
+        new = self._errors(held_out, has_held_out) if has_held_out else errors
+        if errors.is_empty or new.is_empty:
             return  # all values are missing
-        if held_out is None:
-            likelihood.calibrate(errors)
-            return
-        if errors.mean > 0:
-            n = len(held_out.rows)
-            ratio = (n * new.mean / errors.mean + _PRIOR_ROWS) / (n + _PRIOR_ROWS)
-            errors = errors * ratio
-        likelihood.calibrate(errors + new)
+        if has_held_out:
+            errors = errors.pooled(new, len(held_out.rows))
+        likelihood.calibrate(errors)
 
-    def _errors(self, batches: Batches) -> Any:
-        errors = self.likelihood.new_errors()
+    def _errors(self, batches: Batches, has_held_out: bool) -> Any:
+        errors = self.likelihood.new_errors(held_out=has_held_out)
         rows = batches.rows
         with torch.no_grad():
             for batch in batches.of(rows[:: -(-len(rows) // self.most_rows)]).ordered():
                 x = self.fit.drawn(batch, self.generator)
                 z, weight = self._draws(x)
-                loc = self.module.decode(z).mean
-                errors.add(loc, self.likelihood.errors(x, loc), weight)
+                p = self.module.decode(z)
+                self.likelihood.add_errors(errors, p, x, weight)
         return errors
 
     def _draws(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -261,8 +261,7 @@ class Fit:
     def _resumed_module(self) -> AutoencoderModule:
         module = copy.deepcopy(self.previous.module_).reading(self.X)
         module.likelihood.check_support(self.X)
-        if module.likelihood.calibrates(held_out=True):
-            module.likelihood.noise = None
+        module.likelihood.forget_calibration()
         return module
 
     def _image_shape(self) -> tuple[int, int, int] | None:

@@ -83,6 +83,22 @@ class Errors:
         return new
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there are no errors, as where all values are missing."""
+        return not float(self.count.sum())
+
+    def pooled(self, held_out: Errors, n_held_out: int) -> Errors:
+        """Return the sums of errors of training and of rows held out.
+
+        Those held out, with a few rows of training, say how large errors are: those of
+        training are multiplied by how much larger the others are.
+        """
+        if held_out.is_empty or not self.mean > 0:
+            return self + held_out
+        ratio = n_held_out * held_out.mean / self.mean + _PRIOR_ROWS
+        return self * (ratio / (n_held_out + _PRIOR_ROWS)) + held_out
+
+    @property
     def mean(self) -> float:
         """Mean error of a value."""
         return float(self.error.sum() / self.count.sum())

@@ -151,6 +151,9 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
         """
         return False
 
+    def forget_calibration(self) -> None:
+        """Go back to the noise that has been learned; nothing by default."""
+
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if X leaves the support."""
 

@@ -14,10 +14,37 @@ from skvae._distributions.columns import Columns
 from skvae._utils.float32 import Frame
 from skvae._utils.rows import DataSummary
 from skvae._utils.selection import ColumnsOfRows, selected
+from skvae.likelihoods._noise import Errors
 from skvae.likelihoods.base import Likelihood
 from skvae.likelihoods.categorical import CategoricalLikelihood
 from skvae.likelihoods.normal_scores import NormalScoresLikelihood
 from skvae.likelihoods.scaled import ScaledLikelihood
+
+
+class ErrorsByPart:
+    """Sums of errors by likelihood, each in its own unit.
+
+    Parameters
+    ----------
+    by_part : dict of int to Errors
+    """
+
+    def __init__(self, by_part: dict[int, Errors]) -> None:
+        self.by_part = by_part
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no errors at all."""
+        return all(errors.is_empty for errors in self.by_part.values())
+
+    def pooled(self, held_out: ErrorsByPart, n_held_out: int) -> ErrorsByPart:
+        """Return sums by part; see `Errors.pooled`."""
+        return ErrorsByPart(
+            {
+                i: errors.pooled(held_out.by_part[i], n_held_out)
+                for i, errors in self.by_part.items()
+            }
+        )
 
 
 class ColumnLikelihood(Likelihood):
@@ -208,6 +235,38 @@ class ColumnLikelihood(Likelihood):
             scale = getattr(self, f"scale_{i}").double().numpy()
             has_units = part.start_outputs(own[:, None]) is None
             part.start(own * np.square(scale) if has_units else own)
+
+    def calibrates(self, *, held_out: bool) -> bool:
+        """Tell whether the noise of some columns is set after training."""
+        return any(part.calibrates(held_out=held_out) for part in self.parts)
+
+    def new_errors(self, *, held_out: bool) -> ErrorsByPart:
+        """Return sums of errors for `calibrate`, of no rows as yet."""
+        by_part = {
+            i: part.new_errors(held_out=held_out)
+            for i, part in enumerate(self.parts)
+            if part.calibrates(held_out=held_out)
+        }
+        return ErrorsByPart(by_part)
+
+    def add_errors(
+        self, errors: ErrorsByPart, p: Any, x: Tensor, weight: Tensor
+    ) -> None:
+        """Add errors to sums of them; see `ScaledLikelihood.add_errors`."""
+        for i, own in errors.by_part.items():
+            column = x[..., getattr(self, f"place_{i}")]
+            self.parts[i].add_errors(own, p.parts[i], column, weight)
+
+    def calibrate(self, errors: ErrorsByPart) -> None:
+        """Set the noise to the optimum for sums of errors."""
+        for i, own in errors.by_part.items():
+            if not own.is_empty:
+                self.parts[i].calibrate(own)
+
+    def forget_calibration(self) -> None:
+        """Go back to the noise that has been learned."""
+        for part in self.parts:
+            part.forget_calibration()
 
     def _split(self, inputs: np.ndarray) -> list[np.ndarray]:
         return np.split(inputs, np.cumsum(self._numbers_of("n_inputs"))[:-1])

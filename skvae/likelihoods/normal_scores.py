@@ -14,9 +14,11 @@ from skvae._utils.float32 import Frame
 from skvae._utils.rows import DataSummary
 from skvae._utils.validation import check_choice
 from skvae.likelihoods._margins import knots_of
+from skvae.likelihoods._noise import Errors, FixedNoise, noise_by_feature
 from skvae.likelihoods.base import Likelihood
 
 _MOST_ROWS = 100_000  # of which margins are taken
+_LARGEST_ROW = 100.0  # squared errors of a row count as no more, in those of the scale
 _START, _LEAST, _LARGEST = -1.0, np.log(0.01), np.log(3.0)  # logarithms of scales
 
 
@@ -79,7 +81,7 @@ class NormalScoresLikelihood(Likelihood):
     @property
     def scale_(self) -> np.ndarray:
         """Standard deviation of the scores of every feature."""
-        return self._bounded(self.log_scale.detach()).exp().cpu().double().numpy()
+        return self._log_scale().detach().exp().cpu().double().numpy()
 
     def look(self, X: np.ndarray, columns: Any = None) -> None:
         """Take the margins of the training rows; see `Likelihood.look`."""
@@ -99,6 +101,7 @@ class NormalScoresLikelihood(Likelihood):
         self.map = ScoreMap(
             [(x - o, y) for (x, y), o in zip(knots, origin, strict=True)]
         )
+        self.noise: FixedNoise | None = None
         if self.scale == "feature":
             start = torch.full((summary.n_features,), _START)
             self.log_scale = nn.Parameter(start)
@@ -107,7 +110,7 @@ class NormalScoresLikelihood(Likelihood):
     def forward(self, h: Tensor) -> NormalScores:
         """Return p(x|z); see `Likelihood.forward`."""
         if self.scale == "feature":
-            return NormalScores(h, self._bounded(self.log_scale), self.map)
+            return NormalScores(h, self._log_scale(), self.map)
         h, r = h.chunk(2, -1)
         return NormalScores(h, self._bounded(_START + r), self.map)
 
@@ -127,6 +130,30 @@ class NormalScoresLikelihood(Likelihood):
             with torch.no_grad():
                 self.log_scale.copy_(self._bounded(start))
 
+    def calibrates(self, *, held_out: bool) -> bool:
+        """Tell whether learned scales are set anew on rows held out."""
+        return self.scale == "feature" and held_out
+
+    def new_errors(self, *, held_out: bool) -> Errors:
+        """Return sums of errors for `calibrate`, of no rows as yet."""
+        return Errors(None, len(self.log_scale))
+
+    def add_errors(self, errors: Errors, p: Any, x: Tensor, weight: Tensor) -> None:
+        """Add expected squared errors of scores; see `ScaledLikelihood.add_errors`."""
+        error = p.squared_errors(x)
+        largest = _LARGEST_ROW * (2 * self._bounded(self.log_scale.detach())).exp()
+        errors.add(p.loc, error.minimum(largest), weight)
+
+    def calibrate(self, errors: Errors) -> None:
+        """Set the scales to the optimum for sums of errors."""
+        lowest = torch.full_like(self.log_scale, _LEAST, device="cpu")
+        noise = noise_by_feature(errors, 2, lowest)
+        self.noise = noise.to(self.log_scale.device)
+
+    def forget_calibration(self) -> None:
+        """Go back to the scales that have been learned."""
+        self.noise = None
+
     def optimizers(self) -> list[Any]:
         """Return Adam with a rate of its own for learned scales."""
         return [Adam([self.log_scale], 0.02)] if self.scale == "feature" else []
@@ -136,6 +163,10 @@ class NormalScoresLikelihood(Likelihood):
         if self.scale != "feature":
             return {}
         return {"scale": float(np.sqrt(np.mean(np.square(self.scale_))))}
+
+    def _log_scale(self) -> Tensor:
+        calibrated = self.noise is not None
+        return self.noise.level if calibrated else self._bounded(self.log_scale)
 
     def _bounded(self, log_scale: Tensor) -> Tensor:
         return log_scale.clamp(_LEAST, _LARGEST)

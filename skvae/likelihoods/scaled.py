@@ -162,12 +162,27 @@ class ScaledLikelihood(Likelihood):
         """Whether all rows and features have the same noise, also after calibration."""
         return self._is("global")
 
-    def errors(self, x: Tensor, loc: Tensor) -> Tensor:
-        """Return the errors of locations, those far out cut as in training."""
-        largest = _LARGEST_ROW * (self.power * self.log_scale.detach()).exp()
-        return (x - loc).abs().pow(self.power).minimum(largest)
+    def add_errors(self, errors: Errors, p: Any, x: Tensor, weight: Tensor) -> None:
+        """Add errors of p(x|z) to sums of them, those far out cut as in training.
 
-    def new_errors(self) -> Errors:
+        Parameters
+        ----------
+        errors : Errors
+        p : distribution
+            Of k draws of z for n rows.
+        x : Tensor of shape (n, n_features)
+        weight : Tensor of shape (k, n, 1)
+        """
+        largest = _LARGEST_ROW * (self.power * self.log_scale.detach()).exp()
+        error = (x - p.mean).abs().pow(self.power).minimum(largest)
+        errors.add(p.mean, error, weight)
+
+    def forget_calibration(self) -> None:
+        """Go back to the noise that has been learned."""
+        if self.calibrates(held_out=True):
+            self.noise = None
+
+    def new_errors(self, *, held_out: bool) -> Errors:
         """Return sums of errors for `calibrate`, of no rows as yet."""
         by_location = self.kind == "location"
         return Errors(self.location if by_location else None, self.n_features)
