@@ -7,6 +7,8 @@ The parameter `likelihood` of an estimator takes an object, or a name for its de
 - ``"bernoulli"``: values of 0 and 1; grey levels in [0, 1] as in the papers
 - ``"continuous_bernoulli"``: a density for values in [0, 1]
 - ``"discretized_logistic"``: evenly spaced levels, such as those of 8-bit images
+- ``"poisson"``: counts whose variance is their mean
+- ``"negative_binomial"``: counts that vary more, as most do
 """
 
 from typing import Any
@@ -19,6 +21,11 @@ from skvae.likelihoods.bounded import (
     DiscretizedLogisticLikelihood,
     UnitIntervalLikelihood,
 )
+from skvae.likelihoods.counts import (
+    CountLikelihood,
+    NegativeBinomialLikelihood,
+    PoissonLikelihood,
+)
 from skvae.likelihoods.gaussian import GaussianLikelihood
 from skvae.likelihoods.laplace import LaplaceLikelihood
 from skvae.likelihoods.scaled import ScaledLikelihood
@@ -26,10 +33,13 @@ from skvae.likelihoods.scaled import ScaledLikelihood
 __all__ = [
     "BernoulliLikelihood",
     "ContinuousBernoulliLikelihood",
+    "CountLikelihood",
     "DiscretizedLogisticLikelihood",
     "GaussianLikelihood",
     "LaplaceLikelihood",
     "Likelihood",
+    "NegativeBinomialLikelihood",
+    "PoissonLikelihood",
     "ScaledLikelihood",
     "UnitIntervalLikelihood",
 ]
@@ -40,6 +50,8 @@ NAMES = {
     "bernoulli": BernoulliLikelihood,
     "continuous_bernoulli": ContinuousBernoulliLikelihood,
     "discretized_logistic": DiscretizedLogisticLikelihood,
+    "poisson": PoissonLikelihood,
+    "negative_binomial": NegativeBinomialLikelihood,
 }
 
 
