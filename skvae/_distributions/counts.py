@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_LEAST_GROWTH = -1 + 2**-24  # above which the logarithm of a sum is finite in float32
 _FROM_STIRLING = 16.0  # from where Stirling's series has the digits of float64
 
 
@@ -108,9 +109,8 @@ def _log_growth(log_odds: Tensor, ratio: Tensor) -> Tensor:
 
     It is how much a sum grows when a part of it, with these log odds, does by e^ratio.
     """
-    near = torch.log1p(log_odds.sigmoid() * ratio.clamp(-1, 1).expm1())
-    far = F.softplus(log_odds + ratio) - F.softplus(log_odds)
-    return torch.where(ratio.abs() < 1, near, far)
+    growth = log_odds.sigmoid() * ratio.expm1()
+    return torch.log1p(growth.clamp(min=_LEAST_GROWTH))
 
 
 def _log_prob_of_mean(x: Tensor) -> Tensor:
