@@ -62,6 +62,14 @@ def test_float32_keeps_the_digits_of_large_counts(mean, dispersion):
     np.testing.assert_allclose(found, theirs.logpmf(x), rtol=2e-6, atol=tolerance)
 
 
+@pytest.mark.parametrize("x", [1e5, 1e7, 1e9])
+@pytest.mark.parametrize("dispersion", [1.0, 1e2, 1e4])
+def test_counts_far_beyond_their_mean_are_finite_in_float32(x, dispersion):
+    ours, theirs = law(1e-3, dispersion)
+    found = log_prob(ours, np.array([x], dtype=np.float32))
+    np.testing.assert_allclose(found, theirs.logpmf(x), rtol=1e-3)
+
+
 @pytest.mark.parametrize("mean", MEANS)
 def test_without_dispersion_it_is_the_poisson_distribution(mean):
     p, theirs = law(mean, dtype=torch.float64)

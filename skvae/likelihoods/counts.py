@@ -57,9 +57,9 @@ class CountLikelihood(Likelihood):
         """Raise ValueError if a value is negative or not a whole number."""
         for rows in row_blocks(X):
             values = rows.astype(np.float64)
-            with np.errstate(invalid="ignore"):  # infinite values are named below
+            with np.errstate(invalid="ignore"):  # of infinite values
                 off = np.abs(values - np.rint(np.maximum(values, 0))) > _ROUNDING
-            if off.any() or np.isinf(values).any():
+            if off.any():
                 check_finite(rows, has_missing=True)
                 row, feature = np.argwhere(off)[0]
                 raise ValueError(
