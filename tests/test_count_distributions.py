@@ -162,3 +162,13 @@ def test_draws_are_those_of_the_generator_alone():
         assert torch.equal(p.sample(generator(1)), first)
         assert not torch.equal(p.sample(generator(2)), first)
         assert len(first.unique()) > 20
+
+
+@pytest.mark.parametrize("mean", [1e12, 1e15, 1e18, 1e20, 1e30])
+def test_draws_of_enormous_means_are_near_them(mean):
+    p, _ = law(mean)
+    np.testing.assert_allclose(p.sample(generator()).item(), mean, rtol=1e-5)
+    p, _ = law(mean, 1.0)
+    p.log_mean = p.log_mean.expand(2000, 1)
+    draws = p.sample(generator())[:, 0].double().numpy() / mean
+    assert stats.kstest(draws, stats.expon.cdf).pvalue > 1e-3

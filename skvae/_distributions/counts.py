@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _LEAST_GROWTH = -1 + 2**-24  # above which the logarithm of a sum is finite in float32
+_LARGEST_RATE = 2.0**52  # whose deviation, 2^26, is no more than rounding in float32
 _FROM_STIRLING = 16.0  # from where Stirling's series has the digits of float64
 
 
@@ -39,7 +40,7 @@ class Poisson:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for every row."""
-        return torch.poisson(self.mean, generator=generator)
+        return _poisson(self.mean, generator)
 
     def log_prob_by_feature(self, x: Tensor) -> Tensor:
         """Log probability of every feature in nats, shape (..., d)."""
@@ -84,7 +85,7 @@ class NegativeBinomial:
         size = (-self.log_dispersion).exp().expand_as(self.log_mean).detach()
         gamma = torch._standard_gamma(size, generator=generator)
         rate = gamma * (self.log_mean + self.log_dispersion).exp()
-        return torch.poisson(rate, generator=generator)
+        return _poisson(rate, generator)
 
     def log_prob_by_feature(self, x: Tensor) -> Tensor:
         """Log probability of every feature in nats, shape (..., d)."""
@@ -102,6 +103,12 @@ class NegativeBinomial:
     def log_prob(self, x: Tensor) -> Tensor:
         """Log probability in nats, shape (...,)."""
         return self.log_prob_by_feature(x).sum(-1)
+
+
+def _poisson(rate: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw once for every rate; integers of torch, of 64 bits, end at 9e18."""
+    draws = torch.poisson(rate.clamp(max=_LARGEST_RATE), generator=generator)
+    return torch.where(rate < _LARGEST_RATE, draws, rate)
 
 
 def _log_growth(log_odds: Tensor, ratio: Tensor) -> Tensor:
