@@ -41,8 +41,11 @@ def assert_model_refused(model, error, rule):
 # ---------------------------------------------------------------------------- models
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "laplace", "continuous_bernoulli"])
-def test_densities_are_refused(likelihood):
+@pytest.mark.parametrize(
+    "likelihood",
+    ["gaussian", "laplace", "continuous_bernoulli", "poisson", "negative_binomial"],
+)
+def test_densities_and_counts_without_a_limit_are_refused(likelihood):
     model = small(likelihood=likelihood).fit(X)
     name = type(model.likelihood_).__name__
     rule = f"few values, but {name} has no `support`. Use likelihood='bernoulli'"

@@ -18,6 +18,7 @@ from skvae._distributions.normal import Bernoulli, DiagonalNormal, IsotropicNorm
 from skvae._utils.rows import summarise
 from skvae.likelihoods import (
     BernoulliLikelihood,
+    CountLikelihood,
     GaussianLikelihood,
     resolve_likelihood,
 )
@@ -25,6 +26,7 @@ from skvae.likelihoods.scaled import ClosedFormScale
 
 # Categories have tests of their own.
 LIKELIHOODS = [v for v in ALL if not v.is_nominal]
+COUNTS = [v for v in LIKELIHOODS if isinstance(v, CountLikelihood)]
 GAUSSIANS = [v for v in LIKELIHOODS if isinstance(v, GaussianLikelihood)]
 
 
@@ -142,7 +144,7 @@ def test_log_probability_of_a_row_is_the_sum_over_its_features(likelihood):
 
 
 @pytest.mark.parametrize(
-    "likelihood", [*GAUSSIANS, BernoulliLikelihood()], ids=describe
+    "likelihood", [*GAUSSIANS, BernoulliLikelihood(), *COUNTS], ids=describe
 )
 def test_untrained_decoder_predicts_the_mean_of_the_data(likelihood):
     X = make_data(50, 3)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
+from skvae._distributions.counts import NegativeBinomial, Poisson
 from skvae._distributions.normal import Bernoulli, DiagonalNormal, IsotropicNormal
 from skvae._distributions.observations import (
     ContinuousBernoulli,
@@ -38,6 +39,8 @@ DISTRIBUTIONS = [
     Bernoulli(tensor(6, 4)),
     ContinuousBernoulli(tensor(6, 4)),
     DiscretizedLogistic(tensor(6, 4), tensor(6, 4), n_levels=5),
+    Poisson(tensor(6, 4)),
+    NegativeBinomial(tensor(6, 4), tensor(4)),
 ]
 
 

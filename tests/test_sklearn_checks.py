@@ -6,7 +6,6 @@ import sklearn
 from conftest import (
     ESTIMATORS,
     describe,
-    is_bounded,
     small,
     small_estimators,
     small_vaes_with_parts,
@@ -14,15 +13,16 @@ from conftest import (
 from labelled_models import small_labelled_estimators
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
+from supports import is_bounded, taken_by
 
 
 class _Rescaled:
-    """Puts any real data on levels in [0, 1], for a likelihood that needs it."""
+    """Puts any real data on levels in [0, 1], or makes counts of them, as needed."""
 
     def _validate(self, X, *args, **kwargs):
         X = super()._validate(X, *args, **kwargs).astype(np.float64)
         levels = np.round(255 / (1 + np.exp(-X / 30))) / 255  # of 8 bits
-        return np.where(np.isfinite(X), levels, X)
+        return np.where(np.isfinite(X), taken_by(self, levels), X)
 
 
 def _rescaled(cls):

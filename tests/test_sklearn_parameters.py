@@ -12,6 +12,7 @@ from conftest import (
 )
 from sklearn.base import clone
 from sklearn.mixture import GaussianMixture
+from supports import taken_by
 
 from skvae.likelihoods import GaussianLikelihood
 
@@ -34,6 +35,7 @@ def test_clone_is_a_new_estimator_with_equal_parameters(variant):
 
 @pytest.mark.parametrize("variant", small_variants(), ids=describe)
 def test_clone_of_a_fitted_estimator_fits_the_same(variant, X):
+    X = taken_by(variant, X)
     first = variant.fit(X)
     second = clone(first)
     assert not hasattr(second, "module_")
@@ -45,7 +47,7 @@ def test_fit_leaves_every_parameter_as_it_was(variant, X):
     estimator = clone(variant)
     before = estimator.get_params(deep=False)
     described = repr(estimator.get_params())
-    estimator.fit(X)
+    estimator.fit(taken_by(variant, X))
     after = estimator.get_params(deep=False)
     assert all(after[name] is before[name] for name in before)
     assert repr(estimator.get_params()) == described
@@ -76,8 +78,9 @@ def test_parts_are_not_the_fitted_ones(X):
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=describe)
 def test_one_likelihood_serves_estimators_with_different_data(likelihood):
-    first = small(likelihood=likelihood).fit(make_data(20, 3))
-    second = small(likelihood=likelihood).fit(make_data(20, 6))
+    narrow, wide = (taken_by(likelihood, make_data(20, n)) for n in (3, 6))
+    first = small(likelihood=likelihood).fit(narrow)
+    second = small(likelihood=likelihood).fit(wide)
     assert first.sample().shape == (1, 3)
     assert second.sample().shape == (1, 6)
 
@@ -85,4 +88,5 @@ def test_one_likelihood_serves_estimators_with_different_data(likelihood):
 @pytest.mark.parametrize("variant", small_variants(), ids=describe)
 def test_repr_shows_text_and_html(variant, X):
     assert type(variant).__name__ in repr(variant)
-    assert type(variant).__name__ in clone(variant).fit(X)._repr_html_()
+    fitted = clone(variant).fit(taken_by(variant, X))
+    assert type(variant).__name__ in fitted._repr_html_()

@@ -13,6 +13,8 @@ The parameter `likelihood` of an estimator takes an object, or a name for its de
   multimodal, bounded, or with values that are repeated
 - ``"categorical"``: categories, whatever numbers stand for them
 - ``"columns"``: tables, with a likelihood for every column by its kind
+- ``"poisson"``: counts whose variance is their mean
+- ``"negative_binomial"``: counts that vary more, as most do
 """
 
 from typing import Any
@@ -27,6 +29,11 @@ from skvae.likelihoods.bounded import (
 )
 from skvae.likelihoods.categorical import CategoricalLikelihood
 from skvae.likelihoods.columns import ColumnLikelihood
+from skvae.likelihoods.counts import (
+    CountLikelihood,
+    NegativeBinomialLikelihood,
+    PoissonLikelihood,
+)
 from skvae.likelihoods.gaussian import GaussianLikelihood
 from skvae.likelihoods.laplace import LaplaceLikelihood
 from skvae.likelihoods.normal_scores import NormalScoresLikelihood
@@ -37,11 +44,14 @@ __all__ = [
     "CategoricalLikelihood",
     "ColumnLikelihood",
     "ContinuousBernoulliLikelihood",
+    "CountLikelihood",
     "DiscretizedLogisticLikelihood",
     "GaussianLikelihood",
     "LaplaceLikelihood",
     "Likelihood",
+    "NegativeBinomialLikelihood",
     "NormalScoresLikelihood",
+    "PoissonLikelihood",
     "ScaledLikelihood",
     "UnitIntervalLikelihood",
 ]
@@ -56,6 +66,8 @@ NAMES = {
     "categorical": CategoricalLikelihood,
     "columns": ColumnLikelihood,
     "discretized_logistic": DiscretizedLogisticLikelihood,
+    "poisson": PoissonLikelihood,
+    "negative_binomial": NegativeBinomialLikelihood,
 }
 
 
