@@ -92,6 +92,13 @@ class ColumnLikelihood(Likelihood):
         self.likelihoods = likelihoods
         self.remainder = remainder
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; a likelihood that is a parameter is no part that learns."""
+        if name == "remainder":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def check_parameters(self) -> None:
         """Raise TypeError or ValueError for parameters that are not valid."""
         for entry in self.likelihoods:
