@@ -197,6 +197,60 @@ def parts(n):
     return [frame[i::3].reset_index(drop=True) for i in range(3)]
 
 
+def test_as_many_rows_are_drawn_as_are_held_out_and_in_the_form_of_the_table():
+    train, test = (mixed_frame()[:n].reset_index(drop=True) for n in (120, 80))
+    asked = []
+
+    def fit(frame, seed):
+        assert frame is train
+        assert seed == 4
+
+        def draw(n):
+            asked.append(n)
+            # All values differ in the third decimal from those of the table.
+            return test.assign(kg=test["kg"] + 0.003)[:n]
+
+        return draw
+
+    found = mixed_tables.measure(fit, train, test, "size", 4)
+    assert asked == [80]
+    assert found["copies"] == 0
+    assert found["copies, of held-out rows"] == 1
+    assert found["shapes"] == 1
+    assert found["seconds to fit"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("figure", "best", "near", "far"),
+    [
+        ("shapes", 1.0, 0.9, 0.8),
+        ("pairs", 1.0, 0.9, 0.8),
+        ("AUC", 0.5, 0.45, 0.6),
+        ("utility", 1.1, 1.0, 0.9),
+        ("copies", 0.0, 0.1, -0.2),
+        ("distance", 1.0, 1.5, 0.5),
+        ("distance", 1.0, 0.5, 0.0),
+        ("seconds to fit", 0.0, 1.0, 2.0),
+    ],
+)
+def test_figures_are_judged_by_how_far_they_are_from_the_best(figure, best, near, far):
+    by_value = mixed_tables.FIGURES[figure]
+    assert by_value(best) < by_value(near) < by_value(far)
+
+
+def test_the_mixture_has_as_many_components_as_groups(monkeypatch):
+    fitted = []
+
+    class Mixture(table_generators.GaussianMixture):
+        def sample(self, n_samples=1):
+            fitted.append(self.n_components)
+            return super().sample(n_samples)
+
+    monkeypatch.setattr(table_generators, "GaussianMixture", Mixture)
+    MODELS["mixture"](mixed_frame()[["kg", "size"]].dropna(), 0)(9)
+    assert fitted == [2]
+
+
 def test_results_are_kept_and_failures_are_not(tmp_path, monkeypatch, capsys):
     seeds = []
 
