@@ -41,6 +41,12 @@ and another is within its spread if the mean of the differences by seed is no mo
 their standard deviation. Results are kept in a folder, a file for each table, model and
 seed, and are not computed again.
 
+Tables and peers come from packages that skvae does not need. Installed into a folder of
+their own, for PYTHONPATH, they leave everything else as it is:
+
+    pip install --no-deps --target PEERS ctgan rdt faker tqdm statsmodels
+    pip install --no-deps --target PEERS palmerpenguins vega_datasets plotnine
+
     OMP_NUM_THREADS=1 python benchmarks/mixed_tables.py --folder FOLDER
         [--tables penguins ...] [--models VAE ...] [--seeds 0 1 2 3 4] [--again]
     python benchmarks/mixed_tables.py --folder FOLDER --table
