@@ -23,7 +23,8 @@ Contestants, in `table_generators.py`, have the defaults of their classes:
 - A mixture of normal densities of full covariances, of as many components as have the
   least BIC, on standardised numbers and one-hot columns; gaps are filled with the mean
   beside a column that tells where they were; draws have the category of the greatest
-  column.
+  column. The same on normal scores of numbers (`QuantileTransformer`), which give every
+  column its own distribution.
 - TVAE and CTGAN of the package ctgan (not of an open licence; for measurement only), of
   300 epochs. Its README asks for complete frames, numbers as floats, and text for what
   is discrete: gaps of numbers are filled with the mean beside a discrete column that

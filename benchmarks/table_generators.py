@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 from sklearn.mixture import GaussianMixture
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
 from skvae import VAE
 
@@ -63,13 +63,13 @@ class Complete:
 
 
 class OneHot:
-    """A matrix: numbers standardised, and a column for each category."""
+    """A matrix: numbers scaled, and a column for each category."""
 
-    def __init__(self, train):
+    def __init__(self, train, scaler=None):
         self.complete = Complete(train)
         coded = self.complete.encode(train)
         numbers, categories = self._parts(coded)
-        self.scaler = StandardScaler().fit(numbers)
+        self.scaler = (scaler or StandardScaler()).fit(numbers)
         self.encoder = OneHotEncoder(sparse_output=False).fit(categories)
 
     def _parts(self, coded):
@@ -129,9 +129,9 @@ def independent(train, seed):
     return draw
 
 
-def mixture(train, seed):
+def mixture(train, seed, scaler=None):
     """Fit the mixture of full covariances that has the least BIC."""
-    coding = OneHot(train)
+    coding = OneHot(train, scaler)
     X = coding.encode(train)
     found = [
         GaussianMixture(k, reg_covar=1e-3, random_state=seed).fit(X)
@@ -140,6 +140,17 @@ def mixture(train, seed):
     ]
     best = min(found, key=lambda model: model.bic(X))
     return lambda n: coding.decode(best.sample(n)[0])
+
+
+def mixture_of_normal_scores(train, seed):
+    n_quantiles = min(len(train), 1000)
+    return mixture(
+        train,
+        seed,
+        QuantileTransformer(
+            n_quantiles=n_quantiles, output_distribution="normal", random_state=seed
+        ),
+    )
 
 
 def vae(train, seed):
@@ -193,6 +204,7 @@ BOUNDS = {
 MODELS = {
     **BOUNDS,
     "mixture": mixture,
+    "mixture of normal scores": mixture_of_normal_scores,
     "TVAE": of_ctgan("TVAE"),
     "TVAE, batches of 50": of_ctgan("TVAE", batch_size=50),
     "CTGAN": of_ctgan("CTGAN"),

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skvae.metrics import column_shapes
+
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
     import mixed_tables
@@ -105,7 +107,9 @@ def test_training_rows_are_drawn_once_or_again():
     assert redrawn.nunique() == pytest.approx(200 * (1 - np.exp(-1)), abs=25)
 
 
-@pytest.mark.parametrize("name", ["mixture", "VAE of one-hot"])
+@pytest.mark.parametrize(
+    "name", ["mixture", "mixture of normal scores", "VAE of one-hot"]
+)
 def test_draws_of_models_keep_groups_apart(name):
     frame = mixed_frame()
     drawn = as_measured(MODELS[name](frame, 0)(300), frame)
@@ -236,6 +240,16 @@ def test_as_many_rows_are_drawn_as_are_held_out_and_in_the_form_of_the_table():
 def test_figures_are_judged_by_how_far_they_are_from_the_best(figure, best, near, far):
     by_value = mixed_tables.FIGURES[figure]
     assert by_value(best) < by_value(near) < by_value(far)
+
+
+def test_a_mixture_of_normal_scores_draws_columns_of_any_distribution():
+    skewed = pd.DataFrame({"m": np.random.default_rng(0).lognormal(3, 1, 1000)})
+    train = skewed.assign(kind=pd.Categorical(["a", "b"] * 500))
+    shapes = [
+        column_shapes(train, as_measured(MODELS[name](train, 0)(1000), train))
+        for name in ("mixture", "mixture of normal scores")
+    ]
+    assert shapes[1].similarities[0] > 0.95 > shapes[0].similarities[0]
 
 
 def test_the_mixture_has_as_many_components_as_groups(monkeypatch):
