@@ -18,8 +18,8 @@ and is measured against these:
 
 Contestants, in `table_generators.py`, have the defaults of their classes:
 
-- `VAE()` on frames as they are; draws have the noise of p(x|z). The same with a mixture
-  of ten as latent density; and on the matrix of one-hot columns that the mixture has.
+- `VAE()` on frames as they are. The same with the prior N(0, I) as latent density, in
+  place of a mixture; and on the matrix of one-hot columns that the mixture has.
 - A mixture of normal densities of full covariances, of as many components as have the
   least BIC, on standardised numbers and one-hot columns; gaps are filled with the mean
   beside a column that tells where they were; draws have the category of the greatest

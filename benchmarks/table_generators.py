@@ -13,6 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
 from skvae import VAE
+from skvae.densities import StandardNormal
 
 N_COMPONENTS = (1, 2, 3, 5, 10, 20)
 FEW_VALUES = 20
@@ -155,13 +156,12 @@ def mixture_of_normal_scores(train, seed):
 
 def vae(train, seed):
     model = VAE(random_state=seed).fit(train)
-    return lambda n: model.sample(n, mean=False, random_state=seed)
+    return lambda n: model.sample(n, random_state=seed)
 
 
-def vae_with_latent_mixture(train, seed):
-    density = GaussianMixture(10)
-    model = VAE(latent_density=density, random_state=seed).fit(train)
-    return lambda n: model.sample(n, mean=False, random_state=seed)
+def vae_with_prior(train, seed):
+    model = VAE(latent_density=StandardNormal(), random_state=seed).fit(train)
+    return lambda n: model.sample(n, random_state=seed)
 
 
 def vae_of_one_hot(train, seed):
@@ -211,5 +211,5 @@ MODELS = {
     "CTGAN, batches of 50": of_ctgan("CTGAN", batch_size=50),
     "VAE of one-hot": vae_of_one_hot,
     "VAE": vae,
-    "VAE, latent mixture": vae_with_latent_mixture,
+    "VAE, z ~ N(0, I)": vae_with_prior,
 }

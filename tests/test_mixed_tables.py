@@ -304,13 +304,11 @@ def test_the_first_is_nearest_to_the_best_value(tmp_path, capsys):
     keep("training rows", shapes=(1.0, 1.0))
     keep("TVAE", AUC=(0.6, 0.5), shapes=(0.92, 0.91), copies=(0.1, -0.1))
     keep("VAE", AUC=(0.7, 0.4), shapes=(0.90, 0.92), copies=(0.3, 0.3))
-    keep("VAE, latent mixture", AUC=(0.9, 0.1), distance=(1.5, 0.5))
+    keep("VAE, z ~ N(0, I)", AUC=(0.9, 0.1), distance=(1.5, 0.5))
     mixed_tables.main(["--folder", str(tmp_path), "--tables", "wine", "--table"])
     out = capsys.readouterr().out
     assert "| TVAE | 0.915 ± 0.007 | 0.900 ± 0.000 | 0.550 ± 0.071 |" in out
-    assert (
-        "First in shapes: TVAE; pairs: TVAE = VAE = VAE, latent mixture; AUC: T" in out
-    )
+    assert "First in shapes: TVAE; pairs: TVAE = VAE = VAE, z ~ N(0, I); AUC: T" in out
     assert "; copies: TVAE; distance: TVAE = VAE; sec" in out
     # Areas are 0.1 further on both seeds; shapes are 0.02 below and 0.01 above.
     inside = "shapes, pairs, utility, distance, seconds to fit, seconds to draw"
@@ -318,7 +316,7 @@ def test_the_first_is_nearest_to_the_best_value(tmp_path, capsys):
 
 
 def test_models_whose_names_begin_alike_are_kept_apart(tmp_path):
-    for model in ("VAE", "VAE, latent mixture", "VAE of one-hot"):
+    for model in ("VAE", "VAE, z ~ N(0, I)", "VAE of one-hot"):
         mixed_tables.path_of(tmp_path, "wine", model, 0).write_text(
             f'{{"n": {len(model)}}}'
         )
