@@ -207,7 +207,9 @@ def _checked(X: Any) -> Any:
     if is_frame(X):
         X = as_array_like(X)
     else:
-        X = np.asarray(as_array_like(with_nan(X)))
+        given, X = X, np.asarray(as_array_like(with_nan(X)))
+        if X.dtype.kind in "US" and not isinstance(given, np.ndarray):
+            X = np.asarray(given, dtype=object)  # numbers in lists stay numbers
         if X.ndim != 2:
             raise ValueError(
                 "With categorical_features, X must be a data frame or an array of "
@@ -262,7 +264,7 @@ def _decimals(column: Column, dtype: Any) -> int | None:
     values = values[:: -(-max(len(values), 1) // _MOST_ROWS)]
     is_single = "32" in str(dtype).lower()
     # With more digits than the type has, any number would do.
-    largest = np.abs(values).max(initial=1e-300)
+    largest = np.abs(values).max(initial=1e-9)
     most = int(np.log10(2.0 ** (20 if is_single else 50) / largest))
     for decimals in range(min(_MOST_DECIMALS, most) + 1):
         rounded = np.round(values, decimals)
