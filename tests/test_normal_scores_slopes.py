@@ -25,7 +25,9 @@ def test_slopes_are_those_of_differences(x):
 
 
 def test_probabilities_of_intervals_keep_their_digits_and_slopes():
-    low = np.array([-1e4, -1000.0, -300, -40, -7.2, -6.5, -6.1, -5, -1, 0, 5.1, 30, 999])
+    low = np.array(
+        [-1e4, -1000.0, -300, -40, -7.2, -6.5, -6.1, -5, -1, 0, 5.1, 30, 999]
+    )
     high = low + np.array([0.1, 0.1, 1, 1, 1, 1, 1, 0.1, 2, 1, 1, 1, 1])
     single = [
         torch.tensor(v, dtype=torch.float32).requires_grad_() for v in (low, high)
