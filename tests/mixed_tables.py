@@ -34,7 +34,7 @@ def make_frame(n=80, seed=0):
     income[::9] = np.nan
     spent = np.where(noise[:, 1] < 0, 0, np.round(np.exp(noise[:, 1]), 3))
     city = np.array(["ames", "bonn", "cork"], dtype=object)[
-        (z > 0).astype(int) + (noise[:, 2] > 0.8)
+        (z > 0).astype(int) + (noise[:, 2] > 0)
     ]
     city[3] = None
     grade = np.array(LEVELS)[np.digitize(z + 0.3 * noise[:, 2], [-0.5, 0.5])]
