@@ -151,12 +151,32 @@ class Table:
         library, types = importlib.import_module(self.library), self.types
         if self.library == "polars":
             parts = zip(self.names, values, types, strict=True)
-            return library.DataFrame([_polars_series(library, *p) for p in parts])
-        index = like.index if isinstance(like, library.DataFrame) else None
-        parts = zip(values, types, strict=True)
-        series = [library.Series(_typed(library, *p), index, p[1]) for p in parts]
-        frame = library.concat(series, axis=1)
-        frame.columns = self.head.columns
+            frame = library.DataFrame([_polars_series(library, *p) for p in parts])
+        else:
+            index = like.index if isinstance(like, library.DataFrame) else None
+            parts = zip(values, types, strict=True)
+            series = [library.Series(_typed(library, *p), index, p[1]) for p in parts]
+            frame = library.concat(series, axis=1)
+            frame.columns = self.head.columns
+        return frame if is_new.all() else self._with_observed(frame, like, is_new)
+
+    def _with_observed(self, frame: Any, like: Any, is_new: NDArray[np.bool_]) -> Any:
+        """Return a frame with the very values of another, unless they are new.
+
+        Float64 would lose digits of large integers and of objects.
+        """
+        if not isinstance(like, type(frame)):
+            return frame
+        like = self.ordered(like)
+        for j, (name, own) in enumerate(zip(self.names, like.columns, strict=True)):
+            found, given = frame[name], like[own]
+            if given.dtype != found.dtype:
+                continue
+            if self.library == "polars":
+                mask = type(found)(is_new[:, j])
+                frame = frame.with_columns(found.zip_with(mask, given).alias(name))
+            else:
+                frame[name] = found.where(is_new[:, j], given)
         return frame
 
     def _values(
