@@ -9,7 +9,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from skvae._utils.arrays import FloatArray
-from skvae.outliers._tables import take_rows, with_column
+from skvae._utils.columns import take_rows
+from skvae.outliers._tables import with_column
 
 
 def score_columns(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from skvae._utils.columns import take_rows
 from skvae._utils.containers import as_array_like
 
 
@@ -29,11 +30,6 @@ def as_table(X: Any) -> Any:
             "one row."
         )
     return X
-
-
-def take_rows(X: Any, rows: np.ndarray) -> Any:
-    """Return rows of an array or of a frame of pandas or polars."""
-    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
 def column(X: Any, j: int) -> Any:

@@ -17,6 +17,7 @@ from sklearn.preprocessing import (
 )
 
 from skvae._utils.arrays import column_names
+from skvae._utils.columns import as_array, is_frame
 from skvae.pipeline.sampling import chosen_model, steps_before_last
 
 FloatArray = NDArray[np.float64]
@@ -104,12 +105,15 @@ def to_last_step(estimator: Any, X: Any) -> Any:
     return to_last_step(estimator[-1], X)
 
 
-def reconstruct(estimator: Any, X: Any) -> np.ndarray:
-    """Encode and decode rows."""
+def reconstruct(estimator: Any, X: Any) -> Any:
+    """Encode and decode rows, to an array, or to a frame with more than numbers."""
     estimator = chosen_model(estimator)
     if hasattr(estimator, "reconstruct"):
-        return np.asarray(estimator.reconstruct(X))
-    return np.asarray(estimator.inverse_transform(estimator.transform(X)))
+        rows = estimator.reconstruct(X)
+    else:
+        rows = estimator.inverse_transform(estimator.transform(X))
+    array = as_array(rows) if is_frame(rows) else np.asarray(rows)
+    return rows if is_frame(rows) and array.dtype == object else array
 
 
 def check_divisor(estimator: Any, divisor: Any) -> None:

@@ -20,7 +20,7 @@ from skvae.scorers._checks import (
     warn_of_halving,
 )
 from skvae.scorers._metric import name_of
-from skvae.scorers._reference import ReferenceCache, frozen, resolve_features
+from skvae.scorers._reference import ReferenceCache, frozen
 from skvae.scorers._results import Results
 from skvae.scorers._table import METRICS, by_name
 from skvae.scorers._trial import Trial
@@ -33,7 +33,7 @@ SCORERS: Mapping[str, str] = MappingProxyType(
 _DEFAULTS = {
     "greater_is_better": True,
     "n_samples": "same",
-    "mean": True,
+    "mean": None,
     "features": None,
     "X_train": None,
     "random_state": 0,
@@ -125,8 +125,7 @@ class SampleScorer:
     def _prepare(self) -> None:
         p = self.parameters
         self._metrics = by_name(_as_tuple(self.metrics), p["greater_is_better"])
-        features = resolve_features(p["features"])
-        self._references = ReferenceCache(features, p["max_cached"])
+        self._references = ReferenceCache(p["max_cached"])
 
     def _accept_sample_weight(self) -> bool:
         # scikit-learn asks this of scorers in searches with sample weights.
@@ -158,7 +157,7 @@ def make_sample_scorer(
     *,
     greater_is_better: bool = True,
     n_samples: str | int = "same",
-    mean: bool = True,
+    mean: bool | None = None,
     features: Any = None,
     X_train: Any = None,
     random_state: int | None = 0,
@@ -188,13 +187,15 @@ def make_sample_scorer(
     n_samples : "same" or int, default="same"
         Rows to draw; "same" is the number of held-out rows, which keeps the bias of
         the metrics equal over the candidates of a fold.
-    mean : bool, default=True
-        Draw decoder means; False adds the observation noise.
+    mean : bool or None, default=None
+        True draws decoder means; False adds the observation noise. None is what
+        ``sample`` does by itself: noise for models of tables, else means.
     features : None, str, callable, transformer or torch module, default=None
-        Map applied to held-out rows and samples before they are compared: None
-        compares them as they are; a transformer must be fitted, but not on rows that
-        are used in the search. A copy of it is used; one that was fitted on a data
-        frame gets frames, so that an encoder makes tables of categories comparable. A
+        Map applied to held-out rows and samples before they are compared. None
+        compares rows of numbers as they are, and tables by the
+        `skvae.metrics.TableFeatures` of the held-out rows. A transformer must be
+        fitted, but not on rows that are used in the search. A copy of it is used; one
+        that was fitted on a data frame gets frames. A
         name, such as "inception", is that of a network of `skvae.metrics`.
     X_train : array-like of shape (n_rows, n_features), default=None
         Training rows, for "authenticity" and "neg_abs_data_copying". In a search or
@@ -235,6 +236,12 @@ def make_sample_scorer(
     a search: the spread over folds, which a search reports, is then the larger part of
     the error.
 
+    Data frames with categories or gaps are tables, and so are rows of which the model
+    has been told categories. Where held-out rows have gaps and samples have none, the
+    samples are given those of held-out rows, chosen at random: a model of complete rows
+    would else be told by them alone. Errors of reconstructions are those of the values
+    that are there, in the units of `TableFeatures`.
+
     For a `Pipeline`, samples and likelihoods are in the units of its input. A warning
     says where one column's unit hides others: metrics do not scale.
 
@@ -274,7 +281,8 @@ def make_sample_scorer(
     check_metrics(_as_tuple(metrics), features, X_train, greater_is_better)
     if n_samples != "same":
         n_samples = check_integer(_OWNER, "n_samples", n_samples, 2)
-    check_boolean(_OWNER, "mean", mean)
+    if mean is not None:
+        check_boolean(_OWNER, "mean", mean)
     max_cached = check_integer(_OWNER, "max_cached", max_cached, 0)
     check_random_state(random_state)
     entries = by_name(_as_tuple(metrics), greater_is_better).values()
@@ -284,7 +292,7 @@ def make_sample_scorer(
     parameters = {
         "greater_is_better": bool(greater_is_better),
         "n_samples": n_samples,
-        "mean": bool(mean),
+        "mean": None if mean is None else bool(mean),
         "features": frozen(features),
         "X_train": X_train,
         "random_state": plain(random_state),
