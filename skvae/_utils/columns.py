@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable
+import importlib
+from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
@@ -142,6 +143,14 @@ def take_rows(X: Any, rows: Any) -> Any:
 def take_columns(X: Any, places: Any) -> Any:
     """Return columns, by their places, of an array or a frame of pandas or polars."""
     return X.iloc[:, places] if hasattr(X, "iloc") else X[:, places]
+
+
+def joined(sets: Sequence[Any]) -> Any:
+    """Return arrays, or frames of one library, one below the other."""
+    if not is_frame(sets[0]):
+        return np.concatenate(sets)
+    library = type(sets[0]).__module__.partition(".")[0]
+    return importlib.import_module(library).concat(sets)
 
 
 def names_of(X: Any) -> list[Hashable] | None:

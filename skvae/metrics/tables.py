@@ -23,7 +23,7 @@ from skvae._utils.selection import ColumnsOfRows, selected
 from skvae.metrics._columns import as_reference
 
 # Two rows of one-hot columns then are at distance 1.
-_LEVEL = np.sqrt(0.5)
+_LEVEL = float(np.sqrt(0.5))
 
 
 class TableFeatures(TransformerMixin, BaseEstimator):
@@ -91,6 +91,8 @@ class TableFeatures(TransformerMixin, BaseEstimator):
            [ 1.  ,  0.  ,  0.  ,  0.71,  0.  ,  0.  ],
            [ 0.  ,  1.  ,  0.71,  0.  ,  0.  ,  0.  ]])
     """
+
+    level = _LEVEL  # of the feature of the category that it is
 
     def __init__(self, categorical_features: Any = "from_dtype") -> None:
         self.categorical_features = categorical_features
@@ -189,6 +191,20 @@ class TableFeatures(TransformerMixin, BaseEstimator):
         names = list(X.columns) if is_frame(X) else list(range(np.shape(X)[1]))
         columns = ColumnsOfRows(names, [], X if is_frame(X) else None)
         return [names[j] for j in selected(told, columns, "categorical_features")]
+
+    def mean_and_scale(self, column: Any) -> tuple[float, float]:
+        """Return what a column's numbers, or ranks of categories, are scaled by.
+
+        Parameters
+        ----------
+        column : hashable
+            Its name.
+
+        Returns
+        -------
+        mean, scale : float
+        """
+        return self._scales[column]
 
     def features_of_gap(self, column: Any) -> FloatArray:
         """Return the features of a column where there is no value.

@@ -76,6 +76,13 @@ def as_fitted(estimator: Any, X: Any, name: str = "X") -> Any:
     return X[list(fitted)]
 
 
+def draws_means(estimator: Any, mean: bool | None) -> bool:
+    """Whether samples are decoder means; None is what ``sample`` does by itself."""
+    if mean is not None:
+        return mean
+    return getattr(last_step(estimator), "columns_of_rows", None) is None
+
+
 def is_discrete(estimator: Any) -> bool:
     """Whether likelihoods are probabilities of discrete data, not densities.
 
@@ -84,6 +91,25 @@ def is_discrete(estimator: Any) -> bool:
     """
     last = last_step(estimator)
     return bool(getattr(getattr(last, "likelihood_", last), "discrete", False))
+
+
+def probable_values(estimator: Any) -> dict[Any, Any]:
+    """Return what has a probability rather than a density under a model, by column.
+
+    "all" values of categories and of discrete likelihoods, and those of numbers that
+    are repeated in `NormalScoresLikelihood`. Columns of densities are left out.
+    """
+    likelihood = getattr(last_step(estimator), "likelihood_", None)
+    if likelihood is None:
+        return {}
+    whole = [("", likelihood, range(last_step(estimator).n_features_in_))]
+    found: dict[Any, Any] = {}
+    for _, part, columns in getattr(likelihood, "likelihoods_", whole):
+        repeated = getattr(part, "repeated_values", lambda: [()] * len(columns))()
+        for column, values in zip(columns, repeated, strict=True):
+            found |= {column: "all"} if part.discrete else {}
+            found |= {column: tuple(values)} if len(values) else {}
+    return found
 
 
 def only_rescales(estimator: Any) -> bool:
@@ -118,7 +144,10 @@ def reconstruct(estimator: Any, X: Any) -> Any:
 
 def check_divisor(estimator: Any, divisor: Any) -> None:
     """Raise ValueError if probabilities, which have no unit, are to be rescaled."""
-    if is_discrete(estimator) and np.any(np.asarray(divisor) != 1):
+    columns = getattr(last_step(estimator), "columns_of_rows", None)
+    has_categories = columns is not None and set(columns.kinds) != {"number"}
+    has_no_unit = has_categories or is_discrete(estimator)
+    if has_no_unit and np.any(np.asarray(divisor) != 1):
         raise ValueError(
             "divisor must be 1 for a model of probabilities, which have no unit, got "
             f"{divisor}. It is for densities."
