@@ -233,7 +233,7 @@ def _incomparable_likelihoods(fits: Sequence[Any]) -> str:
     values = [probable_values(fit) for fit in fits]
     if any(other != values[0] for other in values):
         return (
-            "values that are repeated have probabilities under one, densities under the "
+            "some values have a probability under one model and a density under the "
             "other"
         )
     return ""

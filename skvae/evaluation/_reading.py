@@ -31,7 +31,7 @@ def read_rows(
         for X, name in zip((X_train, X_test), _NAMES, strict=True)
     )
     test = in_order_of(train, test, _NAMES[1])
-    features = features_for([estimator], features, train, test)
+    features = features_for([estimator], features, X_train=train, X_test=test)
     if table_of(features) is None and all(is_numeric(X) for X in (train, test)):
         as_pair(train, test, _NAMES, min_rows=_MIN_ROWS)
     for X, name in zip((train, test), _NAMES, strict=True):

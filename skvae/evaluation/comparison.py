@@ -223,7 +223,7 @@ def compare(
     features = resolve_features(features)
     X = X_test if is_frame(X_test) else to_array(X_test)
     X = as_fitted(fits.first[0], X, "X_test")
-    features = features_for(fits.all, features, X)
+    features = features_for(fits.all, features, X_test=X)
     if len(X) < _MIN_ROWS:
         raise ValueError(
             f"X_test must have at least {_MIN_ROWS} rows, got {len(X)}. Pass a larger "

@@ -145,7 +145,8 @@ def evaluate_likelihood(
         )
     check_divisor(estimator, divisor)
     X = as_fitted(estimator, X)
-    if features_for([estimator], None, X if is_frame(X) else to_array(X)) is None:
+    rows = X if is_frame(X) else to_array(X)
+    if features_for([estimator], None, X=rows) is None:
         as_rows(X, "X")  # checks them
     n, d = to_array(X).reshape(len(X), -1).shape
     found = log_likelihoods(estimator, X, n_importance_samples)

@@ -105,10 +105,11 @@ def probable_values(estimator: Any) -> dict[Any, Any]:
     whole = [("", likelihood, range(last_step(estimator).n_features_in_))]
     found: dict[Any, Any] = {}
     for _, part, columns in getattr(likelihood, "likelihoods_", whole):
-        repeated = getattr(part, "repeated_values", lambda: [()] * len(columns))()
-        for column, values in zip(columns, repeated, strict=True):
-            found |= {column: "all"} if part.discrete else {}
-            found |= {column: tuple(values)} if len(values) else {}
+        if part.discrete:
+            found |= dict.fromkeys(columns, "all")
+        elif hasattr(part, "repeated_values"):
+            pairs = zip(columns, part.repeated_values(), strict=True)
+            found |= {column: tuple(values) for column, values in pairs if values}
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from skvae._utils.arrays import FloatArray
 from skvae._utils.columns import is_frame, names_of
+from skvae._utils.validation import named
 from skvae.metrics import FeatureMap, TableFeatures, resolve_features
 from skvae.metrics._sets import is_table
 from skvae.pipeline._abilities import last_step
@@ -16,7 +17,7 @@ from skvae.pipeline.sampling import chosen_model
 
 
 def features_for(
-    models: Iterable[Any], features: FeatureMap | None, *sets: Any
+    models: Iterable[Any], features: FeatureMap | None, **sets: Any
 ) -> FeatureMap | None:
     """Return features for rows: `TableFeatures` of the first set, if they are tables.
 
@@ -27,17 +28,24 @@ def features_for(
     ----------
     models : iterable of estimators
     features : FeatureMap or None
-    *sets : array or data frame
-        Rows as models take them; those that features are fitted to, first.
+    **sets : array or data frame
+        Rows as models take them, by the names that users know them by; those that
+        features are fitted to, first.
+
+    Returns
+    -------
+    features : FeatureMap or None
     """
     if features is not None:
         return features
-    first, told = sets[0], [name for model in models for name in _told(model, sets[0])]
+    name, first = next(iter(sets.items()))
+    told = [column for model in models for column in _told(model, first)]
     has_gaps = is_frame(first) and any(map(_had_gaps, models))
-    if not (told or has_gaps or any(map(is_table, sets))):
+    if not (told or has_gaps or any(is_table(X, name) for name, X in sets.items())):
         return None
     table = TableFeatures(list(dict.fromkeys(told)) or "from_dtype")
-    return resolve_features(table.fit(first))
+    with named(name):
+        return resolve_features(table.fit(first))
 
 
 def table_of(features: FeatureMap | None) -> TableFeatures | None:

@@ -24,7 +24,6 @@ from skvae.scorers._reference import (
     Reference,
     ReferenceCache,
     feature_rows,
-    resolve_features,
     to_array,
 )
 from skvae.scorers._samples import draw_samples
@@ -45,6 +44,7 @@ class Trial:
     parameters : mapping
         Those of `make_sample_scorer`.
     references : ReferenceCache
+    features : FeatureMap or None
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Trial:
         X: Any,
         parameters: Mapping[str, Any],
         references: ReferenceCache,
+        features: FeatureMap | None,
     ) -> None:
         self.estimator, self.X = estimator, as_fitted(estimator, X)
         self._rows = _dense(self.X)
         self._parameters, self._references = parameters, references
-        given = resolve_features(parameters["features"])
-        self._features = self._features_of_rows if given is None else given
+        self._features = self._features_of_rows if features is None else features
         self._seed = draw_seed(parameters["random_state"])
 
     @cached_property
@@ -150,8 +150,8 @@ class Trial:
     def _features_of_rows(self) -> FeatureMap | None:
         """Features of held-out rows that are a table; None of numbers."""
         train = self._parameters["X_train"]
-        others = [] if train is None else [train]
-        return features_for([self.estimator], None, self._rows, *others)
+        others = {} if train is None else {"X_train": train}
+        return features_for([self.estimator], None, X=self._rows, **others)
 
     def seed_for(self, purpose: str) -> int:
         """Return the seed of one purpose: the same whatever else is computed."""

@@ -20,7 +20,7 @@ from skvae.scorers._checks import (
     warn_of_halving,
 )
 from skvae.scorers._metric import name_of
-from skvae.scorers._reference import ReferenceCache, frozen
+from skvae.scorers._reference import ReferenceCache, frozen, resolve_features
 from skvae.scorers._results import Results
 from skvae.scorers._table import METRICS, by_name
 from skvae.scorers._trial import Trial
@@ -105,7 +105,7 @@ class SampleScorer:
         return scores if isinstance(self.metrics, tuple) else scores.popitem()[1]
 
     def _trial(self, estimator: Any, X: Any) -> Trial:
-        return Trial(estimator, X, self.parameters, self._references)
+        return Trial(estimator, X, self.parameters, self._references, self._features)
 
     def _score(self, trial: Trial, results: Results, name: str) -> float:
         on_error, metric = self.parameters["on_error"], self._metrics[name]
@@ -125,6 +125,7 @@ class SampleScorer:
     def _prepare(self) -> None:
         p = self.parameters
         self._metrics = by_name(_as_tuple(self.metrics), p["greater_is_better"])
+        self._features = resolve_features(p["features"])
         self._references = ReferenceCache(p["max_cached"])
 
     def _accept_sample_weight(self) -> bool:
