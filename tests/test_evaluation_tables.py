@@ -86,10 +86,8 @@ def test_frames_of_a_report_are_brought_to_one_order():
     rows = np.random.default_rng(0).normal(size=(120, 2)) * [1, 3] + [0, 9]
     X = pandas.DataFrame(rows, columns=["a", "b"])
     for fitted in (X, rows):  # with names and without
-        model, other = (
-            GaussianMixture(1, random_state=0).fit(fitted[:80]),
-            X[["b", "a"]],
-        )
+        model = GaussianMixture(1, random_state=0).fit(fitted[:80])
+        other = X[["b", "a"]]
         expected = str(evaluate(model, X[:80], X[80:], n_bootstrap=0))
         assert str(evaluate(model, X[:80], other[80:], n_bootstrap=0)) == expected
         if fitted is X:

@@ -19,7 +19,7 @@ from skvae.scorers._checks import (
     check_random_state,
     warn_of_halving,
 )
-from skvae.scorers._metric import name_of
+from skvae.scorers._metric import name_of, short
 from skvae.scorers._reference import ReferenceCache, frozen, resolve_features
 from skvae.scorers._results import Results
 from skvae.scorers._table import METRICS, by_name
@@ -145,7 +145,7 @@ class SampleScorer:
             for metric in _as_tuple(self.metrics)
         )
         changed = [
-            f"{name}={_short(value)}"
+            f"{name}={short(value)}"
             for name, value in self.parameters.items()
             if not _is_default(name, value)
         ]
@@ -237,11 +237,9 @@ def make_sample_scorer(
     a search: the spread over folds, which a search reports, is then the larger part of
     the error.
 
-    Data frames with categories or gaps are tables, and so are rows of which the model
-    has been told categories. Where held-out rows have gaps and samples have none, the
-    samples are given those of held-out rows, chosen at random: a model of complete rows
-    would else be told by them alone. Errors of reconstructions are those of the values
-    that are there, in the units of `TableFeatures`.
+    Tables are frames with categories or gaps, and rows of which the model was told
+    categories. Columns of samples without gaps are given those of held-out rows, at
+    random; errors of reconstructions are in the units of `TableFeatures`, without gaps.
 
     For a `Pipeline`, samples and likelihoods are in the units of its input. A warning
     says where one column's unit hides others: metrics do not scale.
@@ -347,10 +345,3 @@ def _is_default(name: str, value: Any) -> bool:
             and math.isnan(default)
         )
     )
-
-
-def _short(value: Any) -> str:
-    if hasattr(value, "shape"):
-        return f"<array of shape {tuple(value.shape)}>"
-    text = repr(value)
-    return text if len(text) <= 60 else f"<{type(value).__name__}>"
