@@ -262,7 +262,7 @@ def _decimals(column: Column, dtype: Any) -> int | None:
     values = values[:: -(-max(len(values), 1) // _MOST_ROWS)]
     is_single = "32" in str(dtype).lower()
     # With more digits than the type has, any number would do.
-    largest = np.abs(values).max(initial=1e-300)
+    largest = np.abs(values).max(initial=1e-290)  # no overflow below
     most = int(np.log10(2.0 ** (20 if is_single else 50) / largest))
     for decimals in range(min(_MOST_DECIMALS, most) + 1):
         rounded = np.round(values, decimals)
