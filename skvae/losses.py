@@ -151,7 +151,8 @@ def rae_loss(
         Weight of ||z||^2 / 2.
     regularizer : {"l2", "gradient_penalty", None}, default="l2"
         Penalty of the decoder: `squared_weights`, or `gradient_penalty` of its mean in
-        the units of the encoder's input, (D(z) - mean) / spread.
+        the units of the encoder's input, (D(z) - mean) / spread; of tables, of its
+        outputs, which are scores and logits.
     regularizer_weight : float, default=1.0
 
     Returns
@@ -174,9 +175,7 @@ def rae_loss(
     if regularizer == "l2":
         terms["regularizer"] = regularizer_weight * squared_weights(module.decoder)
     elif regularizer == "gradient_penalty":
-        penalty = gradient_penalty(
-            lambda z: module.decode(z).mean * module.factor, z, generator
-        )
+        penalty = gradient_penalty(module.location, z, generator)
         terms["regularizer"] = regularizer_weight * penalty
     return terms
 

@@ -115,8 +115,9 @@ class AutoencoderModule(nn.Module):
 
     def inputs(self, x: Tensor) -> Tensor:
         """Return what the encoder sees of rows, NaN where a value is missing."""
-        seen = self.likelihood.inputs(x)
-        return torch.addcmul(self.shift, self.factor, x) if seen is None else seen
+        if self.likelihood.has_inputs:
+            return self.likelihood.inputs(x)
+        return torch.addcmul(self.shift, self.factor, x)
 
     @contextmanager
     def input_noise(self, scale: float, generator: torch.Generator) -> Iterator[None]:
@@ -155,6 +156,16 @@ class AutoencoderModule(nn.Module):
             h = self.decoder(z.reshape(-1, self.n_components)).float()
             p = self.likelihood(h.reshape(*z.shape[:-1], -1))
         return Observed(p, -self.shift / self.factor) if self.frame.has_missing else p
+
+    def location(self, z: Tensor) -> Tensor:
+        """Return where p(x|z) lies in units of the encoder's input, up to a constant.
+
+        Of likelihoods with inputs of their own, such as categories, whose mean does not
+        change smoothly, these are the outputs of the decoder.
+        """
+        if self.likelihood.has_inputs:
+            return self.decoder(z).float()
+        return self.decode(z).mean * self.factor
 
     def reading(self, X: np.ndarray) -> "AutoencoderModule":
         """Return the module that reads X: itself, or one for missing values.

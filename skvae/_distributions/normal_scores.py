@@ -65,8 +65,14 @@ class ScoreMap(nn.Module):
             zip(_NAMES, found.transpose(1, 2).unflatten(1, x.shape[:-1]), strict=True)
         )
         knots["is_atom"] = (knots["is_atom"] > 0) & (x == knots["x"])
-        offset = torch.where(knots["is_atom"], 0.0, x - knots["x"])
-        knots["y"] = knots["y"] + offset * knots["slope"]
+        offset = torch.where(knots["is_atom"], 0.0, x - knots["x"]) * knots["slope"]
+        # Beyond the ends, scores rise with logarithms, so that a value far out is
+        # unlikely, and no more.
+        beyond = (x < self.table[0, :, 0]) | (x > self.table[0, :, -1])
+        growth = offset.abs().log1p()
+        offset = torch.where(beyond, offset.sign() * growth, offset)
+        knots["y"] = knots["y"] + offset
+        knots["log_slope"] = knots["log_slope"] - torch.where(beyond, growth, 0.0)
         return knots
 
     def scores(self, x: Tensor) -> Tensor:

@@ -121,10 +121,10 @@ class RowSample:
         options, labels = {"mean": False, "random_state": seed}, None
         if takes_labels(model):
             options["y"] = labels = draw_labels(model, n_rows, seed)
-        rows = model.sample(n_rows, **options)
-        most = max(1, min(MOST_ROWS, _MOST_ENTRIES // rows[0].size))
+        rows = model._validate(model.sample(n_rows, **options))
+        most = max(1, min(MOST_ROWS, _MOST_ENTRIES // rows.shape[1]))
         labels = None if labels is None else labels[:most].astype(object)
-        return replace(self, rows=rows.reshape(len(rows), -1)[:most], labels=labels)
+        return replace(self, rows=rows[:most], labels=labels)
 
     def _labels_at(
         self, origin: np.ndarray, labels: np.ndarray | None

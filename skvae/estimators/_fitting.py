@@ -42,10 +42,12 @@ class FittingMixin(CallbackSupportMixin):
 
         Parameters
         ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
+        X : array-like or Tensor of shape (n_samples, n_features), or data frame
             Rows, or images of shape (n_samples, H, W) or (n_samples, C, H, W), of any
-            numeric type: bytes need no conversion. NaN, None and NA stand for missing
-            values. A memory-mapped array is read batch by batch.
+            numeric type: bytes need no conversion. A memory-mapped array is read batch
+            by batch. A frame of pandas or polars is a table: columns that do not hold
+            numbers are categories, and rows that come out are frames. NaN, None and NA
+            stand for missing values.
         y : array-like of shape (n_samples,), default=None
             Labels, where the latent density is one of classes, such as
             ``ClassConditionalDensity()``: None, NaN or pandas.NA for rows without one.
@@ -81,7 +83,8 @@ class FittingMixin(CallbackSupportMixin):
         -----
         UserWarning
             If a value is so far from all others of its column that it would decide the
-            fit; in training it is drawn in.
+            fit; in training it is drawn in. If a column of a table is empty, or has a
+            category for nearly every row.
         """
         return self._fit(X, y, X_val, None, self.warm_start)
 

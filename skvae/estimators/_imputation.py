@@ -32,7 +32,7 @@ _OF_NOTHING = 1024  # draws of the prior, where nothing of a row is observed
 class ImputationMixin(InferenceMixin):
     """Methods of a fitted autoencoder for rows with missing values."""
 
-    def impute(self, X: Any, *, n_importance_samples: int = 64) -> NDArray[np.floating]:
+    def impute(self, X: Any, *, n_importance_samples: int = 64) -> Any:
         """Replace missing values by their expectation given those observed.
 
         Parameters
@@ -44,8 +44,9 @@ class ImputationMixin(InferenceMixin):
 
         Returns
         -------
-        X_imputed : ndarray of shape (n_samples, n_features)
-            In the floating type of X. Values that are observed are those of X.
+        X_imputed : ndarray of shape (n_samples, n_features), or data frame
+            In the floating type of X, or with the types of `fit`. Values that are
+            observed are those of X; missing categories are the likeliest ones.
 
         Notes
         -----
@@ -96,7 +97,7 @@ class ImputationMixin(InferenceMixin):
         *,
         n_importance_samples: int = 64,
         random_state: Any = None,
-    ) -> NDArray[np.floating]:
+    ) -> Any:
         """Draw missing values from p(x_missing | x_observed): multiple imputation.
 
         Parameters
@@ -112,9 +113,9 @@ class ImputationMixin(InferenceMixin):
 
         Returns
         -------
-        X_drawn : ndarray of shape (n_draws, n_samples, n_features)
-            In the floating type of X, each with values drawn from p(x|z). Values that
-            are observed are those of X.
+        X_drawn : ndarray of shape (n_draws, n_samples, n_features), or list
+            In the floating type of X, each with values drawn from p(x|z); of a table, a
+            list of tables. Values that are observed are those of X.
 
         References
         ----------

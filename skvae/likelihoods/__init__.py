@@ -62,10 +62,10 @@ NAMES = {
     "laplace": LaplaceLikelihood,
     "bernoulli": BernoulliLikelihood,
     "continuous_bernoulli": ContinuousBernoulliLikelihood,
+    "discretized_logistic": DiscretizedLogisticLikelihood,
     "normal_scores": NormalScoresLikelihood,
     "categorical": CategoricalLikelihood,
     "columns": ColumnLikelihood,
-    "discretized_logistic": DiscretizedLogisticLikelihood,
     "poisson": PoissonLikelihood,
     "negative_binomial": NegativeBinomialLikelihood,
 }

@@ -101,8 +101,8 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
         """
         return n_features
 
-    def inputs(self, x: Tensor) -> Tensor | None:
-        """Return what the encoder sees of rows; None for centred and scaled x.
+    def inputs(self, x: Tensor) -> Tensor:
+        """Return what the encoder sees of rows, if not centred and scaled values.
 
         Parameters
         ----------
@@ -110,10 +110,15 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
 
         Returns
         -------
-        inputs : Tensor of shape (n, n_inputs) or None
+        inputs : Tensor of shape (n, n_inputs)
             About standard normal; NaN where a value is missing.
         """
-        return None
+        raise NotImplementedError
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether a subclass has `inputs` of its own."""
+        return type(self).inputs is not Likelihood.inputs
 
     def start_outputs(self, loadings: np.ndarray) -> np.ndarray | None:
         """Return decoder outputs that begin at a linear model of the encoder's inputs.

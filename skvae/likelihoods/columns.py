@@ -92,6 +92,13 @@ class ColumnLikelihood(Likelihood):
         self.likelihoods = likelihoods
         self.remainder = remainder
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; a likelihood that is a parameter is no part that learns."""
+        if name == "remainder":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def check_parameters(self) -> None:
         """Raise TypeError or ValueError for parameters that are not valid."""
         for entry in self.likelihoods:
@@ -205,8 +212,9 @@ class ColumnLikelihood(Likelihood):
         found = []
         for i, part in enumerate(self.parts):
             column = x[..., getattr(self, f"place_{i}")]
-            seen = part.inputs(column)
-            if seen is None:
+            if part.has_inputs:
+                seen = part.inputs(column)
+            else:
                 seen = column - getattr(self, f"mean_{i}")
                 seen = seen / getattr(self, f"scale_{i}")
             found.append(seen)
@@ -233,8 +241,7 @@ class ColumnLikelihood(Likelihood):
             zip(self.parts, self._split(errors), strict=True)
         ):
             scale = getattr(self, f"scale_{i}").double().numpy()
-            has_units = part.start_outputs(own[:, None]) is None
-            part.start(own * np.square(scale) if has_units else own)
+            part.start(own if part.has_inputs else own * np.square(scale))
 
     def calibrates(self, *, held_out: bool) -> bool:
         """Tell whether the noise of some columns is set after training."""

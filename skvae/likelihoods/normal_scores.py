@@ -50,7 +50,7 @@ class NormalScoresLikelihood(Likelihood):
     atom if it is repeated, in more than one of 128 values. ``log_prob`` is the
     logarithm of its probability, for all other values that of a density in the units of
     X. Draws stay between the least and the greatest training value; values beyond have
-    a density, too, by the line that continues the map.
+    a density, too: there scores go on as the logarithm of the distance from the end.
 
     References
     ----------
