@@ -36,6 +36,8 @@ def in_polars(frame):
         name: [None if pd.isna(v) else v for v in frame[name].tolist()]
         for name in frame.columns
     }
-    columns["ward"] = [str(v) for v in columns["ward"]]
+    if "ward" in columns:
+        columns["ward"] = [str(v) for v in columns["ward"]]
     types = {"ward": pl.Categorical, "size": pl.Enum(SIZES), "colour": pl.String}
+    types = {name: dtype for name, dtype in types.items() if name in columns}
     return pl.DataFrame(columns, schema_overrides=types, strict=False)
