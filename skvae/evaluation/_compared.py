@@ -37,12 +37,12 @@ from skvae.pipeline._abilities import (
     probable_values,
 )
 from skvae.pipeline._scores import infinite_scores
+from skvae.pipeline._tables import with_gaps_of
 from skvae.scorers._metric import Metric
 from skvae.scorers._reconstructions import reconstruction_errors
 from skvae.scorers._reference import feature_rows, to_array
 from skvae.scorers._samples import draw_samples
 from skvae.scorers._table import METRICS
-from skvae.scorers._tables import with_gaps_of
 from skvae.scorers._units import warn_of_units
 
 _MIN_ROWS = 20  # of a set that is cut into halves

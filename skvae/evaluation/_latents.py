@@ -21,9 +21,9 @@ from skvae.evaluation._reading import is_numeric
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, Sets, make_row
 from skvae.evaluation._tables import error_of_pca
 from skvae.pipeline._abilities import can_reconstruct, last_step, to_last_step
+from skvae.pipeline._tables import table_of, with_gaps_of
 from skvae.pipeline.sampling import sample_rows
 from skvae.scorers._reference import feature_rows
-from skvae.scorers._tables import table_of, with_gaps_of
 
 _N_PERMUTATIONS = 99
 

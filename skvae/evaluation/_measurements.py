@@ -28,7 +28,7 @@ from skvae.metrics import (
     one_nearest_neighbour_accuracy,
     precision_recall_density_coverage,
 )
-from skvae.scorers._tables import table_of
+from skvae.pipeline._tables import table_of
 
 
 class Measurements(NamedTuple):

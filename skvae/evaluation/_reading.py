@@ -11,8 +11,8 @@ from skvae._utils.columns import is_frame, names_of
 from skvae.metrics import FeatureMap
 from skvae.metrics._columns import check_names
 from skvae.pipeline._abilities import as_fitted
+from skvae.pipeline._tables import features_for, table_of
 from skvae.scorers._reference import to_array
-from skvae.scorers._tables import features_for, table_of
 
 _NAMES = ("X_train", "X_test")
 _MIN_ROWS = 6

@@ -9,8 +9,8 @@ import numpy as np
 from skvae._utils.arrays import FloatArray, IntArray
 from skvae._utils.columns import names_of
 from skvae.metrics import FeatureMap
+from skvae.pipeline._tables import table_of, with_gaps_of
 from skvae.scorers._reference import feature_rows, to_array
-from skvae.scorers._tables import table_of, with_gaps_of
 from skvae.scorers._units import warn_of_units
 
 

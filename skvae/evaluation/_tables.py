@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from skvae._utils.arrays import FloatArray
 from skvae.metrics import TableFeatures
-from skvae.scorers._tables import errors_of_features, mean_of_columns
+from skvae.pipeline._tables import errors_of_features, mean_of_columns
 
 IN_UNITS_OF_TABLES = "in standard deviations, 1 for another category, without gaps"
 

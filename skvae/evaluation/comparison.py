@@ -24,8 +24,8 @@ from skvae.evaluation._differences import holm
 from skvae.evaluation._fits import Fits, counted, read_models
 from skvae.evaluation._printing import Table, as_lines, number
 from skvae.pipeline._abilities import as_fitted, can_sample, last_step
+from skvae.pipeline._tables import features_for, table_of
 from skvae.scorers._reference import resolve_features, to_array
-from skvae.scorers._tables import features_for, table_of
 
 _OWNER = "compare"
 _MAX_SAMPLES = 2000

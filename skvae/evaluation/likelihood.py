@@ -25,8 +25,8 @@ from skvae.pipeline._abilities import (
     log_likelihoods,
 )
 from skvae.pipeline._scores import check_scores
+from skvae.pipeline._tables import features_for
 from skvae.scorers._reference import to_array
-from skvae.scorers._tables import features_for
 
 
 class LikelihoodEvaluation(NamedTuple):

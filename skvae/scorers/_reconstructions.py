@@ -10,8 +10,8 @@ from skvae._utils.arrays import FloatArray, as_rows
 from skvae._utils.columns import is_frame, names_of
 from skvae.metrics import TableFeatures
 from skvae.pipeline._abilities import reconstruct
+from skvae.pipeline._tables import mean_of_columns, squared_errors
 from skvae.scorers._reference import framed
-from skvae.scorers._tables import mean_of_columns, squared_errors
 
 
 def reconstruction_errors(

@@ -23,7 +23,7 @@ from skvae._utils.columns import (
 from skvae._utils.validation import named
 from skvae.metrics._gaussian import Gaussian, gaussian_of_rows
 from skvae.pipeline._abilities import as_fitted
-from skvae.scorers._tables import table_of
+from skvae.pipeline._tables import table_of
 from skvae.scorers._units import warn_of_units
 
 _N_TRIED = 16

@@ -19,6 +19,7 @@ from skvae.pipeline._abilities import (
     log_likelihood,
 )
 from skvae.pipeline._scores import check_scores
+from skvae.pipeline._tables import features_for, table_of, with_gaps_of
 from skvae.scorers._reconstructions import reconstruction_errors
 from skvae.scorers._reference import (
     Reference,
@@ -27,7 +28,6 @@ from skvae.scorers._reference import (
     to_array,
 )
 from skvae.scorers._samples import draw_samples
-from skvae.scorers._tables import features_for, table_of, with_gaps_of
 from skvae.scorers._train_rows import rows_of_fit, training_rows
 from skvae.scorers._units import warn_of_units
 
