@@ -10,7 +10,7 @@ from scipy.stats import kstwobign
 from skvae._utils.arrays import FloatArray
 from skvae.evaluation._real import P_VALUE, ComparedRows, are_rare
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, make_row
-from skvae.evaluation._words import column_of
+from skvae.evaluation._words import column_of, values_of
 from skvae.metrics import TableFeatures
 
 # Samples are displaced if values lie so many standard deviations off, on average.
@@ -66,7 +66,9 @@ def measure_columns(rows: ComparedRows, table: TableFeatures | None = None) -> C
     n_columns = len(unit)
     if table is not None:
         worst, n_columns = _one_for_each(worst, table), len(table.slices_)
-    described = tuple(_describe(j, draws, real) for j in worst)
+    described = tuple(
+        _describe(j, *(values_of(X, j, table) for X in (draws, real))) for j in worst
+    )
     apart = _p_value(np.ones(1), real, draws)[0] * 2 * len(unit)
     return Columns(row, described, n_columns, bool(apart > P_VALUE))
 
@@ -138,5 +140,5 @@ def _one_for_each(worst: list[int], table: TableFeatures) -> list[int]:
 
 
 def _describe(j: int, draws: FloatArray, real: FloatArray) -> Column:
-    moments = (float(f(X[:, j])) for X in (draws, real) for f in (np.mean, np.std))
+    moments = (float(f(x)) for x in (draws, real) for f in (np.mean, np.std))
     return Column(int(j), *moments)

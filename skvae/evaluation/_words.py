@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skvae._utils.arrays import FloatArray
 from skvae.metrics import TableFeatures
 
 Moments = tuple[float, float]
@@ -59,6 +60,18 @@ class Words(NamedTuple):
 def column_of(table: TableFeatures, j: int) -> Any:
     """Return the column that a feature stands for."""
     return next(c for c, part in table.slices_.items() if part.start <= j < part.stop)
+
+
+def values_of(X: FloatArray, j: int, table: TableFeatures | None) -> FloatArray:
+    """Return a feature of rows; that of numbers without gaps, unless all are gaps."""
+    if table is None:
+        return X[:, j]
+    column = column_of(table, j)
+    part = table.slices_[column]
+    if table.kinds_[column] == "category" or j != part.start:
+        return X[:, j]
+    there = (X[:, part] != table.features_of_gap(column)).any(axis=1)
+    return X[there, j] if there.any() else X[:, j]
 
 
 def are_numbers(table: TableFeatures) -> np.ndarray:
