@@ -47,9 +47,9 @@ def test_of_dates_are_refused_by_the_name_of_the_rows():
         pd.DataFrame({"a": X[:, 0], "t": pd.date_range("2020", periods=len(X))})
         for X in (TRAIN, TEST)
     )
-    with pytest.raises(TypeError, match="X_train must hold real numbers, got dtype ob"):
+    with pytest.raises(TypeError, match="X_train must hold numbers, but holds dat"):
         evaluate(MODEL, train, test)
-    with pytest.raises(TypeError, match="X_test must hold real numbers, got dtype obj"):
+    with pytest.raises(TypeError, match="X_test must hold numbers, but holds date"):
         compare([MODEL, MODEL], test)
 
 

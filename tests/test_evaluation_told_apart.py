@@ -6,6 +6,7 @@ import pytest
 
 from skvae.evaluation._rows import make_row
 from skvae.evaluation._sample_findings import _told_apart, sample_findings
+from skvae.evaluation._words import Words
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_only_if_no_finding_says_how_samples_differ(n_missing):
         modes=SimpleNamespace(missing=n_missing, share_of_samples=0, example=None),
         columns=SimpleNamespace(wrong=()),
         correlations=SimpleNamespace(lost=()),
-        column_names=None,
+        words=Words(None, None),
     )
     (text,) = sample_findings(measured)
     assert text.startswith("Missing modes" if n_missing else "Samples differ: 90%")

@@ -22,6 +22,7 @@ from skvae._training.outliers import without_outliers
 from skvae._utils import rows as rows_module
 from skvae._utils.float32 import Frame
 from skvae._utils.rows import extremes, has_missing, summarise, without_values
+from skvae.likelihoods import GaussianLikelihood
 
 RNG = np.random.default_rng(0)
 

@@ -45,6 +45,12 @@ class ScoreMap(nn.Module):
         self.register_buffer("edges", edges)
         self.has_atoms = bool(table[:, _NAMES.index("is_atom")].any())
 
+    def atoms(self) -> list[list[float]]:
+        """Return the values that are atoms, for every column."""
+        x, is_atom = (self.table[_NAMES.index(name)] for name in ("x", "is_atom"))
+        pairs = zip(x, is_atom, strict=True)
+        return [values[atom > 0].tolist() for values, atom in pairs]
+
     def locate(self, x: Tensor) -> dict[str, Tensor]:
         """Return what is known of values, shape (..., d), each in the same shape.
 

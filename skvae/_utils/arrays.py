@@ -117,11 +117,12 @@ def check_same_width(d_x: int, d_y: int, names: tuple[str, str]) -> None:
         )
 
 
-def at_most(X: FloatArray, n_rows: int, rng: np.random.RandomState) -> FloatArray:
-    """Draw `n_rows` of the rows without replacement where there are more."""
+def at_most(X: Any, n_rows: int, rng: np.random.RandomState) -> Any:
+    """Draw `n_rows` rows of an array or frame, where there are more of them."""
     if len(X) <= n_rows:
         return X
-    return X[np.sort(rng.choice(len(X), n_rows, replace=False))]
+    rows = np.sort(rng.choice(len(X), n_rows, replace=False))
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
 def _as_float64(X: Any, name: str) -> NDArray[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import importlib
+from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -49,7 +50,9 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
-def read_columns(X: Any, name: str = "X") -> list[Column]:
+def read_columns(
+    X: Any, name: str = "X", told: Container[Hashable] = ()
+) -> list[Column]:
     """Read a frame of pandas or polars, or an array of numbers, column by column.
 
     Parameters
@@ -61,6 +64,9 @@ def read_columns(X: Any, name: str = "X") -> list[Column]:
         numbers named 0, 1, ...
     name : str, default="X"
         For error messages.
+    told : container of hashable, default=()
+        Names of columns that hold categories, whatever their type. If there are any,
+        an array may have gaps, and objects in these columns.
 
     Returns
     -------
@@ -74,6 +80,8 @@ def read_columns(X: Any, name: str = "X") -> list[Column]:
         If X has no rows or no columns, repeated names or infinite values; or if it is
         an array with NaN.
     """
+    if not is_frame(X) and told:
+        return _columns_of_array(X, name, told)
     if not is_frame(X):
         rows = as_rows(X, name)
         return [Column(j, "number", column) for j, column in enumerate(rows.T)]
@@ -83,7 +91,72 @@ def read_columns(X: Any, name: str = "X") -> list[Column]:
             f"{name} must have at least 1 row and 1 column, got shape {X.shape}. "
             "Pass a larger sample."
         )
-    return [read_column(X[column], column, name) for column in X.columns]
+    columns = [read_column(X[column], column, name) for column in X.columns]
+    return [
+        Column(c.name, "category", as_objects(X[c.name], c.name, name))
+        if c.name in told and c.kind == "number"
+        else c
+        for c in columns
+    ]
+
+
+def _columns_of_array(X: Any, name: str, told: Container[Hashable]) -> list[Column]:
+    """Read an array of which some columns are told to be categories."""
+    X = np.asarray(X)
+    columns = []
+    for j, values in enumerate(X.reshape(len(X), -1).T):
+        if j in told:
+            found = np.empty(len(values), dtype=object)
+            found[:] = [None if v is None or v != v else v for v in values.tolist()]
+            columns.append(Column(j, "category", found))
+        else:
+            columns.append(as_numbers(values.astype(np.float64), j, name))
+    return columns
+
+
+def as_array(X: Any) -> NDArray[Any]:
+    """Return a frame as an array of its numbers, or else of objects, None for gaps."""
+    array = np.asarray(X)
+    if array.dtype.kind in "biuf":
+        return array
+    columns = [as_objects(X[column], column, "X") for column in X.columns]
+    array = np.empty((len(X), len(columns)), dtype=object)
+    for j, column in enumerate(columns):
+        array[:, j] = column
+    return numbers_or_objects(array)
+
+
+def numbers_or_objects(array: NDArray[Any]) -> NDArray[Any]:
+    """Return objects as float64, None as nan, unless some of them are no numbers."""
+    if any(isinstance(value, str) for value in array.flat):  # digits are no numbers
+        return array
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        return array
+
+
+def take_rows(X: Any, rows: Any) -> Any:
+    """Return rows of an array or of a frame of pandas or polars."""
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+
+
+def take_columns(X: Any, places: Any) -> Any:
+    """Return columns, by their places, of an array or a frame of pandas or polars."""
+    return X.iloc[:, places] if hasattr(X, "iloc") else X[:, places]
+
+
+def joined(sets: Sequence[Any]) -> Any:
+    """Return arrays, or frames of one library, one below the other."""
+    if not is_frame(sets[0]):
+        return np.concatenate(sets)
+    library = type(sets[0]).__module__.partition(".")[0]
+    return importlib.import_module(library).concat(sets)
+
+
+def names_of(X: Any) -> list[Hashable] | None:
+    """Return the names of the columns of a frame, None for all else."""
+    return list(X.columns) if is_frame(X) else None
 
 
 def read_column(series: Any, column: Hashable, name: str) -> Column:

@@ -140,7 +140,8 @@ def _check_support(stage: BaseAutoencoder) -> None:
         raise TypeError(
             f"The likelihood must give probabilities to few values, but {name} has no "
             "`support`. Use likelihood='bernoulli' for X of 0 and 1, "
-            "'discretized_logistic' for levels, or one of your own: docs/adding.md."
+            "'discretized_logistic' for levels, or one of your own: docs/adding.md. "
+            "For a table with categories there is none: compress arrays of numbers."
         )
     support = np.asarray(support, dtype=np.float64)
     is_valid = support.ndim == 1 and 2 <= len(support) <= _MOST_VALUES

@@ -14,6 +14,7 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from skvae._distributions.kernels import kernel_log_density
+from skvae._utils.columns import take_rows
 from skvae._utils.labels import as_labels, is_labelled
 from skvae._utils.random import numpy_seed
 from skvae.densities.standard_normal import StandardNormal
@@ -234,12 +235,12 @@ def draw(density: Any, n_samples: int, seed: int) -> Any:
     return Z[0] if isinstance(Z, tuple) else Z
 
 
-def shuffled(rows: np.ndarray, seed: int) -> np.ndarray:
+def shuffled(rows: Any, seed: int) -> Any:
     """Put rows into a random order.
 
     Mixtures sort their draws by component; the first rows must be like any others.
     """
-    return rows[np.random.default_rng(seed).permutation(len(rows))]
+    return take_rows(rows, np.random.default_rng(seed).permutation(len(rows)))
 
 
 def score_density(density: Any, Z: np.ndarray) -> np.ndarray:

@@ -132,8 +132,9 @@ def optimal_decoder(
         raise TypeError(
             "optimal_decoder needs a likelihood for which a weighted mean or median of "
             f"rows is the optimum, but {type(likelihood).__name__} has no "
-            "`optimal_average`. Fit with likelihood='gaussian', or set it in a "
-            "likelihood of your own. Weights and perplexities alone need none: "
+            "`optimal_average`, and categories have no average. Fit an array of "
+            "numbers with likelihood='gaussian', or set it in a likelihood of your "
+            "own. Weights and perplexities alone need none: "
             "skvae.plotting.PerplexityDisplay draws them."
         )
     return weights_of_training_rows(
@@ -152,7 +153,10 @@ def weights_of_training_rows(
     """Weigh the training rows at the code of every row of X, for any likelihood."""
     means, factors = posterior_factors(estimator, X_train)
     codes = estimator.transform(X).astype(np.float64)
-    return optimal_decoder_weights(codes, means, factors, X_train, **options)
+    # Rows that no average is known of, such as those of tables, have codes.
+    is_known = estimator.likelihood_.optimal_average is not None
+    rows = X_train if is_known else means
+    return optimal_decoder_weights(codes, means, factors, rows, **options)
 
 
 def reconstruction_matching(

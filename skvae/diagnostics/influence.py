@@ -14,6 +14,7 @@ from skvae._utils.rows import row_slices
 from skvae.diagnostics.codes import refuse_posterior
 from skvae.estimators.base import BaseAutoencoder
 from skvae.module import AutoencoderModule
+from skvae.pipeline._tables import features_for
 
 FloatArray = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ class ComponentInfluence(NamedTuple):
     """Mean variance of q(z_j|x) over rows, shape (n_components,)."""
     decoded_variance: FloatArray
     """Variance of decoded rows for z_j ~ N(0, 1), summed over features, in squared
-    units of X, shape (n_components,)."""
+    units of X, or of its `TableFeatures` where it is a table, (n_components,)."""
     share: FloatArray
     """Of the sum of `decoded_variance`, shape (n_components,)."""
     n_near_zero: int
@@ -81,6 +82,10 @@ def component_influence(estimator: BaseAutoencoder, X: Any) -> ComponentInfluenc
     row and component. For a linear decoder it is the squared norm of a column of
     weights, and the sum over components is the variance of samples from N(0, I).
 
+    Rows of a table are decoded to means and likeliest categories, whose features are
+    those of `skvae.metrics.TableFeatures` of X. Categories change in steps, so that the
+    quadrature is coarse.
+
     A deterministic encoder has posterior variances of 0, and codes whose scale is not
     that of N(0, 1).
 
@@ -106,7 +111,7 @@ def component_influence(estimator: BaseAutoencoder, X: Any) -> ComponentInfluenc
     (1, 1, True)
     """
     variances, Z = _posterior_variances(estimator, X), estimator.transform(X)
-    decoded = decoded_variances(estimator.inverse_transform, Z)
+    decoded = decoded_variances(_decoder(estimator, X), Z)
     posterior = variances.mean(axis=0, dtype=np.float64)
     near_zero, total = posterior < _NEAR, decoded.sum()
     used = near_zero & (decoded > 0) & (decoded >= _LEAST_INFLUENCE * decoded.max())
@@ -118,6 +123,14 @@ def component_influence(estimator: BaseAutoencoder, X: Any) -> ComponentInfluenc
         int((posterior > 1 - _NEAR).sum()),
         int(used.sum()),
     )
+
+
+def _decoder(estimator: BaseAutoencoder, X: Any) -> Callable[[Any], Any]:
+    """Return what decodes to rows of numbers, the features of a table."""
+    features = features_for([estimator], None, X=X)
+    if features is None:
+        return estimator.inverse_transform
+    return lambda Z: features(estimator.inverse_transform(Z))
 
 
 def _posterior_variances(estimator: BaseAutoencoder, X: Any) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import kstwobign
@@ -10,6 +10,8 @@ from scipy.stats import kstwobign
 from skvae._utils.arrays import FloatArray
 from skvae.evaluation._real import P_VALUE, ComparedRows, are_rare
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, make_row
+from skvae.evaluation._words import column_of, values_of
+from skvae.metrics import TableFeatures
 
 # Samples are displaced if values lie so many standard deviations off, on average.
 # A scale that is twice too large makes 0.8, a Gaussian for an exponential column 0.3.
@@ -41,8 +43,11 @@ class Columns(NamedTuple):
     """Whether even a column without overlap could be chance."""
 
 
-def measure_columns(rows: ComparedRows) -> Columns:
-    """Compare every column by two Kolmogorov-Smirnov tests, of location and spread."""
+def measure_columns(rows: ComparedRows, table: TableFeatures | None = None) -> Columns:
+    """Compare every column by two Kolmogorov-Smirnov tests, of location and spread.
+
+    Of a table, the worst feature stands for a column.
+    """
     real, draws = rows.real, rows.draws
     unit = _unit(real)
     wrong = _p_values(real, draws) <= P_VALUE
@@ -58,9 +63,14 @@ def measure_columns(rows: ComparedRows) -> Columns:
         "lower",
         "how far values of the worst column are off, in standard deviations",
     )
-    described = tuple(_describe(j, draws, real) for j in worst)
+    n_columns = len(unit)
+    if table is not None:
+        worst, n_columns = _one_for_each(worst, table), len(table.slices_)
+    described = tuple(
+        _describe(j, *(values_of(X, j, table) for X in (draws, real))) for j in worst
+    )
     apart = _p_value(np.ones(1), real, draws)[0] * 2 * len(unit)
-    return Columns(row, described, len(unit), bool(apart > P_VALUE))
+    return Columns(row, described, n_columns, bool(apart > P_VALUE))
 
 
 def cdf_distances(X: FloatArray, Y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -121,6 +131,14 @@ def _largest(X: FloatArray, Y: FloatArray, unit: FloatArray) -> float:
     return float(np.max(cdf_distances(X, Y)[1] / unit))
 
 
+def _one_for_each(worst: list[int], table: TableFeatures) -> list[int]:
+    """Keep the first feature of every column."""
+    found: dict[Any, int] = {}
+    for j in worst:
+        found.setdefault(column_of(table, j), j)
+    return list(found.values())
+
+
 def _describe(j: int, draws: FloatArray, real: FloatArray) -> Column:
-    moments = (float(f(X[:, j])) for X in (draws, real) for f in (np.mean, np.std))
+    moments = (float(f(x)) for x in (draws, real) for f in (np.mean, np.std))
     return Column(int(j), *moments)

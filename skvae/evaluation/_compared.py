@@ -10,7 +10,8 @@ import numpy as np
 
 from skvae import metrics
 from skvae._utils import intervals
-from skvae._utils.arrays import FloatArray, as_rows, at_most, column_names
+from skvae._utils.arrays import FloatArray, at_most
+from skvae._utils.columns import is_frame, names_of
 from skvae.evaluation._differences import (
     Difference,
     Error,
@@ -22,18 +23,23 @@ from skvae.evaluation._fits import Fits
 from skvae.evaluation._reading import is_numeric
 from skvae.evaluation._rows import check_spread
 from skvae.evaluation._samples import Measure
+from skvae.evaluation._tables import IN_UNITS_OF_TABLES
+from skvae.metrics import TableFeatures
 from skvae.pipeline._abilities import (
     as_fitted,
     can_reconstruct,
     can_score,
+    draws_means,
     is_discrete,
     last_step,
     log_likelihood,
     only_rescales,
-    reconstruct,
+    probable_values,
 )
 from skvae.pipeline._scores import infinite_scores
+from skvae.pipeline._tables import with_gaps_of
 from skvae.scorers._metric import Metric
+from skvae.scorers._reconstructions import reconstruction_errors
 from skvae.scorers._reference import feature_rows, to_array
 from skvae.scorers._samples import draw_samples
 from skvae.scorers._table import METRICS
@@ -76,16 +82,19 @@ def compare_likelihoods(fits: Fits, X: Any) -> Compared | NotCompared:
     return _compare_rows(fits, rows, (name, "higher", meaning, "nats"))
 
 
-def compare_reconstructions(fits: Fits, X: Any) -> Compared | NotCompared:
+def compare_reconstructions(
+    fits: Fits, X: Any, table: TableFeatures | None
+) -> Compared | NotCompared:
     """Compare the root mean squared errors of reconstructions."""
     name = "reconstruction_error"
     unable = [fit for fit in fits.all if not can_reconstruct(fit)]
     if unable:
         return NotCompared(name, f"{_class(unable[0])} has no reconstructions")
-    if not is_numeric(X):
+    if table is None and not is_numeric(X):
         return NotCompared(name, "X_test has more than numbers")
-    rows = [_root_mean_square_rows(fit, _own(fit, X)) for fit in fits.all]
-    meaning = "root mean squared error, in units of X"
+    rows = [_root_mean_square_rows(fit, _own(fit, X), table) for fit in fits.all]
+    units = IN_UNITS_OF_TABLES if table else "in units of X"
+    meaning = f"root mean squared error, {units}"
     return _compare_rows(fits, rows, (name, "lower", meaning, ""))
 
 
@@ -94,7 +103,7 @@ def compare_samples(
     X: Any,
     features: metrics.FeatureMap | None,
     n: int,
-    mean: bool,
+    mean: bool | None,
     n_resamples: int,
     rng: np.random.RandomState,
 ) -> Iterator[Compared]:
@@ -108,8 +117,8 @@ def compare_samples(
     features : FeatureMap or None
     n : int
         Samples of each fit.
-    mean : bool
-        Decoder means, or draws with observation noise.
+    mean : bool or None
+        Decoder means, or draws with observation noise; None is what ``sample`` does.
     n_resamples : int
         Number of halves behind the errors.
     rng : RandomState
@@ -151,20 +160,22 @@ def _draw(
     X: Any,
     features: metrics.FeatureMap | None,
     n: int,
-    mean: bool,
+    mean: bool | None,
     rng: np.random.RandomState,
 ) -> list[FloatArray]:
     """Return held-out rows, then samples of every fit, after the feature map."""
     X = _own(fits.first[0], X)
-    columns = column_names(X)
-    real = feature_rows(X, features, "X_test", columns)
+    columns = names_of(X)
+    real = feature_rows(X, features, "X_test")
     check_spread(real, features)
     if features is None and to_array(X).ndim == 2:
         warn_of_units(real, columns, "X_test")
     sets = [at_most(real, n, rng)]
     for fit in fits.all:
-        samples = _sample(fit, X, n, mean, int(rng.randint(2**31 - 1)))
-        sets.append(feature_rows(samples, features, "the samples", columns))
+        seed = int(rng.randint(2**31 - 1))
+        samples = _sample(fit, X, n, draws_means(fit, mean), seed)
+        rows = feature_rows(samples, features, "the samples", columns)
+        sets.append(with_gaps_of(real, rows, features, seed))
     return sets
 
 
@@ -219,25 +230,31 @@ def _incomparable_likelihoods(fits: Sequence[Any]) -> str:
             return f"that of {_class(fit)} is in the units of its last step, not of X"
     if len({is_discrete(fit) for fit in fits}) > 1:
         return "one is a probability of discrete data, the other a density"
+    values = [probable_values(fit) for fit in fits]
+    if any(other != values[0] for other in values):
+        return (
+            "some values have a probability under one model and a density under the "
+            "other"
+        )
     return ""
 
 
-def _root_mean_square_rows(fit: Any, X: Any) -> FloatArray:
+def _root_mean_square_rows(fit: Any, X: Any, table: TableFeatures | None) -> FloatArray:
     """Return values by row whose mean is the root mean squared error.
 
     They spread as it does: its linear approximation about the squared errors.
     """
-    difference = as_rows(X, "X_test") - as_rows(reconstruct(fit, X), "X_test")
-    squared = np.mean(difference**2, axis=1)
+    squared = reconstruction_errors(fit, X, table, "X_test")
     error = np.sqrt(squared.mean())
     return squared if error == 0 else (error + squared / error) / 2
 
 
-def _sample(fit: Any, X: Any, n: int, mean: bool, seed: int) -> np.ndarray:
+def _sample(fit: Any, X: Any, n: int, mean: bool, seed: int) -> Any:
     """Sample, with columns in the order of X."""
-    own, wanted = column_names(_own(fit, X)), column_names(X)
-    samples = draw_samples(to_array(X), fit, n, mean, seed, own)
-    if own == wanted:
+    rows = _own(fit, X)
+    own, wanted = names_of(rows), names_of(X)
+    samples = draw_samples(rows, fit, n, mean, seed)
+    if own == wanted or is_frame(samples):
         return samples
     return samples[:, [own.index(name) for name in wanted]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import beta, fisher_exact, hypergeom
@@ -99,7 +99,7 @@ def _closer_to_train(sets: FeatureSets, rng: np.random.RandomState) -> Evaluatio
 
 
 def _exact_copies(sets: Sets, rng: np.random.RandomState) -> Copies:
-    def measure(samples: np.ndarray) -> metrics.ExactCopies:
+    def measure(samples: Any) -> metrics.ExactCopies:
         rows = as_numbers(sets.train, sets.test, samples)
         return metrics.exact_copies(*rows, random_state=rng)
 

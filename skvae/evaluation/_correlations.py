@@ -12,6 +12,8 @@ from scipy.stats import norm, rankdata
 from skvae._utils.arrays import FloatArray, IntArray
 from skvae.evaluation._real import P_VALUE, ComparedRows, are_rare
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, make_row
+from skvae.evaluation._words import are_numbers
+from skvae.metrics import TableFeatures
 
 # Correlations of the data that count, and the share of them that samples must keep.
 _STRONG = 0.5
@@ -42,13 +44,20 @@ class Correlations(NamedTuple):
     """Whether even the loss of a correlation of 0.9 could be chance."""
 
 
-def measure_correlations(rows: ComparedRows) -> Correlations:
+def measure_correlations(
+    rows: ComparedRows, table: TableFeatures | None = None
+) -> Correlations:
     """Compare the correlation of every column with the one it depends on most.
+
+    Of a table, only numbers and ordered categories have correlations.
 
     A correlation of ranks is lost if that of values is, too: noise among tied values
     spoils the one, but hardly the other.
     """
-    varied = np.flatnonzero(~are_rare(rows.chooser) & ~are_rare(rows.real))
+    is_varied = ~are_rare(rows.chooser) & ~are_rare(rows.real)
+    if table is not None:
+        is_varied &= are_numbers(table)
+    varied = np.flatnonzero(is_varied)
     n = len(varied)
     if n < 2:
         return Correlations(None, (), n, False)

@@ -76,6 +76,11 @@ def not_judged(measured: Measurements) -> Iterator[str]:
             f"Not judged: the log-likelihood, Overfit; {unknown}. Mend its "
             "score_samples, or leave such rows out."
         )
+    if measured.likelihood and measured.words.table is not None:
+        yield (
+            "Not judged: held-out rows against a Gaussian, and correlations of "
+            "categories; the rows are a table, whose features are compared."
+        )
     repeated = measured.copying.exact_copies.row.floor
     if repeated > REPEATED:
         yield (

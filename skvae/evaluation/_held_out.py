@@ -15,6 +15,8 @@ from skvae._utils.arrays import FloatArray, as_rows
 from skvae.evaluation._importance import sample_size_row, standard_error
 from skvae.evaluation._reading import is_numeric
 from skvae.evaluation._rows import EvaluationRow, Sets, make_row
+from skvae.evaluation._tables import IN_UNITS_OF_TABLES, error_of_usual_values
+from skvae.metrics import TableFeatures
 from skvae.pipeline._abilities import (
     can_reconstruct,
     can_score,
@@ -22,10 +24,10 @@ from skvae.pipeline._abilities import (
     last_step,
     log_likelihoods,
     only_rescales,
-    reconstruct,
     to_last_step,
 )
 from skvae.pipeline._scores import infinite_scores
+from skvae.scorers._reconstructions import reconstruction_errors
 
 LogDensity = Callable[[FloatArray], FloatArray]
 # A full covariance of more is too large to invert in passing.
@@ -61,7 +63,7 @@ class Likelihood(NamedTuple):
     score: EvaluationRow
     train_more_likely: EvaluationRow
     gaussians: tuple[GaussianComparison, ...]
-    """Comparisons with Gaussians; none for discrete data."""
+    """Comparisons with Gaussians; none for discrete data and tables."""
     effective_sample_size: EvaluationRow | None
     """Of importance samples; None for an exact density."""
     excluded: str
@@ -71,18 +73,19 @@ class Likelihood(NamedTuple):
 
 
 def measure_reconstruction(
-    estimator: Any, sets: Sets, rng: np.random.RandomState
+    estimator: Any,
+    sets: Sets,
+    table: TableFeatures | None,
+    rng: np.random.RandomState,
 ) -> Reconstruction | None:
     """Measure the error of reconstructions; None if there are none."""
-    if not (can_reconstruct(estimator) and is_numeric(sets.test)):
+    if not (can_reconstruct(estimator) and (table or is_numeric(sets.test))):
         return None
 
     def squared_errors(X: Any) -> FloatArray:
-        difference = as_rows(X, "X") - as_rows(reconstruct(estimator, X), "X")
-        return np.mean(difference**2, axis=1)
+        return reconstruction_errors(estimator, X, table, "X")
 
     test = squared_errors(sets.test)
-    mean = as_rows(sets.train, "X_train").mean(axis=0)
     low, high = intervals.of_mean(test, rng)
     row = make_row(
         "reconstruction_error",
@@ -90,13 +93,24 @@ def measure_reconstruction(
         (np.sqrt(max(low, 0)), np.sqrt(high)),
         np.sqrt(squared_errors(sets.train_part).mean()),
         "lower",
-        "root mean squared error, in units of X",
+        f"root mean squared error, {IN_UNITS_OF_TABLES if table else 'in units of X'}",
     )
-    return Reconstruction(row, root_mean_square(as_rows(sets.test, "X_test") - mean))
+    return Reconstruction(row, _error_of_mean(sets, table))
+
+
+def _error_of_mean(sets: Sets, table: TableFeatures | None) -> float:
+    """Root mean squared error of the mean row, or of usual values in its place."""
+    if table is None:
+        mean = as_rows(sets.train, "X_train").mean(axis=0)
+        return root_mean_square(as_rows(sets.test, "X_test") - mean)
+    return error_of_usual_values(table, sets.train, sets.test)
 
 
 def measure_likelihood(
-    estimator: Any, sets: Sets, rng: np.random.RandomState
+    estimator: Any,
+    sets: Sets,
+    table: TableFeatures | None,
+    rng: np.random.RandomState,
 ) -> Likelihood | None:
     """Measure the likelihood; None if there is none."""
     if not can_score(estimator):
@@ -121,7 +135,7 @@ def measure_likelihood(
     unknown = said if _are_unknown(test) else ""
     if not unknown and np.isnan(train).any():
         unknown = f"score_samples of {model} gives NaN for training rows"
-    skipped = is_discrete(estimator) or bool(unknown)
+    skipped = is_discrete(estimator) or bool(unknown) or table is not None
     gaussians = () if skipped else _compare_gaussians(*rows, test)
     likely = _train_more_likely(train, test)
     return Likelihood(

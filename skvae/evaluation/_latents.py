@@ -13,12 +13,15 @@ from sklearn.pipeline import Pipeline
 from skvae import metrics
 from skvae._utils import squared_distances
 from skvae._utils.arrays import FloatArray, as_rows
+from skvae._utils.columns import names_of
 from skvae.densities._adapter import sample_density
 from skvae.diagnostics import posterior_draws
 from skvae.evaluation._held_out import root_mean_square
 from skvae.evaluation._reading import is_numeric
 from skvae.evaluation._rows import NO_INTERVAL, EvaluationRow, Sets, make_row
+from skvae.evaluation._tables import error_of_pca
 from skvae.pipeline._abilities import can_reconstruct, last_step, to_last_step
+from skvae.pipeline._tables import table_of, with_gaps_of
 from skvae.pipeline.sampling import sample_rows
 from skvae.scorers._reference import feature_rows
 
@@ -82,7 +85,8 @@ def measure_latents(
     """
     last = last_step(estimator)
     has_codes = all(hasattr(last, name) for name in ("module_", "latent_density_"))
-    if not (has_codes and can_reconstruct(estimator) and is_numeric(sets.test)):
+    is_known = table_of(features) is not None or is_numeric(sets.test)
+    if not (has_codes and can_reconstruct(estimator) and is_known):
         return None
     codes = _draw_codes(estimator, sets, rng)
     n_components = codes.test.shape[1]
@@ -96,9 +100,12 @@ def measure_latents(
     )
     mismatch = _measure_mismatch(codes, n_bootstrap, rng)
     decoded = _decode(estimator, codes.train, mean, int(rng.randint(2**31 - 1)))
-    decoded = feature_rows(decoded, features, "decoded codes")
+    columns = names_of(sets.train)
+    decoded = feature_rows(decoded, features, "decoded codes", columns)
+    if table_of(features) is not None:
+        decoded = with_gaps_of(mapped_test, decoded, features, int(rng.randint(2**31)))
     distance = _frechet_distance_of_codes(mapped_test, decoded, frechet_floor)
-    pca_error = _pca_error(sets, n_components)
+    pca_error = _pca_error(sets, table_of(features), n_components)
     return Latents(active, mismatch, distance, n_components, pca_error)
 
 
@@ -112,7 +119,7 @@ class _Given:
         return self.codes
 
 
-def _decode(estimator: Any, codes: FloatArray, mean: bool, seed: int) -> np.ndarray:
+def _decode(estimator: Any, codes: FloatArray, mean: bool, seed: int) -> Any:
     """Decode codes as `sample` does, with observation noise if not `mean`."""
     model = _with_density(estimator, _Given(codes))
     return sample_rows(model, len(codes), mean, seed)
@@ -187,7 +194,9 @@ def _frechet_distance_of_codes(
     )
 
 
-def _pca_error(sets: Sets, n_components: int) -> float:
+def _pca_error(sets: Sets, table: Any, n_components: int) -> float:
+    if table is not None:
+        return error_of_pca(table, sets.train, sets.test, n_components)
     train, test = as_rows(sets.train, "X_train"), as_rows(sets.test, "X_test")
     k = min(n_components, *train.shape)
     pca = PCA(k, random_state=0).fit(train)

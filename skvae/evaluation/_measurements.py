@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skvae._utils.arrays import column_names
+from skvae._utils.columns import names_of
 from skvae.evaluation._columns import Columns, measure_columns
 from skvae.evaluation._copying import Copying, measure_copying
 from skvae.evaluation._correlations import Correlations, measure_correlations
@@ -21,12 +21,14 @@ from skvae.evaluation._modes import Modes, measure_modes
 from skvae.evaluation._real import compared_rows
 from skvae.evaluation._rows import EvaluationRow, Sets, map_sets
 from skvae.evaluation._samples import measure_samples
+from skvae.evaluation._words import Words
 from skvae.metrics import (
     FeatureMap,
     PrecisionRecallDensityCoverage,
     one_nearest_neighbour_accuracy,
     precision_recall_density_coverage,
 )
+from skvae.pipeline._tables import table_of
 
 
 class Measurements(NamedTuple):
@@ -44,8 +46,8 @@ class Measurements(NamedTuple):
     modes: Modes
     columns: Columns
     correlations: Correlations
-    column_names: list[str] | None
-    """Of the features, where these are the columns of a data frame."""
+    words: Words
+    """For columns."""
     n_test: int
     n_test_given: int
     """Held-out rows before those beyond the number of samples were left out."""
@@ -81,9 +83,10 @@ def measure(
     seed: int,
 ) -> Measurements:
     """Measure everything, in an order that fixes who draws what from `rng`."""
-    mapped = map_sets(sets, features)  # first, since it checks the rows
-    reconstruction = measure_reconstruction(estimator, sets, rng)
-    likelihood = measure_likelihood(estimator, sets, rng)
+    mapped = map_sets(sets, features, seed)  # first, since it checks the rows
+    table = table_of(features)
+    reconstruction = measure_reconstruction(estimator, sets, table, rng)
+    likelihood = measure_likelihood(estimator, sets, table, rng)
     samples = measure_samples(mapped, n_bootstrap, rng, seed)
     copying = measure_copying(sets, mapped, rng)
     floor = samples["frechet_distance"].floor
@@ -106,9 +109,9 @@ def measure(
         of_draws,
         accuracy,
         measure_modes(rows, sets.test_index, rng),
-        measure_columns(rows),
-        measure_correlations(rows),
-        column_names(sets.train) if features is None else None,
+        measure_columns(rows, table),
+        measure_correlations(rows, table),
+        Words(names_of(sets.train) if features is None else None, table),
         len(mapped.test),
         sets.n_test_given,
     )

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skvae._utils.arrays import FloatArray, IntArray, column_names
+from skvae._utils.arrays import FloatArray, IntArray
+from skvae._utils.columns import names_of
 from skvae.metrics import FeatureMap
+from skvae.pipeline._tables import table_of, with_gaps_of
 from skvae.scorers._reference import feature_rows, to_array
 from skvae.scorers._units import warn_of_units
 
@@ -57,11 +59,11 @@ class Sets(NamedTuple):
     """Held-out rows."""
     train_part: Any
     """As many training rows as samples, to stand in for samples."""
-    samples: np.ndarray
+    samples: Any
     """Generated rows, at most as many as training rows."""
-    draws: np.ndarray
+    draws: Any
     """Generated rows with observation noise, as held-out rows have it."""
-    more_draws: np.ndarray
+    more_draws: Any
     """More of them, to find rare copies and those among rows that repeat."""
     test_index: IntArray
     """Numbers of the held-out rows among those that were given."""
@@ -93,21 +95,29 @@ def check_spread(test: FloatArray, features: FeatureMap | None) -> None:
         )
 
 
-def map_sets(sets: Sets, features: FeatureMap | None) -> FeatureSets:
-    """Apply the feature map to all sets."""
+def map_sets(sets: Sets, features: FeatureMap | None, seed: int) -> FeatureSets:
+    """Apply the feature map to all sets; samples of tables get gaps if they have none.
+
+    See `with_gaps_of`.
+    """
     names = ("X_train", "X_test", "X_train", "the samples")
-    columns = column_names(sets.train)
+    columns = names_of(sets.train)
+
+    def of_samples(X: Any, place: int) -> FloatArray:
+        rows = feature_rows(X, features, names[-1], columns)
+        return with_gaps_of(mapped[0], rows, features, seed + place)
+
     mapped = [
         feature_rows(X, features, name, columns)
-        for X, name in zip(sets[: len(names)], names, strict=True)
+        for X, name in zip(sets[:3], names, strict=False)
     ]
     check_spread(mapped[1], features)
     if features is None and to_array(sets.train).ndim == 2:
         warn_of_units(mapped[0], columns, "X_train")
-    draws = mapped[-1]
+    samples = draws = of_samples(sets.samples, 0)
     if sets.draws is not sets.samples:
-        draws = feature_rows(sets.draws, features, "the samples", columns)
+        draws = of_samples(sets.draws, 1)
     more = draws
-    if features is None:
-        more = feature_rows(sets.more_draws[:_MOST_DRAWS], None, "the samples")
-    return FeatureSets(*mapped, draws, more)
+    if features is None or table_of(features) is not None:
+        more = of_samples(sets.more_draws[:_MOST_DRAWS], 2)
+    return FeatureSets(*mapped, samples, draws, more)

@@ -10,6 +10,7 @@ from skvae.evaluation._correlations import Correlations
 from skvae.evaluation._measurements import Measurements
 from skvae.evaluation._modes import Modes
 from skvae.evaluation._rows import EvaluationRow
+from skvae.evaluation._words import Words
 
 # Half of what training rows score in place of samples.
 MANIFOLD_RATIO = 0.5
@@ -23,8 +24,8 @@ def sample_findings(measured: Measurements) -> Iterator[str]:
     found = [
         *_manifold(measured),
         *_missing_modes(measured.modes),
-        *_columns(measured.columns, measured.column_names),
-        *_correlations(measured.correlations, measured.column_names),
+        *_columns(measured.columns, measured.words),
+        *_correlations(measured.correlations, measured.words),
     ]
     yield from found or _told_apart(measured)
 
@@ -99,9 +100,9 @@ def _missing_modes(modes: Modes) -> Iterator[str]:
         )
 
 
-def _columns(columns: Columns, names: list[str] | None) -> Iterator[str]:
+def _columns(columns: Columns, words: Words) -> Iterator[str]:
     if columns.wrong:
-        named = "; ".join(_said(c, names) for c in columns.wrong[:_MOST_NAMED])
+        named = "; ".join(_said(c, words) for c in columns.wrong[:_MOST_NAMED])
         yield (
             f"Wrong columns: {len(columns.wrong)} of {columns.n_columns} columns lie "
             f"elsewhere or spread otherwise than in the data: {named}"
@@ -111,19 +112,16 @@ def _columns(columns: Columns, names: list[str] | None) -> Iterator[str]:
         )
 
 
-def _said(column: Column, names: list[str] | None) -> str:
-    return (
-        f"{_name(column.index, names)} has mean {column.mean:.3g} and standard "
-        f"deviation {column.spread:.3g} in samples, {column.real_mean:.3g} and "
-        f"{column.real_spread:.3g} in the data"
-    )
+def _said(column: Column, words: Words) -> str:
+    own, real = (column.mean, column.spread), (column.real_mean, column.real_spread)
+    return words.difference(column.index, own, real)
 
 
-def _correlations(correlations: Correlations, names: list[str] | None) -> Iterator[str]:
+def _correlations(correlations: Correlations, words: Words) -> Iterator[str]:
     lost = correlations.lost
     if lost:
         named = "; ".join(
-            f"{_name(pair.first, names)} and {_name(pair.second, names)} have a rank "
+            f"{words.name(pair.first)} and {words.name(pair.second)} have a rank "
             f"correlation of {pair.correlation:.2f} in samples, {pair.real:.2f} in "
             "the data"
             for pair in lost[:_MOST_NAMED]
@@ -134,10 +132,6 @@ def _correlations(correlations: Correlations, names: list[str] | None) -> Iterat
             "Train longer, use more components or a larger network, or a density with "
             "a full covariance."
         )
-
-
-def _name(index: int, names: list[str] | None) -> str:
-    return f"column {names[index] if names else index!r}"
 
 
 def _and_more(found: tuple[object, ...]) -> str:

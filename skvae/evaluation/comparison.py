@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._utils.columns import is_frame
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_integer, plain
 from skvae.evaluation._compared import (
@@ -22,7 +23,8 @@ from skvae.evaluation._compared import (
 from skvae.evaluation._differences import holm
 from skvae.evaluation._fits import Fits, counted, read_models
 from skvae.evaluation._printing import Table, as_lines, number
-from skvae.pipeline._abilities import can_sample, last_step
+from skvae.pipeline._abilities import as_fitted, can_sample, last_step
+from skvae.pipeline._tables import features_for, table_of
 from skvae.scorers._reference import resolve_features, to_array
 
 _OWNER = "compare"
@@ -119,7 +121,7 @@ def compare(
     *,
     features: Any = None,
     n_samples: int | None = None,
-    mean: bool = True,
+    mean: bool | None = None,
     n_bootstrap: int = 40,
     random_state: int | None = 0,
 ) -> Comparison:
@@ -143,8 +145,10 @@ def compare(
     n_samples : int, default=None
         Rows that each fit draws. None is the number of held-out rows, but at most
         2,000.
-    mean : bool, default=True
-        Compare decoder means with held-out rows; False adds the observation noise.
+    mean : bool or None, default=None
+        True compares decoder means with held-out rows; False adds the observation
+        noise. None is what ``sample`` of each does by itself: noise for models of
+        tables, else means.
     n_bootstrap : int, default=40
         Number of random halves behind the intervals of figures of samples; 0 leaves
         these without.
@@ -181,8 +185,12 @@ def compare(
     several, the variance of figures over fits is added, and intervals are of the mean
     over all fits; few fits make them wide.
 
+    Tables, which have categories or gaps, are compared by the `TableFeatures` of the
+    held-out rows, as `evaluate` does by those of the training rows.
+
     Likelihoods are compared in the units of X, and left out where those of a pipeline
-    are not. Estimators that sample have a lower bound on theirs. A model that copies
+    are not, or where some value has a probability under one model and a density under
+    the other. Estimators that sample have a lower bound on theirs. A model that copies
     its training rows has good figures of samples: `evaluate` tells.
 
     References
@@ -213,7 +221,9 @@ def compare(
     names, fits = read_models(estimators)
     _check(fits, n_samples, mean, n_bootstrap, random_state)
     features = resolve_features(features)
-    X = X_test if hasattr(X_test, "columns") else to_array(X_test)
+    X = X_test if is_frame(X_test) else to_array(X_test)
+    X = as_fitted(fits.first[0], X, "X_test")
+    features = features_for(fits.all, features, X_test=X)
     if len(X) < _MIN_ROWS:
         raise ValueError(
             f"X_test must have at least {_MIN_ROWS} rows, got {len(X)}. Pass a larger "
@@ -222,9 +232,10 @@ def compare(
     n = min(len(X), _MAX_SAMPLES) if n_samples is None else int(n_samples)
     rng = np.random.RandomState(draw_seed(plain(random_state)))
     # Samples first, since they check the rows.
-    options = features, n, bool(mean), int(n_bootstrap), rng
+    options = features, n, mean, int(n_bootstrap), rng
     of_samples = list(compare_samples(fits, X, *options))
-    found = [compare_likelihoods(fits, X), compare_reconstructions(fits, X)]
+    of_rows = compare_reconstructions(fits, X, table_of(features))
+    found = [compare_likelihoods(fits, X), of_rows]
     found += of_samples
     rows = _judge(names, [figure for figure in found if isinstance(figure, Compared)])
     left_out = [f for f in found if isinstance(f, NotCompared)]
@@ -252,7 +263,8 @@ def _check(
         check_is_fitted(last_step(fit))
     if n_samples is not None:
         check_integer(_OWNER, "n_samples", n_samples, _MIN_ROWS)
-    check_boolean(_OWNER, "mean", mean)
+    if mean is not None:
+        check_boolean(_OWNER, "mean", mean)
     check_integer(_OWNER, "n_bootstrap", n_bootstrap, 0)
     if random_state is not None:
         check_integer(_OWNER, "random_state", random_state, 0)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skvae._utils.arrays import as_rows
+from skvae._utils.columns import is_frame
 from skvae._utils.validation import check_integer
 from skvae._utils.warn import warn
 from skvae.evaluation._importance import (
@@ -24,6 +25,8 @@ from skvae.pipeline._abilities import (
     log_likelihoods,
 )
 from skvae.pipeline._scores import check_scores
+from skvae.pipeline._tables import features_for
+from skvae.scorers._reference import to_array
 
 
 class LikelihoodEvaluation(NamedTuple):
@@ -87,8 +90,8 @@ def evaluate_likelihood(
         scale features.
     ValueError
         If X or the parameters are not as above, a log-likelihood is not finite, or
-        `divisor` is given for a model of discrete data, whose probabilities have no
-        unit.
+        `divisor` is given for a model of discrete data or of a table with categories,
+        whose probabilities have no unit.
 
     Warns
     -----
@@ -97,6 +100,10 @@ def evaluate_likelihood(
 
     Notes
     -----
+    Of a row with missing values, the likelihood is that of the values that are there.
+    Of a table, it is a product of probabilities of categories, and of densities or
+    probabilities of numbers: bits per dimension then are bits per column.
+
     The standard error is of the sampling of rows alone. The bias of importance sampling
     is the mean over rows of ``(1 / E - 1 / K) / 2``, with E of K samples that count; in
     simulations, it is twice this and more where q(z|x) is too narrow. The warning
@@ -138,7 +145,10 @@ def evaluate_likelihood(
         )
     check_divisor(estimator, divisor)
     X = as_fitted(estimator, X)
-    n, d = as_rows(X, "X").shape
+    rows = X if is_frame(X) else to_array(X)
+    if features_for([estimator], None, X=rows) is None:
+        as_rows(X, "X")  # checks them
+    n, d = to_array(X).reshape(len(X), -1).shape
     found = log_likelihoods(estimator, X, n_importance_samples)
     check_scores(type(last_step(estimator)).__name__, found.values)
     nll, error = -found.values.mean(), standard_error(found.values)

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted
 
-from skvae._utils.arrays import column_names
+from skvae._utils.columns import joined
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_boolean, check_integer, plain
 from skvae._utils.warn import warn
@@ -21,9 +21,9 @@ from skvae.evaluation._measurements import measure
 from skvae.evaluation._printing import Table, as_lines, number
 from skvae.evaluation._reading import read_rows, repeat
 from skvae.evaluation._rows import EvaluationRow, Sets
-from skvae.pipeline._abilities import can_sample, last_step
+from skvae.pipeline._abilities import can_sample, draws_means, last_step
 from skvae.pipeline.sampling import chosen_model
-from skvae.scorers._reference import resolve_features, to_array
+from skvae.scorers._reference import resolve_features
 from skvae.scorers._samples import draw_samples
 
 _OWNER = "evaluate"
@@ -78,7 +78,7 @@ def evaluate(
     *,
     features: Any = None,
     n_samples: int | None = None,
-    mean: bool = True,
+    mean: bool | None = None,
     n_bootstrap: int = 40,
     random_state: int | None = 0,
 ) -> Evaluation:
@@ -99,9 +99,10 @@ def evaluate(
     n_samples : int, default=None
         Rows to draw; of more held-out rows, so many are used, chosen at random. None is
         the number of held-out rows, but at most 2,000.
-    mean : bool, default=True
-        Compare decoder means with held-out rows; False adds the observation noise.
-        Copying is measured on draws with the noise, as held-out rows have it.
+    mean : bool or None, default=None
+        True compares decoder means with held-out rows; False adds the observation
+        noise. None is what ``sample`` does by itself: noise for models of tables, else
+        means. Copying is measured on draws with the noise, as held-out rows have it.
     n_bootstrap : int, default=40
         Number of random halves, and of quarters, behind the intervals of figures of
         samples; 0 leaves
@@ -144,6 +145,16 @@ def evaluate(
     few, which `evaluate_likelihood` can change. The *Fréchet distance at infinity*
     leaves out what a small number of samples adds; what few held-out rows add is in its
     floor, too.
+
+    *Tables*, that is frames with categories or gaps, and rows of which a model has been
+    told categories, are compared by the `skvae.metrics.TableFeatures` of the training
+    rows; samples that have no gaps in a column are given those of training rows, chosen
+    at random, since a model of complete rows would else be told by them alone. The
+    error of reconstructions is then the root of the mean squared distance of values:
+    in standard deviations of the training rows for numbers, 1 for another category, and
+    without gaps. The error of the mean row is that of means and most frequent
+    categories. Correlations are those of numbers and of ordered categories only, and
+    no Gaussian is compared.
 
     A finding needs an effect of some size and, where it compares samples, a p-value or
     an interval that rules out chance. Some compare parts of the data, and are corrected
@@ -227,8 +238,9 @@ def evaluate(
     estimator = chosen_model(estimator)
     _check(estimator, n_samples, mean, n_bootstrap, random_state)
     n_samples, n_bootstrap = plain(n_samples), plain(n_bootstrap)
-    features = resolve_features(features)
-    train, test = read_rows(estimator, X_train, X_test)
+    mean = draws_means(estimator, mean)
+    given = resolve_features(features)
+    train, test, features = read_rows(estimator, X_train, X_test, given)
     n_given = len(test)
     n = min(len(test), _MAX_SAMPLES) if n_samples is None else n_samples
     seed = draw_seed(random_state)
@@ -261,7 +273,8 @@ def _check(
     check_is_fitted(last_step(estimator))
     if n_samples is not None:
         check_integer(_OWNER, "n_samples", n_samples, 6)
-    check_boolean(_OWNER, "mean", mean)
+    if mean is not None:
+        check_boolean(_OWNER, "mean", mean)
     check_integer(_OWNER, "n_bootstrap", n_bootstrap, 0)
     if random_state is not None:
         check_integer(_OWNER, "random_state", random_state, 0)
@@ -274,12 +287,11 @@ def _sample(
     mean: bool,
     seed: int,
     rng: np.random.RandomState,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Any, Any, Any]:
     """Draw samples, at most as many as training rows, and draws with noise."""
-    columns, train = column_names(train), to_array(train)
 
-    def draw(mean: bool, seed: int) -> np.ndarray:
-        return draw_samples(train, estimator, n, mean, seed, columns)
+    def draw(mean: bool, seed: int) -> Any:
+        return draw_samples(train, estimator, n, mean, seed)
 
     samples = draws = draw(mean, seed)
     if mean and "mean" in signature(last_step(estimator).sample).parameters:
@@ -287,10 +299,10 @@ def _sample(
     n_calls = _n_more_calls(train, n)
     more = [draw(False, int(s)) for s in rng.randint(2**31 - 1, size=n_calls)]
     (samples,) = _at_most(len(train), rng, samples)
-    return samples, draws, np.concatenate([draws, *more])
+    return samples, draws, joined([draws, *more])
 
 
-def _n_more_calls(train: np.ndarray, n: int) -> int:
+def _n_more_calls(train: Any, n: int) -> int:
     """Return how often to sample more rows, which only copies need."""
     if repeat(train[:_MAX_SAMPLES]):
         # Frequencies of kinds of rows show what a model has learned by heart.

@@ -14,10 +14,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skvae._utils.columns import is_frame, take_columns
 from skvae._utils.containers import as_array_like, with_nan
 from skvae._utils.random import draw_seed, numpy_seed
 from skvae._utils.validation import check_boolean, check_integer
 from skvae.estimators import IWAE
+from skvae.impute._tables import gaps_of, has_categories, with_columns
 
 __all__ = ["AutoencoderImputer"]
 
@@ -27,13 +29,16 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Columns are standardised by the values that are there, an autoencoder is fitted to
     them, and missing values become their expectation given those observed, or draws.
+    A data frame with categories is taken as it is, and comes back as a frame: missing
+    categories become the likeliest one.
 
     Parameters
     ----------
     estimator : BaseAutoencoder, default=None
         With ``impute`` (and ``sample_missing``, for `sample_posterior`); cloned, and
-        fitted to standardised rows. None is a small `IWAE`: half as many components as
-        columns, at most 16, with a mixture of at most ten normals as latent density.
+        fitted to standardised rows, or to a frame with categories. None is a small
+        `IWAE`: half as many components as columns, at most 16, with a mixture of at
+        most ten normals as latent density.
     sample_posterior : bool, default=False
         Draw from p(x_missing | x_observed) rather than take its mean. Each `transform`
         draws anew: several make a multiple imputation.
@@ -44,6 +49,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         missing.
     keep_empty_features : bool, default=False
         Keep columns without any value in `fit`, filled with 0; else they are left out.
+        In a frame with categories they stay empty.
     random_state : int, RandomState instance or None, default=None
         Decides the fit, and with it all expectations; with `sample_posterior`, also
         the draws of each call, as in `IterativeImputer`.
@@ -53,6 +59,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     estimator_ : BaseAutoencoder
         The fitted autoencoder, of standardised rows.
     scaler_ : StandardScaler
+        None for a frame with categories.
     indicator_ : MissingIndicator
         None without `add_indicator`.
     n_features_in_ : int
@@ -108,7 +115,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or data frame of shape (n_samples, n_features)
             With NaN, None or NA where a value is missing.
         y : Ignored
 
@@ -122,33 +129,30 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.__dict__ = {**vars(self), **twin._fitted()}
         return self
 
-    def transform(self, X: Any) -> NDArray[np.floating]:
+    def transform(self, X: Any) -> Any:
         """Fill in the missing values of X.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or data frame of shape (n_samples, n_features)
 
         Returns
         -------
-        X_imputed : ndarray of shape (n_samples, n_features_out)
-            Values that are observed are those of X.
+        X_imputed : ndarray of shape (n_samples, n_features_out), or data frame
+            Values that are observed are those of X. A frame, if `fit` had one with
+            categories, with its types; of all else an array, unless `set_output` says
+            otherwise.
         """
         check_is_fitted(self)
         X = self._validate(X)
-        indicator = self.indicator_.transform(X) if self.indicator_ else None
-        rows = X[:, self._kept]
-        missing = np.isnan(rows)
-        filled = rows.copy()
-        if missing.any():
-            scaled = self._impute(self.scaler_.transform(rows))
-            values = self.scaler_.inverse_transform(scaled)
-            filled[missing] = values[missing]
-        if self.keep_empty_features:
-            whole = np.where(np.isnan(X), 0, X)
-            whole[:, self._kept] = filled
-            filled = whole
-        return filled if indicator is None else np.hstack([filled, indicator])
+        filled = self._impute(self._chosen(X)) if self._is_table else self._filled(X)
+        if self.indicator_ is None:
+            return filled
+        indicator = self.indicator_.transform(self._values(X))
+        if not self._is_table:
+            return np.hstack([filled, indicator])
+        names = self.get_feature_names_out(list(map(str, X.columns)))
+        return with_columns(filled, names[filled.shape[1] :], indicator)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the columns that `transform` returns.
@@ -170,18 +174,22 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
 
     def _fit(self, X: Any) -> None:
+        self._is_table = has_categories(X)
         X = self._validate(X, reset=True)
-        self._kept = ~np.isnan(X).all(axis=0)
+        values = self._values(X)
+        self._kept = ~np.isnan(values).all(axis=0)
         if not self._kept.any():
             raise ValueError(
                 f"{type(self).__name__} needs values to learn from, but all "
-                f"{X.size} values of X are missing."
+                f"{values.size} values of X are missing."
             )
         self.indicator_ = None
         if self.add_indicator:
-            self.indicator_ = MissingIndicator(error_on_new=False).fit(X)
-        rows = X[:, self._kept]
-        self.scaler_ = StandardScaler().fit(rows)
+            self.indicator_ = MissingIndicator(error_on_new=False).fit(values)
+        rows, self.scaler_ = self._chosen(X), None
+        if not self._is_table:
+            self.scaler_ = StandardScaler().fit(rows)
+            rows = self.scaler_.transform(rows)
         self._seed = draw_seed(self.random_state)
         estimator = self.estimator
         if estimator is None:
@@ -189,14 +197,38 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         estimator = clone(estimator)
         if estimator.get_params()["random_state"] is None:
             estimator.set_params(random_state=numpy_seed(self._seed, 0))
-        self.estimator_ = estimator.fit(self.scaler_.transform(rows))
+        self.estimator_ = estimator.fit(rows)
         self._draws = np.random.RandomState(numpy_seed(self._seed, 1))
+
+    def _filled(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
+        rows = self._chosen(X)
+        missing = np.isnan(rows)
+        filled = rows.copy()
+        if missing.any():
+            scaled = self._impute(self.scaler_.transform(rows))
+            values = self.scaler_.inverse_transform(scaled)
+            filled[missing] = values[missing]
+        if self.keep_empty_features:
+            whole = np.where(np.isnan(X), 0, X)
+            whole[:, self._kept] = filled
+            filled = whole
+        return filled
+
+    def _chosen(self, X: Any) -> Any:
+        """Return the columns that the autoencoder sees."""
+        if self._is_table and self.keep_empty_features:
+            return X
+        return take_columns(X, np.flatnonzero(self._kept))
+
+    def _values(self, X: Any) -> NDArray[np.floating]:
+        """Return numbers that are nan where X has no value."""
+        return gaps_of(X) if self._is_table else X
 
     def _fitted(self) -> dict[str, Any]:
         parameters = self.get_params(deep=False)
         return {k: v for k, v in vars(self).items() if k not in parameters}
 
-    def _impute(self, scaled: NDArray[np.floating]) -> NDArray[np.floating]:
+    def _impute(self, scaled: Any) -> Any:
         options = {}
         if not self.estimator_.make_posterior().deterministic:
             options["n_importance_samples"] = self.n_importance_samples
@@ -205,7 +237,15 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         options["random_state"] = self._draws
         return self.estimator_.sample_missing(scaled, 1, **options)[0]
 
-    def _validate(self, X: Any, reset: bool = False) -> NDArray[np.floating]:
+    def _validate(self, X: Any, reset: bool = False) -> Any:
+        if self._is_table:
+            if not is_frame(X):
+                raise TypeError(
+                    f"{type(self).__name__} was fitted to a data frame with "
+                    f"categories, but X is of type {type(X).__name__}. Pass a frame."
+                )
+            validate_data(self, X, skip_check_array=True, reset=reset)
+            return X
         return validate_data(
             self,
             as_array_like(with_nan(X)),

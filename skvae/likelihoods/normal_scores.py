@@ -107,6 +107,10 @@ class NormalScoresLikelihood(Likelihood):
             self.log_scale = nn.Parameter(start)
         return self
 
+    def repeated_values(self) -> list[list[float]]:
+        """Return the values that have a probability, by feature, in the units of x."""
+        return self.map.atoms()
+
     def forward(self, h: Tensor) -> NormalScores:
         """Return p(x|z); see `Likelihood.forward`."""
         if self.scale == "feature":

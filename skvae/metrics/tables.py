@@ -12,11 +12,18 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skvae._utils.arrays import FloatArray
-from skvae._utils.columns import Column, codes_of, levels_of, read_columns
+from skvae._utils.columns import (
+    Column,
+    codes_of,
+    is_frame,
+    levels_of,
+    read_columns,
+)
+from skvae._utils.selection import ColumnsOfRows, selected
 from skvae.metrics._columns import as_reference
 
 # Two rows of one-hot columns then are at distance 1.
-_LEVEL = np.sqrt(0.5)
+_LEVEL = float(np.sqrt(0.5))
 
 
 class TableFeatures(TransformerMixin, BaseEstimator):
@@ -25,6 +32,12 @@ class TableFeatures(TransformerMixin, BaseEstimator):
     Fitted to the reference rows, it gives the distances between rows a meaning: two
     numbers are as far apart as they are in standard deviations of the reference rows,
     and two different categories are at distance 1, as if one standard deviation apart.
+
+    Parameters
+    ----------
+    categorical_features : "from_dtype" or array-like, default="from_dtype"
+        Which columns hold categories: names, positions or a mask of columns that do so
+        whatever their type, as of `skvae.VAE`. An array then may have gaps.
 
     Attributes
     ----------
@@ -57,9 +70,9 @@ class TableFeatures(TransformerMixin, BaseEstimator):
       or a category that is not in the reference, is as far from all others as these
       are from each other.
 
-    Whole numbers are numbers: to have them compared as categories, declare them, for
-    instance with ``astype("category")``. Samples are scaled as the reference is, so
-    that a column of theirs in another unit stands out.
+    Whole numbers are numbers: to have them compared as categories, name them in
+    `categorical_features`, or declare them by ``astype("category")``. Samples are
+    scaled as the reference is, so that a column of theirs in another unit stands out.
 
     Columns are found by name, in whatever order, also where the other rows are a frame
     of another library. Columns that are missing or surplus are refused, and so is a
@@ -79,13 +92,19 @@ class TableFeatures(TransformerMixin, BaseEstimator):
            [ 0.  ,  1.  ,  0.71,  0.  ,  0.  ,  0.  ]])
     """
 
+    level = _LEVEL  # of the feature of the category that it is
+
+    def __init__(self, categorical_features: Any = "from_dtype") -> None:
+        self.categorical_features = categorical_features
+
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn columns, their scales and their categories from the reference rows.
 
         Parameters
         ----------
         X : data frame of pandas or polars, or array-like of shape (n, n_features)
-            Reference rows. An array has numbers only, and no gaps.
+            Reference rows. An array has numbers only, and no gaps, unless there are
+            `categorical_features`.
         y : ignored
 
         Returns
@@ -100,7 +119,8 @@ class TableFeatures(TransformerMixin, BaseEstimator):
             If X has no rows or no columns, repeated names or infinite values; or if it
             is an array with NaN.
         """
-        columns = read_columns(X)
+        self._told = self._told_of(X)
+        columns = read_columns(X, told=self._told)
         self.feature_names_in_ = _as_names(columns)
         self.n_features_in_ = len(columns)
         self.kinds_ = {column.name: column.kind for column in columns}
@@ -140,7 +160,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):
             If columns are missing or surplus, or values are infinite.
         """
         check_is_fitted(self)
-        columns = as_reference(read_columns(X), self._reference, "X")
+        columns = self._read(X)
         return np.hstack([self._features_of(column) for column in columns])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
@@ -157,6 +177,52 @@ class TableFeatures(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         names = [name for column in self.kinds_ for name in self._names_of(column)]
         return np.array(names, dtype=object)
+
+    def _read(self, X: Any) -> list[Column]:
+        """Return the columns of rows, in the order and of the kinds of `fit`."""
+        columns = read_columns(X, told=self._told)
+        return as_reference(columns, self._reference, "X")
+
+    def _told_of(self, X: Any) -> list[Any]:
+        """Return the names of the columns that are told to be categories."""
+        told = self.categorical_features
+        if isinstance(told, str) and told == "from_dtype":
+            return []
+        names = list(X.columns) if is_frame(X) else list(range(np.shape(X)[1]))
+        columns = ColumnsOfRows(names, [], X if is_frame(X) else None)
+        return [names[j] for j in selected(told, columns, "categorical_features")]
+
+    def mean_and_scale(self, column: Any) -> tuple[float, float]:
+        """Return what a column's numbers, or ranks of categories, are scaled by.
+
+        Parameters
+        ----------
+        column : hashable
+            Its name.
+
+        Returns
+        -------
+        mean, scale : float
+        """
+        return self._scales[column]
+
+    def features_of_gap(self, column: Any) -> FloatArray:
+        """Return the features of a column where there is no value.
+
+        Parameters
+        ----------
+        column : hashable
+            Its name.
+
+        Returns
+        -------
+        features : ndarray of shape (n_features_of_column,)
+        """
+        names = self._names_of(column)
+        values = np.zeros(len(names))
+        is_category = self.kinds_[column] == "category"
+        values[len(names) - 2 if is_category else 1] = _LEVEL if is_category else 1.0
+        return values
 
     def _names_of(self, column: Any) -> list[str]:
         levels, kind = self.levels_.get(column, ()), self.kinds_[column]

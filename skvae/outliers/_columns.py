@@ -9,7 +9,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from skvae._utils.arrays import FloatArray
-from skvae.outliers._tables import take_rows, with_column
+from skvae._utils.columns import take_rows
+from skvae.outliers._tables import gaps_of, with_column
 
 
 def score_columns(
@@ -25,20 +26,23 @@ def score_columns(
         From rows to their log densities, of shape (n_samples,).
     X : array or data frame of shape (n_samples, n_features)
     typical : list of arrays or series
-        Values of every column, equally many.
+        Values of every column, equally many, or none.
 
     Returns
     -------
     scores : ndarray of shape (n_samples, n_features)
+        0 in gaps, which say nothing.
     """
-    n, n_values = X.shape[0], len(typical[0])
+    n, n_values = X.shape[0], max(map(len, typical))
     own = log_density(X)
     repeated = take_rows(X, np.repeat(np.arange(n), n_values))
-    scores = np.empty((n, len(typical)))
+    scores = np.zeros((n, len(typical)))
     for j, values in enumerate(typical):
+        if not len(values):
+            continue
         replaced = with_column(
             repeated, j, take_rows(values, np.tile(np.arange(n_values), n))
         )
         others = log_density(replaced).reshape(n, n_values)
         scores[:, j] = own - (logsumexp(others, axis=1) - np.log(n_values))
-    return scores
+    return np.where(gaps_of(X), 0.0, scores)

@@ -14,9 +14,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.arrays import FloatArray
+from skvae._utils.columns import take_rows
 from skvae._utils.validation import check_integer
 from skvae.densities._adapter import is_gaussian_kernels, score_density
-from skvae.outliers._tables import take_rows
 
 # Stands for an infinite score, so that thresholds and differences are finite.
 _LARGEST = 1e300

@@ -7,6 +7,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from skvae._utils.columns import (
+    Column,
+    codes_of,
+    levels_of,
+    read_column,
+    take_rows,
+)
 from skvae._utils.containers import as_array_like
 
 
@@ -29,11 +36,6 @@ def as_table(X: Any) -> Any:
             "one row."
         )
     return X
-
-
-def take_rows(X: Any, rows: np.ndarray) -> Any:
-    """Return rows of an array or of a frame of pandas or polars."""
-    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
 def column(X: Any, j: int) -> Any:
@@ -61,9 +63,36 @@ def with_column(X: Any, j: int, values: Any) -> Any:
 
 
 def typical_values(values: Any, n_values: int) -> Any:
-    """Take values of a column at evenly spaced ranks; those of text in its order."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        array = array.astype(str)
-    ranks = (np.arange(n_values) + 0.5) / n_values * len(array)
-    return take_rows(values, np.argsort(array, kind="stable")[ranks.astype(int)])
+    """Take values of a column at evenly spaced ranks, none if there are none.
+
+    Categories have the ranks of their order, or of that of their names; gaps have none.
+    """
+    ranked = _ranked(values)
+    places = np.flatnonzero(~np.isnan(ranked))
+    places = places[np.argsort(ranked[places], kind="stable")]
+    ranks = (np.arange(n_values) + 0.5) / n_values * len(places)
+    return take_rows(values, places[ranks.astype(int)] if len(places) else places)
+
+
+def gaps_of(X: Any) -> np.ndarray:
+    """Tell where rows have no value, shape (n_samples, n_columns)."""
+    columns = [np.isnan(_ranked(column(X, j))) for j in range(X.shape[1])]
+    return np.stack(columns, axis=1)
+
+
+def _ranked(values: Any) -> np.ndarray:
+    """Return numbers that are in the order of the values of a column, nan for gaps."""
+    if not hasattr(values, "to_list"):  # of pandas or polars
+        array = np.asarray(values)
+        if array.dtype.kind in "biuf":
+            return array.astype(np.float64)
+        objects = np.empty(len(array), dtype=object)
+        objects[:] = [None if v is None or v != v else v for v in array.tolist()]
+        found = Column("", "category", objects)
+    else:
+        found = read_column(values, "", "X")
+    if found.kind == "number":
+        return found.values
+    levels = levels_of(found)
+    codes = codes_of(found, levels)
+    return np.where(codes < len(levels), codes, np.nan)

@@ -229,7 +229,8 @@ class DensityOutlierDetector(OutlierMixin, BaseEstimator):
 
         ``log p(x) - log mean_v p(x with v in column j)``, where v are five values of
         the column in X of `fit`, at evenly spaced ranks: minus what the row would gain
-        if the column had values as usual. About 0 where the column says nothing, and
+        if the column had values as usual. Categories are among them about as often as
+        they are in X. About 0 where the column says nothing, 0 in gaps, and
         not to be compared between rows, for which `score_samples` is. A row that is too
         likely has no such column.
 

@@ -17,6 +17,7 @@ from sklearn.preprocessing import (
 )
 
 from skvae._utils.arrays import column_names
+from skvae._utils.columns import as_array, is_frame
 from skvae.pipeline.sampling import chosen_model, steps_before_last
 
 FloatArray = NDArray[np.float64]
@@ -75,6 +76,13 @@ def as_fitted(estimator: Any, X: Any, name: str = "X") -> Any:
     return X[list(fitted)]
 
 
+def draws_means(estimator: Any, mean: bool | None) -> bool:
+    """Whether samples are decoder means; None is what ``sample`` does by itself."""
+    if mean is not None:
+        return mean
+    return getattr(last_step(estimator), "columns_of_rows", None) is None
+
+
 def is_discrete(estimator: Any) -> bool:
     """Whether likelihoods are probabilities of discrete data, not densities.
 
@@ -83,6 +91,26 @@ def is_discrete(estimator: Any) -> bool:
     """
     last = last_step(estimator)
     return bool(getattr(getattr(last, "likelihood_", last), "discrete", False))
+
+
+def probable_values(estimator: Any) -> dict[Any, Any]:
+    """Return what has a probability rather than a density under a model, by column.
+
+    "all" values of categories and of discrete likelihoods, and those of numbers that
+    are repeated in `NormalScoresLikelihood`. Columns of densities are left out.
+    """
+    likelihood = getattr(last_step(estimator), "likelihood_", None)
+    if likelihood is None:
+        return {}
+    whole = [("", likelihood, range(last_step(estimator).n_features_in_))]
+    found: dict[Any, Any] = {}
+    for _, part, columns in getattr(likelihood, "likelihoods_", whole):
+        if part.discrete:
+            found |= dict.fromkeys(columns, "all")
+        elif hasattr(part, "repeated_values"):
+            pairs = zip(columns, part.repeated_values(), strict=True)
+            found |= {column: tuple(values) for column, values in pairs if values}
+    return found
 
 
 def only_rescales(estimator: Any) -> bool:
@@ -104,17 +132,23 @@ def to_last_step(estimator: Any, X: Any) -> Any:
     return to_last_step(estimator[-1], X)
 
 
-def reconstruct(estimator: Any, X: Any) -> np.ndarray:
-    """Encode and decode rows."""
+def reconstruct(estimator: Any, X: Any) -> Any:
+    """Encode and decode rows, to an array, or to a frame with more than numbers."""
     estimator = chosen_model(estimator)
     if hasattr(estimator, "reconstruct"):
-        return np.asarray(estimator.reconstruct(X))
-    return np.asarray(estimator.inverse_transform(estimator.transform(X)))
+        rows = estimator.reconstruct(X)
+    else:
+        rows = estimator.inverse_transform(estimator.transform(X))
+    array = as_array(rows) if is_frame(rows) else np.asarray(rows)
+    return rows if is_frame(rows) and array.dtype == object else array
 
 
 def check_divisor(estimator: Any, divisor: Any) -> None:
     """Raise ValueError if probabilities, which have no unit, are to be rescaled."""
-    if is_discrete(estimator) and np.any(np.asarray(divisor) != 1):
+    columns = getattr(last_step(estimator), "columns_of_rows", None)
+    has_categories = columns is not None and set(columns.kinds) != {"number"}
+    has_no_unit = has_categories or is_discrete(estimator)
+    if has_no_unit and np.any(np.asarray(divisor) != 1):
         raise ValueError(
             "divisor must be 1 for a model of probabilities, which have no unit, got "
             f"{divisor}. It is for densities."

@@ -18,6 +18,8 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
 )
 
+from skvae._utils.columns import is_frame, take_columns
+
 _PROBLEM = "sample_pipeline cannot go back to the units of X: step"
 _REMEDY = (
     "Replace it by a transformer that has one, or sample the last step alone: "
@@ -44,8 +46,8 @@ def check_invertible(name: str, step: Any) -> None:
         )
 
 
-def invert(step: Any, Z: NDArray[Any]) -> NDArray[Any]:
-    """Take rows from the units after a step to those before it.
+def invert(step: Any, Z: Any) -> Any:
+    """Take rows, an array or a frame, from the units after a step to those before it.
 
     Codes of categories need not be codes exactly: the nearest one counts.
     """
@@ -57,6 +59,8 @@ def invert(step: Any, Z: NDArray[Any]) -> NDArray[Any]:
         return _invert_columns(step, Z)
     if isinstance(step, _IMPUTERS):
         return Z  # what it returns are values of its input
+    if isinstance(step, FunctionTransformer) and is_frame(Z):
+        return step.inverse_transform(Z)
     # A plain array is no reason to warn of names that are not there.
     step = copy.copy(step)
     vars(step).pop("feature_names_in_", None)
@@ -123,13 +127,16 @@ def _check_columns(name: str, step: ColumnTransformer) -> None:
         )
 
 
-def _invert_columns(step: ColumnTransformer, Z: NDArray[Any]) -> NDArray[Any]:
+def _invert_columns(step: ColumnTransformer, Z: Any) -> Any:
     blocks = []
     for name, inner, columns in _parts(step):
         columns = _indices(step, columns)
         if len(columns):
-            block = invert(inner, Z[:, step.output_indices_[name]])
-            blocks.append((columns, block))
+            places = np.arange(Z.shape[1])[step.output_indices_[name]]
+            blocks.append((columns, invert(inner, take_columns(Z, places))))
+    if is_frame(Z) and hasattr(step, "feature_names_in_"):
+        return _frame_of_blocks(type(Z), step.feature_names_in_, blocks)
+    blocks = [(columns, np.asarray(block)) for columns, block in blocks]
     dtypes = [block.dtype for _, block in blocks]
     are_numbers = all(dtype.kind in "biuf" for dtype in dtypes)
     dtype = np.result_type(*dtypes) if are_numbers else object
@@ -137,6 +144,16 @@ def _invert_columns(step: ColumnTransformer, Z: NDArray[Any]) -> NDArray[Any]:
     for columns, block in blocks:
         X[:, columns] = block
     return X
+
+
+def _frame_of_blocks(frame: type, names: Any, blocks: list[tuple[Any, Any]]) -> Any:
+    """Return a frame of columns, which keep their types where blocks are frames."""
+    found = {
+        names[j]: block[block.columns[i]] if is_frame(block) else block[:, i]
+        for columns, block in blocks
+        for i, j in enumerate(columns)
+    }
+    return frame({name: found[name] for name in names})
 
 
 def _indices(step: ColumnTransformer, columns: Any) -> NDArray[np.intp]:

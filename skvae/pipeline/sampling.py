@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skvae._utils.arrays import column_names
+from skvae._utils.columns import as_array, is_frame, numbers_or_objects
 from skvae._utils.random import draw_seed
 from skvae._utils.validation import check_integer
 from skvae.densities._adapter import asked_labels, draw, sample_classes, shuffled
@@ -24,9 +25,9 @@ def sample_pipeline(
     n_samples: int = 1,
     y: Any = None,
     *,
-    mean: bool = True,
+    mean: bool | None = None,
     random_state: Any = None,
-) -> np.ndarray:
+) -> Any:
     """Generate rows with a pipeline's last step, in the units of the pipeline's input.
 
     Parameters
@@ -39,17 +40,19 @@ def sample_pipeline(
     n_samples : int, default=1
     y : label or array-like of shape (n_samples,), default=None
         Class of all rows, or of each row, where the last step has a density of classes.
-    mean : bool, default=True
-        Return the decoder's means; False adds the observation noise of p(x|z). Has no
-        effect on a last step that knows no such difference.
+    mean : bool or None, default=None
+        True returns the decoder's means; False adds the observation noise of p(x|z).
+        None is False for a last step that was fitted to a table, such as a data frame,
+        and else True. Has no effect on a last step that knows no such difference.
     random_state : int, RandomState instance or None, default=None
         None gives other rows in every call.
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features)
-        With the features that the pipeline's first step was fitted on, in their order;
-        of type object if some are not numbers.
+    X : ndarray of shape (n_samples, n_features), or data frame
+        With the features that the pipeline's first step was fitted on, in their order.
+        A frame if the last step was fitted to one and samples frames; an array is of
+        type object if some features are not numbers.
 
     Raises
     ------
@@ -84,47 +87,61 @@ def sample_pipeline(
     pipeline = chosen_model(pipeline)
     _check_steps(pipeline)
     check_is_fitted(pipeline)
-    X = sample_rows(pipeline[-1], n_samples, mean, random_state, y=y)
-    # Steps may restore what float32 cannot hold, such as time stamps.
-    X = np.asarray(X, dtype=np.float64)
+    X = _sample_step(pipeline[-1], n_samples, mean, random_state, None, y)
+    is_table, frame = is_frame(X), type(X)
+    if not is_table:
+        # Steps may restore what float32 cannot hold, such as time stamps.
+        X = np.asarray(X, dtype=np.float64)
     for _, step in reversed(steps_before_last(pipeline)):
         X = invert(step, X)
+    names = getattr(pipeline, "feature_names_in_", None)
+    if is_table and not is_frame(X) and names is not None:
+        return frame({name: X[:, j] for j, name in enumerate(names)})
     return X
 
 
 def sample_rows(
     step: Any,
     n_samples: int,
-    mean: bool,
+    mean: bool | None,
     random_state: Any,
-    columns: list[str] | None = None,
+    columns: list[Any] | None = None,
     y: Any = None,
-) -> np.ndarray:
+) -> Any:
     """Sample a pipeline, an estimator of skvae, a density, or what a search chose.
 
     Samples that are a data frame have their columns put into the order of `columns`,
-    or of those that the model was fitted on, if it knows them.
+    or of those that the model was fitted on, if it knows them. They stay a frame only
+    if not all of its columns are numbers.
     """
+    step = chosen_model(step)
+    rows = _sample_step(step, n_samples, mean, random_state, columns, y)
+    return _checked(step, rows, n_samples)
+
+
+def _sample_step(
+    step: Any, n_samples: int, mean: Any, random_state: Any, columns: Any, y: Any
+) -> Any:
+    """Sample an array or a frame."""
     step = chosen_model(step)
     if isinstance(step, Pipeline):
         return sample_pipeline(step, n_samples, y, mean=mean, random_state=random_state)
     if "mean" in inspect.signature(step.sample).parameters:
         asked = {} if y is None else {"y": y}
-        rows = step.sample(n_samples, **asked, mean=mean, random_state=random_state)
-        return _as_rows(step, rows, n_samples, columns)
+        asked |= {} if mean is None else {"mean": mean}
+        rows = step.sample(n_samples, **asked, random_state=random_state)
+        return _in_order(step, rows, columns)
     seed = draw_seed(random_state)
     if y is not None:
         owner = f"Sampling {type(step).__name__}"
         labels = asked_labels(step, y, n_samples, owner)
         return sample_classes(step, labels, seed, step.n_features_in_)
-    rows = _as_rows(step, draw(step, n_samples, seed), n_samples, columns)
-    return shuffled(rows, seed)
+    rows = _in_order(step, draw(step, n_samples, seed), columns)
+    return shuffled(_checked(step, rows, n_samples), seed)
 
 
-def _as_rows(
-    model: Any, rows: Any, n_samples: int, columns: list[str] | None
-) -> np.ndarray:
-    """Return what a model has sampled as an array, of objects if it must be."""
+def _in_order(model: Any, rows: Any, columns: list[Any] | None) -> Any:
+    """Put the columns of samples that are a frame into the order of the fit."""
     name, own = type(model).__name__, column_names(rows)
     wanted = list(getattr(model, "feature_names_in_", columns or []))
     if own and wanted and own != wanted:
@@ -134,30 +151,38 @@ def _as_rows(
                 f"fitted on, {wanted}, but has returned {own}. Mend {name}."
             )
         rows = rows[wanted]
-    try:
-        array = np.asarray(rows)
-        array = array.astype(np.float64) if array.dtype.kind in "biuO" else array
-    except (TypeError, ValueError):
-        array = np.asarray(rows, dtype=object)
+    return rows
+
+
+def _checked(model: Any, rows: Any, n_samples: int) -> Any:
+    """Return samples as an array, of objects if it must be; or as a frame if it is."""
+    array = as_array(rows) if is_frame(rows) else np.asarray(rows)
+    if array.dtype.kind in "biuO":
+        array = numbers_or_objects(array)
+    elif array.dtype.kind not in "fc":
+        array = array.astype(object)
     if array.ndim < 2 or len(array) != n_samples:
+        name = type(model).__name__
         raise ValueError(
             f"`sample` of {name} must return {n_samples} rows, as it was asked to, in "
             f"shape ({n_samples}, n_features), but has returned shape {array.shape}. "
             f"Mend {name}."
         )
-    return array
+    return rows if is_frame(rows) and array.dtype == object else array
 
 
 def sample_like(
     X: np.ndarray,
     estimator: Any,
     n_samples: int,
-    mean: bool,
+    mean: bool | None,
     random_state: Any,
-    columns: list[str] | None = None,
-) -> np.ndarray:
+    columns: list[Any] | None = None,
+) -> Any:
     """Sample, in the shape of the rows of X if samples have as many features."""
     samples = sample_rows(estimator, n_samples, mean, random_state, columns)
+    if is_frame(samples):
+        return samples
     shape = X.shape[1:]
     return samples.reshape(-1, *shape) if samples[0].size == np.prod(shape) else samples
 

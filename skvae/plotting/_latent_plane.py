@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skvae.estimators.base import BaseAutoencoder
 from skvae.pipeline._abilities import can_score, last_step, log_likelihood
 from skvae.pipeline.sampling import chosen_model
-from skvae.plotting._models import decode_rows, draw_samples, name_of
+from skvae.plotting._models import decode_rows, draw_samples, name_of, refuse_categories
 from skvae.plotting._plane import grid_points
 
 FloatArray = NDArray[np.float64]
@@ -52,6 +52,7 @@ def check_plane_model(owner: str, estimator: Any) -> None:
             "GaussianMixture."
         )
     check_is_fitted(last_step(estimator))
+    refuse_categories(owner, estimator)
     n_features = getattr(chosen_model(estimator), "n_features_in_", 2)
     if n_features != 2:
         raise ValueError(

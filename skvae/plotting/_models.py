@@ -64,6 +64,21 @@ def draw_samples(
     return sample_rows(estimator, n_samples, mean, random_state, columns)
 
 
+def refuse_categories(owner: str, estimator: Any) -> None:
+    """Raise TypeError for a model of rows with categories, which are no pictures."""
+    columns = getattr(last_step(estimator), "columns_of_rows", None)
+    kinds = [] if columns is None else columns.kinds
+    if set(kinds) - {"number"}:
+        pairs = zip(columns.names, kinds, strict=True)
+        column = next(name for name, kind in pairs if kind != "number")
+        raise TypeError(
+            f"{owner} draws numbers, as pictures or in a plane, but "
+            f"{name_of(estimator)} was fitted to a table with categories, such as "
+            f"column {column!r}. Draw its columns by ColumnsDisplay, or its codes by "
+            "LatentSpaceDisplay."
+        )
+
+
 def reconstruct_rows(owner: str, estimator: Any, X: Any) -> np.ndarray:
     """Encode and decode rows, in the units of the input."""
     check_codes(owner, estimator)
@@ -112,3 +127,4 @@ def check_codes(owner: str, estimator: Any) -> None:
             "VAE, or a Pipeline of steps that can all be inverted."
         )
     check_is_fitted(last_step(estimator))
+    refuse_categories(owner, estimator)

@@ -20,7 +20,7 @@ from skvae.plotting._axes import (
     ranks,
     short,
 )
-from skvae.plotting._models import draw_samples
+from skvae.plotting._models import draw_samples, refuse_categories
 from skvae.plotting._mosaic import (
     MOST_SHOWN,
     Mosaic,
@@ -160,6 +160,7 @@ class NearestNeighbourDisplay:
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
+        refuse_categories(cls.__name__, estimator)
         X = draw_samples(
             cls.__name__, estimator, n_samples, mean, random_state, X_train
         )

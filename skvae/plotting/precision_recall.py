@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from skvae._utils.arrays import at_most
+from skvae._utils.columns import is_frame, names_of
 from skvae._utils.random import draw_seed
 from skvae.metrics import precision_recall_distribution
-from skvae.pipeline._abilities import as_fitted
+from skvae.pipeline._abilities import as_fitted, draws_means
+from skvae.pipeline._tables import features_for, table_of, with_gaps_of
 from skvae.plotting._axes import (
     add_legend,
     axes_for,
@@ -115,7 +117,7 @@ class PrecisionRecallDistributionDisplay:
         X: Any,
         *,
         X_train: Any = None,
-        mean: bool = True,
+        mean: bool | None = None,
         features: Any = None,
         n_clusters: int = 20,
         n_runs: int = 10,
@@ -137,8 +139,9 @@ class PrecisionRecallDistributionDisplay:
             Other real rows, at least as many, such as training rows: their curve shows
             what a perfect model would have. Two samples of one distribution lie below
             1, too.
-        mean : bool, default=True
-            Compare the decoder's means; False adds the observation noise of p(x|z).
+        mean : bool or None, default=None
+            True compares the decoder's means; False adds the observation noise of
+            p(x|z). None is what ``sample`` does by itself: noise for models of tables.
         features : None, str, callable or transformer, default=None
             Map applied before rows are compared, as in `make_sample_scorer`.
         n_clusters : int, default=20
@@ -168,17 +171,16 @@ class PrecisionRecallDistributionDisplay:
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         rng = np.random.RandomState(draw_seed(random_state))
-        frame, others = as_fitted(estimator, X), None
-        X = to_array(frame)
+        X, others = _dense(as_fitted(estimator, X)), None
+        features = features_for([estimator], resolve_features(features), X=X)
         real = at_most(X, _MAX_SAMPLES, rng)
         seeds = rng.randint(2**31 - 1, size=2).tolist()
         if X_train is not None:
-            others = to_array(as_fitted(estimator, X_train, "X_train"))
+            others = _dense(as_fitted(estimator, X_train, "X_train"))
             others = _as_many(others, len(real), rng)
-        samples = draw_samples(
-            cls.__name__, estimator, len(real), mean, seeds[0], frame
-        )
-        if samples[0].size == real[0].size:
+        mean = draws_means(estimator, mean)
+        samples = draw_samples(cls.__name__, estimator, len(real), mean, seeds[0], X)
+        if not is_frame(samples) and samples[0].size == np.prod(real.shape[1:]):
             samples = samples.reshape(real.shape)
         name = name_of(estimator) if name is None else name
         display = cls._compare(
@@ -220,6 +222,8 @@ class PrecisionRecallDistributionDisplay:
         display : PrecisionRecallDistributionDisplay
         """
         check_matplotlib(f"{cls.__name__}.from_predictions")
+        features = resolve_features(features)
+        features = features_for([], features, X_real=_dense(X_real))
         display = cls._compare(
             (X_real, X_generated, None),
             features,
@@ -232,13 +236,14 @@ class PrecisionRecallDistributionDisplay:
     def _compare(
         cls, rows: tuple[Any, Any, Any], features: Any, options: Any, name: str | None
     ) -> PrecisionRecallDistributionDisplay:
-        features = resolve_features(features)
+        names, columns = ("X_real", "X_generated", "X_train"), names_of(rows[0])
         real, generated, others = (
-            None if X is None else feature_rows(to_array(X), features, name_of_set)
-            for X, name_of_set in zip(
-                rows, ("X_real", "X_generated", "X_train"), strict=True
-            )
+            None if X is None else feature_rows(_dense(X), features, name, columns)
+            for X, name in zip(rows, names, strict=True)
         )
+        if table_of(features) is not None:
+            seed = draw_seed(options["random_state"])
+            generated = with_gaps_of(real, generated, features, seed)
         curve = precision_recall_distribution(real, generated, **options)
         floor = None
         if others is not None:
@@ -313,6 +318,11 @@ class PrecisionRecallDistributionDisplay:
         figures = f"\n$F_8$ {self.f_8:.2f}, $F_{{1/8}}$ {self.f_1_8:.2f}"
         figures = "" if np.isnan(self.f_8) else figures
         return legend_label(ax, self.name, figures)
+
+
+def _dense(X: Any) -> Any:
+    """Return rows as a frame, if they are one, or as an array."""
+    return X if is_frame(X) else to_array(X)
 
 
 def _as_many(X: Any, n: int, rng: np.random.RandomState) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from skvae._utils.validation import check_integer
 from skvae.plotting._axes import axes_for, check_matplotlib, folded, width_of
-from skvae.plotting._models import draw_samples, name_of
+from skvae.plotting._models import draw_samples, name_of, refuse_categories
 from skvae.plotting._mosaic import Mosaic, grey_levels, read_images
 
 __all__ = ["SampleGridDisplay"]
@@ -123,6 +123,7 @@ class SampleGridDisplay:
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
+        refuse_categories(cls.__name__, estimator)
         samples = draw_samples(cls.__name__, estimator, n_samples, mean, random_state)
         if X is not None:
             value_range = grey_levels(read_images(X, image_shape), value_range)

@@ -32,7 +32,7 @@ _NEEDED_FOR = {
     "log_likelihoods": _SCORE_SAMPLES,
     "evidence_lower_bounds": _SCORE_SAMPLES,
     "nll": _SCORE_SAMPLES,
-    "reconstructions": _RECONSTRUCT,
+    "squared_errors": _RECONSTRUCT,
 }
 _LOG_LIKELIHOOD = Metric(log_likelihood, "", arguments=("estimator", "X"))
 

@@ -32,6 +32,14 @@ def name_of(metric: str | Callable[..., Any]) -> str:
     return getattr(metric, "__name__", type(metric).__name__)
 
 
+def short(value: Any) -> str:
+    """Return a repr, or what stands for a long one."""
+    if hasattr(value, "shape"):
+        return f"<array of shape {tuple(value.shape)}>"
+    text = repr(value)
+    return text if len(text) <= 60 else f"<{type(value).__name__}>"
+
+
 def value_of(result: Any) -> Any:
     """Return the attribute ``value`` of a result, or the result if it has none."""
     return getattr(result, "value", result)

@@ -13,8 +13,17 @@ from torch import Tensor, nn
 from skvae import metrics
 from skvae._utils.arrays import FloatArray, as_rows
 from skvae._utils.cache import ContentCache
+from skvae._utils.columns import (
+    as_array,
+    is_frame,
+    names_of,
+    numbers_or_objects,
+    take_rows,
+)
+from skvae._utils.validation import named
 from skvae.metrics._gaussian import Gaussian, gaussian_of_rows
 from skvae.pipeline._abilities import as_fitted
+from skvae.pipeline._tables import table_of
 from skvae.scorers._units import warn_of_units
 
 _N_TRIED = 16
@@ -26,33 +35,21 @@ class Reference:
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, ...)
+    X : array or data frame of shape (n_samples, ...)
     features : FeatureMap or None
     name : str, default="X"
         For error messages.
-    columns : list of str or None, default=None
-        Names of the columns, where X was a data frame.
     """
 
     def __init__(
-        self,
-        X: np.ndarray,
-        features: metrics.FeatureMap | None,
-        name: str = "X",
-        columns: list[str] | None = None,
+        self, X: Any, features: metrics.FeatureMap | None, name: str = "X"
     ) -> None:
         # A copy: it is kept, and whoever owns X may change it.
-        self.rows = np.array(feature_rows(X, features, name, columns))
-        if features is None and X.ndim == 2:
-            warn_of_units(self.rows, columns, name)
+        self.rows = np.array(feature_rows(X, features, name))
+        if features is None and len(X.shape) == 2:
+            warn_of_units(self.rows, names_of(X), name)
 
-    def holds(
-        self,
-        X: np.ndarray,
-        features: metrics.FeatureMap | None,
-        name: str,
-        columns: list[str] | None,
-    ) -> bool:
+    def holds(self, X: Any, features: metrics.FeatureMap | None, name: str) -> bool:
         """Tell whether the map still gives some of the rows the features kept here.
 
         A function may read what has changed since, as no copy of it can prevent. One
@@ -62,7 +59,7 @@ class Reference:
             return True
         some = np.unique(np.linspace(0, len(X) - 1, _N_TRIED).astype(int))
         try:
-            again = feature_rows(X[some], features, name, columns)
+            again = feature_rows(take_rows(X, some), features, name)
         except Exception:  # of few rows, or for good: mapping all of them will tell
             return False
         if again.shape[1:] != self.rows.shape[1:]:
@@ -93,25 +90,21 @@ class ReferenceCache:
 
     Parameters
     ----------
-    features : FeatureMap or None
     max_cached : int
     """
 
-    def __init__(self, features: metrics.FeatureMap | None, max_cached: int) -> None:
-        self.features = features
+    def __init__(self, max_cached: int) -> None:
         self._references = ContentCache(max_cached)
 
     def __len__(self) -> int:
         return len(self._references)
 
-    def get(
-        self, X: np.ndarray, name: str, columns: list[str] | None = None
-    ) -> Reference:
+    def get(self, X: Any, features: metrics.FeatureMap | None, name: str) -> Reference:
         """Return the reference of these rows, computed unless it is cached."""
-        arguments = X, self.features, name, columns
+        arguments = X, features, name
         return self._references.get(
-            X,
-            tuple(columns or ()),
+            to_array(X),
+            (tuple(names_of(X) or ()), features is None),
             partial(Reference, *arguments),
             lambda reference: reference.holds(*arguments),
         )
@@ -121,38 +114,46 @@ def feature_rows(
     X: Any,
     features: metrics.FeatureMap | None,
     name: str,
-    columns: list[str] | None = None,
+    columns: list[Any] | None = None,
 ) -> FloatArray:
     """Map rows to features, finite float64 of shape (n, any).
 
-    A map gets an array, or, if it was fitted on a data frame and `columns` are known,
-    such a frame. Rows that hold more than numbers need a map.
+    A map gets an array, or, if it was fitted on a data frame and X is one, or `columns`
+    are known, a frame. Rows that hold more than numbers need a map.
     """
+    columns = columns or names_of(X)
+    transformer = getattr(getattr(features, "function", None), "__self__", None)
+    if columns is not None and hasattr(transformer, "feature_names_in_"):
+        frame = X if is_frame(X) else framed(to_array(X), columns)
+        if is_frame(frame):
+            with named(name):
+                return features(as_fitted(transformer, frame, name))
+    if table_of(features) is not None:
+        with named(name):
+            return features(X)
     X = to_array(X)
-    is_table = X.dtype == object
-    if features is None and is_table:
+    is_numbers = X.dtype != object
+    if features is None and not is_numbers:
         raise TypeError(
             f"{name} must hold real numbers, got dtype object. Pass features, a fitted "
             "encoder that turns its rows into numbers, or convert it."
         )
-    if not is_table:
-        rows = as_rows(X, name)
-    if features is None:
-        return rows
-    return features(X if columns is None else _named(X, features, columns, name))
+    rows = as_rows(X, name) if is_numbers else X
+    return rows if features is None else features(X)
 
 
-def _named(
-    X: np.ndarray, features: metrics.FeatureMap, columns: list[str], name: str
-) -> Any:
-    """Return a data frame for a transformer that knows names of columns, else X."""
-    transformer = getattr(features.function, "__self__", None)
-    if X.ndim != 2 or not hasattr(transformer, "feature_names_in_"):
+def framed(X: np.ndarray, columns: list[Any]) -> Any:
+    """Return a frame of rows; images stay an array."""
+    if X.ndim != 2:
         return X
-    import pandas
+    try:
+        import pandas
+    except ImportError:
+        import polars
 
-    frame = pandas.DataFrame(X, columns=columns).infer_objects()
-    return as_fitted(transformer, frame, name)
+        values = {name: X[:, j].tolist() for j, name in enumerate(columns)}
+        return polars.DataFrame(values, strict=False)
+    return pandas.DataFrame(X, columns=columns).infer_objects()
 
 
 def resolve_features(features: Any) -> metrics.FeatureMap | None:
@@ -170,10 +171,7 @@ def to_array(X: Any) -> np.ndarray:
     """Read dense rows as an array, in the shape they have; of objects if need be."""
     if issparse(X):
         raise TypeError(f"X must be dense, got {type(X)}. Use X.toarray().")
+    if is_frame(X):
+        return as_array(X)
     X = X.detach().cpu().numpy() if isinstance(X, Tensor) else np.asarray(X)
-    if X.dtype != object:
-        return X
-    try:
-        return X.astype(np.float64)
-    except (TypeError, ValueError):
-        return X
+    return numbers_or_objects(X) if X.dtype == object else X

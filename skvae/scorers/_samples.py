@@ -6,23 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from skvae._utils.columns import is_frame, names_of
 from skvae.pipeline._abilities import last_step
 from skvae.pipeline.sampling import sample_like
+from skvae.scorers._reference import to_array
 
 
 def draw_samples(
-    X: np.ndarray,
-    estimator: Any,
-    n_samples: int,
-    mean: bool,
-    seed: int,
-    columns: list[str] | None = None,
-) -> np.ndarray:
-    """Sample like the rows of X, whose columns may have names.
+    X: Any, estimator: Any, n_samples: int, mean: bool | None, seed: int
+) -> Any:
+    """Sample like the rows of X, an array or a frame; as a frame if there are gaps.
 
     Raises ValueError for samples that are not finite, or of another width.
     """
+    columns, X = names_of(X), to_array(X)
     samples = sample_like(X, estimator, n_samples, mean, seed, columns)
+    if is_frame(samples):
+        return samples
     rows = samples.reshape(len(samples), -1)
     if rows.shape[1] != (width := int(np.prod(X.shape[1:]))):
         name = type(last_step(estimator)).__name__

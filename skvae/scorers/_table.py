@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from skvae import metrics
-from skvae._utils.arrays import FloatArray, as_pair, as_rows
+from skvae._utils.arrays import FloatArray, as_pair
 from skvae._utils.warn import warn
 from skvae.metrics._gaussian import gaussian_of_rows, squared_wasserstein
 from skvae.scorers._metric import Metric, ReportRow, name_of, value_of
@@ -51,9 +51,8 @@ def _mean_over_rows(log_likelihoods: FloatArray) -> float:
     return float(np.mean(log_likelihoods))
 
 
-def _root_mean_squared_error(X: Any, reconstructions: Any) -> float:
-    X, Y = as_rows(X, "X"), as_rows(reconstructions, "the reconstructions")
-    return float(np.sqrt(np.mean((X - Y) ** 2)))
+def _root_mean(squared_errors: FloatArray) -> float:
+    return float(np.sqrt(np.mean(squared_errors)))
 
 
 _SHARE = (0.0, 1.0)
@@ -177,9 +176,9 @@ METRICS: dict[str, Metric] = {
         sign=-1,
     ),
     "neg_reconstruction_error": Metric(
-        _root_mean_squared_error,
+        _root_mean,
         "root mean squared error of reconstructions, in the units of X",
-        arguments=("X", "reconstructions"),
+        arguments=("squared_errors",),
         sign=-1,
     ),
 }

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from skvae._utils.columns import take_rows
 from skvae._utils.warn import running
 from skvae.pipeline.sampling import chosen_model
+from skvae.scorers._reference import to_array
 
 # scikit-learn's cross-validation and searches, but not `score` of a fitted search.
 _CROSS_VALIDATION = "sklearn.model_selection._validation"
@@ -43,7 +45,7 @@ def is_scorer_of_search(scorer: Any) -> bool:
     return any(found.get("scorer") is scorer for found in running(_CROSS_VALIDATION))
 
 
-def training_rows(train: NDArray[Any], held_out: NDArray[Any]) -> NDArray[Any]:
+def training_rows(train: Any, held_out: Any) -> Any:
     """Take held-out rows out of training rows that hold all of them.
 
     A row that is held out twice is taken out twice, whatever the number of its copies.
@@ -52,19 +54,19 @@ def training_rows(train: NDArray[Any], held_out: NDArray[Any]) -> NDArray[Any]:
 
     Parameters
     ----------
-    train : ndarray of shape (n, ...)
-    held_out : ndarray of shape (m, ...)
+    train : ndarray or data frame of shape (n, ...)
+    held_out : ndarray or data frame of shape (m, ...)
 
     Returns
     -------
-    rows : ndarray of shape (n - m, ...) or (n, ...)
+    rows : ndarray or data frame of shape (n - m, ...) or (n, ...)
 
     Raises
     ------
     ValueError
         If nothing is left.
     """
-    kept, n_found = _without(_flat(train), _flat(held_out))
+    kept, n_found = _without(*map(_flat, map(to_array, (train, held_out))))
     if n_found < len(held_out):
         return train
     if not kept.any():
@@ -72,7 +74,7 @@ def training_rows(train: NDArray[Any], held_out: NDArray[Any]) -> NDArray[Any]:
             f"X_train must have rows that are not held out, but all {len(train)} are "
             "rows of X. Pass the rows that the model was trained on."
         )
-    return train[kept]
+    return take_rows(train, np.flatnonzero(kept))
 
 
 def _without(train: NDArray[Any], held_out: NDArray[Any]) -> tuple[NDArray[Any], int]:

@@ -9,16 +9,24 @@ from typing import Any
 import numpy as np
 
 from skvae._utils.arrays import FloatArray, as_rows, at_most, column_names
+from skvae._utils.columns import is_frame, names_of
 from skvae._utils.random import draw_seed, purpose_seed
+from skvae.metrics import FeatureMap
 from skvae.pipeline._abilities import (
     as_fitted,
     check_divisor,
     last_step,
     log_likelihood,
-    reconstruct,
 )
 from skvae.pipeline._scores import check_scores
-from skvae.scorers._reference import Reference, ReferenceCache, feature_rows, to_array
+from skvae.pipeline._tables import features_for, table_of, with_gaps_of
+from skvae.scorers._reconstructions import reconstruction_errors
+from skvae.scorers._reference import (
+    Reference,
+    ReferenceCache,
+    feature_rows,
+    to_array,
+)
 from skvae.scorers._samples import draw_samples
 from skvae.scorers._train_rows import rows_of_fit, training_rows
 from skvae.scorers._units import warn_of_units
@@ -36,6 +44,7 @@ class Trial:
     parameters : mapping
         Those of `make_sample_scorer`.
     references : ReferenceCache
+    features : FeatureMap or None
     """
 
     def __init__(
@@ -44,16 +53,18 @@ class Trial:
         X: Any,
         parameters: Mapping[str, Any],
         references: ReferenceCache,
+        features: FeatureMap | None,
     ) -> None:
         self.estimator, self.X = estimator, as_fitted(estimator, X)
-        self._rows, self._columns = to_array(self.X), column_names(self.X)
+        self._rows = _dense(self.X)
         self._parameters, self._references = parameters, references
+        self._features = self._features_of_rows if features is None else features
         self._seed = draw_seed(parameters["random_state"])
 
     @cached_property
     def reference(self) -> Reference:
         """Held-out rows, and what is kept of them."""
-        return self._references.get(self._rows, "X", self._columns)
+        return self._references.get(self._rows, self._features, "X")
 
     @property
     def real(self) -> FloatArray:
@@ -66,21 +77,19 @@ class Trial:
         n, mean = self._parameters["n_samples"], self._parameters["mean"]
         n = len(self._rows) if n == "same" else n
         seed = self.seed_for("sample")
-        columns, features = self._columns, self._references.features
-        samples = draw_samples(self._rows, self.estimator, n, mean, seed, columns)
-        return feature_rows(samples, features, "the samples", columns)
+        samples = draw_samples(self.X, self.estimator, n, mean, seed)
+        rows = feature_rows(samples, self._features, "the samples", names_of(self.X))
+        return with_gaps_of(self.real, rows, self._features, self.seed_for("gaps"))
 
     @cached_property
     def train(self) -> FloatArray:
         """Rows that the estimator was trained on, after the feature map."""
         own = rows_of_fit(self.estimator)
         train = self._parameters["X_train"] if own is None else own
-        train = as_fitted(self.estimator, train, "X_train")
-        columns = column_names(train) or self._columns
-        rows = to_array(train)
+        train = _dense(as_fitted(self.estimator, train, "X_train"))
         if own is None:
-            rows = training_rows(rows, self._rows)
-        return self._references.get(rows, "X_train", columns).rows
+            train = training_rows(train, self._rows)
+        return self._references.get(train, self._features, "X_train").rows
 
     @property
     def equal_real(self) -> FloatArray:
@@ -130,12 +139,25 @@ class Trial:
         return int(np.prod(self._rows.shape[1:]))
 
     @cached_property
-    def reconstructions(self) -> np.ndarray:
-        """Held-out rows, encoded and decoded."""
-        if self._rows.ndim == 2 and self._rows.dtype != object:
-            warn_of_units(as_rows(self._rows, "X"), self._columns, "X")
-        return reconstruct(self.estimator, self.X)
+    def squared_errors(self) -> FloatArray:
+        """Mean squared error of the reconstruction of each held-out row."""
+        table = table_of(self._features_of_rows)
+        if table is None and len(self._rows.shape) == 2:
+            warn_of_units(as_rows(self._rows, "X"), column_names(self.X), "X")
+        return reconstruction_errors(self.estimator, self.X, table, "X")
+
+    @cached_property
+    def _features_of_rows(self) -> FeatureMap | None:
+        """Features of held-out rows that are a table; None of numbers."""
+        train = self._parameters["X_train"]
+        others = {} if train is None else {"X_train": train}
+        return features_for([self.estimator], None, X=self._rows, **others)
 
     def seed_for(self, purpose: str) -> int:
         """Return the seed of one purpose: the same whatever else is computed."""
         return purpose_seed(self._seed, purpose)
+
+
+def _dense(X: Any) -> Any:
+    """Return rows as a frame, if they are one, or as an array."""
+    return X if is_frame(X) else to_array(X)

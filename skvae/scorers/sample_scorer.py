@@ -19,7 +19,7 @@ from skvae.scorers._checks import (
     check_random_state,
     warn_of_halving,
 )
-from skvae.scorers._metric import name_of
+from skvae.scorers._metric import name_of, short
 from skvae.scorers._reference import ReferenceCache, frozen, resolve_features
 from skvae.scorers._results import Results
 from skvae.scorers._table import METRICS, by_name
@@ -33,7 +33,7 @@ SCORERS: Mapping[str, str] = MappingProxyType(
 _DEFAULTS = {
     "greater_is_better": True,
     "n_samples": "same",
-    "mean": True,
+    "mean": None,
     "features": None,
     "X_train": None,
     "random_state": 0,
@@ -105,7 +105,7 @@ class SampleScorer:
         return scores if isinstance(self.metrics, tuple) else scores.popitem()[1]
 
     def _trial(self, estimator: Any, X: Any) -> Trial:
-        return Trial(estimator, X, self.parameters, self._references)
+        return Trial(estimator, X, self.parameters, self._references, self._features)
 
     def _score(self, trial: Trial, results: Results, name: str) -> float:
         on_error, metric = self.parameters["on_error"], self._metrics[name]
@@ -125,8 +125,8 @@ class SampleScorer:
     def _prepare(self) -> None:
         p = self.parameters
         self._metrics = by_name(_as_tuple(self.metrics), p["greater_is_better"])
-        features = resolve_features(p["features"])
-        self._references = ReferenceCache(features, p["max_cached"])
+        self._features = resolve_features(p["features"])
+        self._references = ReferenceCache(p["max_cached"])
 
     def _accept_sample_weight(self) -> bool:
         # scikit-learn asks this of scorers in searches with sample weights.
@@ -145,7 +145,7 @@ class SampleScorer:
             for metric in _as_tuple(self.metrics)
         )
         changed = [
-            f"{name}={_short(value)}"
+            f"{name}={short(value)}"
             for name, value in self.parameters.items()
             if not _is_default(name, value)
         ]
@@ -158,7 +158,7 @@ def make_sample_scorer(
     *,
     greater_is_better: bool = True,
     n_samples: str | int = "same",
-    mean: bool = True,
+    mean: bool | None = None,
     features: Any = None,
     X_train: Any = None,
     random_state: int | None = 0,
@@ -188,13 +188,15 @@ def make_sample_scorer(
     n_samples : "same" or int, default="same"
         Rows to draw; "same" is the number of held-out rows, which keeps the bias of
         the metrics equal over the candidates of a fold.
-    mean : bool, default=True
-        Draw decoder means; False adds the observation noise.
+    mean : bool or None, default=None
+        True draws decoder means; False adds the observation noise. None is what
+        ``sample`` does by itself: noise for models of tables, else means.
     features : None, str, callable, transformer or torch module, default=None
-        Map applied to held-out rows and samples before they are compared: None
-        compares them as they are; a transformer must be fitted, but not on rows that
-        are used in the search. A copy of it is used; one that was fitted on a data
-        frame gets frames, so that an encoder makes tables of categories comparable. A
+        Map applied to held-out rows and samples before they are compared. None
+        compares rows of numbers as they are, and tables by the
+        `skvae.metrics.TableFeatures` of the held-out rows. A transformer must be
+        fitted, but not on rows that are used in the search. A copy of it is used; one
+        that was fitted on a data frame gets frames. A
         name, such as "inception", is that of a network of `skvae.metrics`.
     X_train : array-like of shape (n_rows, n_features), default=None
         Training rows, for "authenticity" and "neg_abs_data_copying". In a search or
@@ -235,6 +237,10 @@ def make_sample_scorer(
     a search: the spread over folds, which a search reports, is then the larger part of
     the error.
 
+    Tables are frames with categories or gaps, and rows of which the model was told
+    categories. Columns of samples without gaps are given those of held-out rows, at
+    random; errors of reconstructions are in the units of `TableFeatures`, without gaps.
+
     For a `Pipeline`, samples and likelihoods are in the units of its input. A warning
     says where one column's unit hides others: metrics do not scale.
 
@@ -274,7 +280,8 @@ def make_sample_scorer(
     check_metrics(_as_tuple(metrics), features, X_train, greater_is_better)
     if n_samples != "same":
         n_samples = check_integer(_OWNER, "n_samples", n_samples, 2)
-    check_boolean(_OWNER, "mean", mean)
+    if mean is not None:
+        check_boolean(_OWNER, "mean", mean)
     max_cached = check_integer(_OWNER, "max_cached", max_cached, 0)
     check_random_state(random_state)
     entries = by_name(_as_tuple(metrics), greater_is_better).values()
@@ -284,7 +291,7 @@ def make_sample_scorer(
     parameters = {
         "greater_is_better": bool(greater_is_better),
         "n_samples": n_samples,
-        "mean": bool(mean),
+        "mean": None if mean is None else bool(mean),
         "features": frozen(features),
         "X_train": X_train,
         "random_state": plain(random_state),
@@ -338,10 +345,3 @@ def _is_default(name: str, value: Any) -> bool:
             and math.isnan(default)
         )
     )
-
-
-def _short(value: Any) -> str:
-    if hasattr(value, "shape"):
-        return f"<array of shape {tuple(value.shape)}>"
-    text = repr(value)
-    return text if len(text) <= 60 else f"<{type(value).__name__}>"
