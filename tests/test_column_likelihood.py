@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import small
-from mixed_tables import NAMES, make_frame
+from mixed_frames import NAMES, make_frame
 from sklearn.compose import make_column_selector
 
 from skvae._utils.rows import summarise
@@ -115,7 +115,8 @@ def test_the_encoder_sees_every_column_as_its_likelihood_shows_it():
     seen = together.inputs(x).split([2, 3, 1, 1], -1)
     for name, found in zip(PLACES, seen, strict=True):
         if alone[name].has_inputs:
-            torch.testing.assert_close(found, alone[name].inputs(x[:, PLACES[name]]))
+            own = alone[name].inputs(x[:, PLACES[name]])
+            torch.testing.assert_close(found, own)
             continue
         summary = summarise(ROWS[:, PLACES[name]])
         scale = parts_scale(alone[name], summary)
@@ -268,6 +269,11 @@ WRONG = {
         [("a", G, ["age", 0])],
         ValueError,
         "one likelihood, but column 'age' .*twice in one. Leave it out",
+    ),
+    "a column twice by positions": (
+        [("a", G, [0]), ("b", G, [-6])],
+        ValueError,
+        "one likelihood, but column 'age' is in 'a' and in 'b'",
     ),
     "no such name": ([("a", G, ["agé"])], ValueError, "of 'a', but.*'agé'.*It has"),
     "no such position": ([("a", G, [6])], ValueError, "of 'a', but has no column 6"),
