@@ -250,7 +250,7 @@ def test_numbers_have_the_decimals_of_the_training_rows(case):
 
 
 def test_zero_has_no_sign():
-    model = small(max_epochs=1).fit(table(DECIMALS["hundredths"][0] * pd.Series(1.0)))
+    model = small(max_epochs=1).fit(table(pd.Series(DECIMALS["hundredths"][0])))
     rows = model._table.write(np.array([[0.1, -0.001], [0.1, 0.001]]))
     assert rows["c"].tolist() == [0, 0]
     assert not np.signbit(rows["c"]).any()
