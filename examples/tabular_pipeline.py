@@ -53,9 +53,10 @@ missing = np.random.default_rng(0).random(whole.shape) < 0.1
 missing[:, -1] = False  # the disease is what is to be predicted
 table = whole.mask(missing)  # as people have it
 
-# 2. The direct way, with a mixture as the density of codes.
+# 2. The direct way, and the same model for the codes of a Pipeline, which are an array.
 options = {"max_epochs": 5 if SMALL else 100, "random_state": 0}
-vae = VAE(latent_density=GaussianMixture(3, random_state=0), **options)
+vae = VAE(**options)
+of_codes = VAE(latent_density=GaussianMixture(9, reg_covar=0.01), **options)
 
 
 def directly(train):
@@ -91,7 +92,7 @@ normal = GaussianMixture(1, reg_covar=1e-3, random_state=0)
 WAYS = {
     "training rows": lambda train: train,
     "VAE of the frame": directly,
-    "VAE in a Pipeline": lambda train: through_pipeline(train, vae),
+    "VAE in a Pipeline": lambda train: through_pipeline(train, of_codes),
     "one normal density": lambda train: through_pipeline(train, normal),
     "shuffled columns": shuffled,
 }

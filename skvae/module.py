@@ -133,8 +133,18 @@ class AutoencoderModule(nn.Module):
         Raises
         ------
         ValueError
-            If the noise is beyond the distance at which rows are still told apart.
+            If the noise is beyond the distance at which rows are still told apart, or
+            if the encoder does not see values in the units of X.
         """
+        no_rows = torch.zeros(0, self.n_features, device=self.device)
+        if scale and self.likelihood.inputs(no_rows) is not None:
+            raise ValueError(
+                "The 'input_noise' parameter is noise in the units of X, in which the "
+                f"encoder sees no values with {type(self.likelihood).__name__}: it "
+                "sees scores of numbers, and which categories there are. Set "
+                "input_noise=0, or choose likelihood='gaussian' for an array of "
+                "numbers."
+            )
         in_frame = np.asarray(scale / self.frame.unit, dtype=np.float32)
         deviation = self.factor * torch.from_numpy(in_frame).to(self.device)
         if deviation.min() > _FARTHEST:

@@ -22,6 +22,7 @@ from skvae._training.outliers import without_outliers
 from skvae._utils import rows as rows_module
 from skvae._utils.float32 import Frame
 from skvae._utils.rows import extremes, has_missing, summarise, without_values
+from skvae.likelihoods import GaussianLikelihood
 
 RNG = np.random.default_rng(0)
 
@@ -134,7 +135,7 @@ def test_one_far_value_is_drawn_in_beside_missing_ones():
     X[3, 1] = -9999
     X[:, 2] = np.nan
     with pytest.warns(UserWarning, match=r"-9999 in row 3.*put NaN in its place"):
-        drawn = without_outliers(X, "gaussian")
+        drawn = without_outliers(X, GaussianLikelihood())
     assert -10 < drawn[3, 1] < 0
     others = np.delete(np.arange(400), 3)
     np.testing.assert_array_equal(drawn[others], X[others])
@@ -144,14 +145,14 @@ def test_a_code_beside_missing_values_is_told():
     X = RNG.normal(size=(400, 2))
     X[:60, 0], X[60:120, 0] = -99, np.nan
     with pytest.warns(UserWarning, match=r"value -99 in 15% of.*put NaN in its place"):
-        without_outliers(X, "gaussian")
+        without_outliers(X, GaussianLikelihood())
 
 
 def test_no_value_is_far_where_there_are_few():
     X = np.full((100, 2), np.nan)
     X[:, 0] = RNG.normal(size=100)
     X[:5, 1] = [0, 0, 0, 1, 1000]
-    assert without_outliers(X, "gaussian") is X
+    assert without_outliers(X, GaussianLikelihood()) is X
 
 
 def test_the_start_fills_what_is_missing_by_components():

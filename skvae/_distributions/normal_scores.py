@@ -16,6 +16,7 @@ from skvae._distributions.normal import LOG_2PI
 Knots = tuple[NDArray[np.float64], NDArray[np.float64]]
 _LEAST_MASS = 1e-12  # of the range of scores, for which a location is far outside
 _LEAST_LOG_RATIO = 1e-6  # of two tails
+_TAIL = -6.0  # where the asymptotic series of the distribution function begins
 
 
 class ScoreMap(nn.Module):
@@ -230,6 +231,18 @@ def log_interval(low: Tensor, high: Tensor) -> Tensor:
     """Logarithm of the standard normal probability of (low, high), elementwise."""
     mirrored = low + high > 0  # the lower tail keeps its digits
     low, high = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
-    log_high = torch.special.log_ndtr(high)
-    log_ratio = torch.special.log_ndtr(low) - log_high
+    log_high = log_ndtr(high)
+    log_ratio = log_ndtr(low) - log_high
     return log_high + torch.log(-torch.expm1(log_ratio.clamp(max=-_LEAST_LOG_RATIO)))
+
+
+def log_ndtr(x: Tensor) -> Tensor:
+    """Logarithm of the standard normal distribution function, elementwise.
+
+    In float32, slopes of that of torch are wrong below -1000, and NaN far below.
+    """
+    far = x.clamp(max=_TAIL)
+    u = far.square().reciprocal()
+    series = -u * (1 - u * (3 - u * (15 - u * 105)))
+    tail = -0.5 * (far.square() + LOG_2PI) - (-far).log() + series.log1p()
+    return torch.where(x < _TAIL, tail, torch.special.log_ndtr(x.clamp(min=_TAIL)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Real
 from typing import Any, Literal
 
@@ -212,7 +213,7 @@ def as_numbers(values: FloatArray, column: Hashable, name: str) -> Column:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool | np.bool_)
 
 
 def levels_of(column: Column) -> tuple[Any, ...]:
@@ -244,11 +245,12 @@ def as_kind(column: Column, reference: Column, name: str) -> Column:
         values[column.gaps] = None
         return Column(column.name, reference.kind, values)
     present = column.values[~column.gaps]
-    if not all(isinstance(value, Real) for value in present):
-        wrong = next(value for value in present if not isinstance(value, Real))
+    wrong = [value for value in present if not isinstance(value, Real | Decimal)]
+    if wrong:
         raise TypeError(
             f"Column {column.name!r} of {name} must hold numbers, as that of the "
-            f"reference rows does, but holds {wrong!r} (a {type(wrong).__name__}). "
+            f"reference rows does, but holds {wrong[0]!r} (a "
+            f"{type(wrong[0]).__name__}). "
             "Give both the same type."
         )
     return as_numbers(column.values.astype(np.float64), column.name, name)

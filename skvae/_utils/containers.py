@@ -157,13 +157,18 @@ def _refuse_lazy(X: Any, name: str) -> None:
 
 
 def _refuse_dates(X: Any, name: str) -> None:
-    dtypes = list(X.dtypes) if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
-    for dtype in dtypes:
-        temporal = getattr(dtype, "is_temporal", bool)()  # of polars
-        if temporal or getattr(dtype, "kind", "f") in "mM":
+    columns = list(getattr(X, "columns", [None]))
+    dtypes = X.dtypes if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    for column, dtype in zip(columns, dtypes, strict=True):
+        is_of_polars = getattr(dtype, "is_temporal", bool)()
+        if is_of_polars or getattr(dtype, "kind", "f") in "mM":
+            held = name if column is None else f"{name}[{column!r}]"
+            zone = f", {dtype.tz}" if getattr(dtype, "tz", None) else ""
+            unit = f"astype('{_temporal_name(dtype)}[s{zone}]').astype('int64')"
             raise TypeError(
-                f"{name} must hold numbers, but holds {dtype}. Say in which unit, for "
-                f"example X.astype('{_temporal_name(dtype)}[s]').astype('int64')."
+                f"{name} must hold numbers, but {held} holds {dtype}. Say in which "
+                f"unit, for example {held}."
+                f"{'to_physical()' if is_of_polars else unit}."
             )
 
 

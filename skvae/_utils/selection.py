@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +42,8 @@ def selected(wanted: Any, columns: ColumnsOfRows, owner: str) -> list[int]:
 
     Raises
     ------
+    TypeError
+        If columns can not be named by such an object.
     ValueError
         If there is no such column.
     """
@@ -54,10 +56,18 @@ def selected(wanted: Any, columns: ColumnsOfRows, owner: str) -> list[int]:
         wanted = wanted(columns.head)
     n = len(columns.names)
     if isinstance(wanted, slice):
-        ends = [_end(wanted.start, columns, 0), _end(wanted.stop, columns, 1)]
+        ends = [
+            _end(wanted.start, columns, owner, 0),
+            _end(wanted.stop, columns, owner, 1),
+        ]
         return list(range(n))[slice(*ends, wanted.step)]
     if isinstance(wanted, str) or np.isscalar(wanted):
         wanted = [wanted]
+    if not isinstance(wanted, Iterable):
+        raise TypeError(
+            f"The columns of {owner!r} must be names, positions, a slice, a mask or a "
+            f"callable. Got {wanted!r} instead; [] names none."
+        )
     wanted = list(wanted)
     if wanted and all(isinstance(w, bool | np.bool_) for w in wanted):
         if len(wanted) != n:
@@ -69,9 +79,9 @@ def selected(wanted: Any, columns: ColumnsOfRows, owner: str) -> list[int]:
     return [_position(w, columns, owner) for w in wanted]
 
 
-def _end(end: Any, columns: ColumnsOfRows, added: int) -> Any:
+def _end(end: Any, columns: ColumnsOfRows, owner: str, added: int) -> Any:
     """Return an end of a slice; one of names includes the last."""
-    return columns.names.index(end) + added if isinstance(end, str) else end
+    return _position(end, columns, owner) + added if isinstance(end, str) else end
 
 
 def _position(wanted: Any, columns: ColumnsOfRows, owner: str) -> int:

@@ -34,7 +34,7 @@ class InputMixin:
             told = self.categorical_features
             self._table = Table(X, told) if is_table(X, told) else None
         if self._table is not None:
-            return self._validate_table(X, reset)
+            return self._validate_table(X, reset, is_looked_through)
         X = as_array_like(with_nan(X))
         X, shape = flatten_images(_in_native_order(X))
         if shape and not reset and self.image_shape_:
@@ -50,12 +50,15 @@ class InputMixin:
             self._row_shape = shape or X.shape[1:]
         return X
 
-    def _validate_table(self, X: Any, reset: bool) -> np.ndarray:
+    def _validate_table(
+        self, X: Any, reset: bool, is_looked_through: bool
+    ) -> np.ndarray:
         X = self._table.ordered(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
         rows = self._table.read(X)
         check_finite(rows, has_missing=True)
-        _check_values(rows)
+        if reset or is_looked_through:
+            _check_values(rows)
         if reset:
             self._row_shape = rows.shape[1:]
         return rows
@@ -66,7 +69,7 @@ class InputMixin:
             return None
         with named("X_val"):
             if self._table is not None:
-                return self._validate(X_val)
+                return self._validate(X_val, is_looked_through=True)
             rows, shape = flatten_images(as_array_like(with_nan(X_val), "X_val"))
             if shape not in (None, self._row_shape):
                 raise ValueError(

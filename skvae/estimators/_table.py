@@ -151,12 +151,32 @@ class Table:
         library, types = importlib.import_module(self.library), self.types
         if self.library == "polars":
             parts = zip(self.names, values, types, strict=True)
-            return library.DataFrame([_polars_series(library, *p) for p in parts])
-        index = like.index if isinstance(like, library.DataFrame) else None
-        parts = zip(values, types, strict=True)
-        series = [library.Series(_typed(library, *p), index, p[1]) for p in parts]
-        frame = library.concat(series, axis=1)
-        frame.columns = self.head.columns
+            frame = library.DataFrame([_polars_series(library, *p) for p in parts])
+        else:
+            index = like.index if isinstance(like, library.DataFrame) else None
+            parts = zip(values, types, strict=True)
+            series = [library.Series(_typed(library, *p), index, p[1]) for p in parts]
+            frame = library.concat(series, axis=1)
+            frame.columns = self.head.columns
+        return frame if is_new.all() else self._with_observed(frame, like, is_new)
+
+    def _with_observed(self, frame: Any, like: Any, is_new: NDArray[np.bool_]) -> Any:
+        """Return a frame with the very values of another, unless they are new.
+
+        Float64 would lose digits of large integers and of objects.
+        """
+        if not isinstance(like, type(frame)):
+            return frame
+        like = self.ordered(like)
+        for j, (name, own) in enumerate(zip(self.names, like.columns, strict=True)):
+            found, given = frame[name], like[own]
+            if given.dtype != found.dtype:
+                continue
+            if self.library == "polars":
+                mask = type(found)(is_new[:, j])
+                frame = frame.with_columns(found.zip_with(mask, given).alias(name))
+            else:
+                frame[name] = found.where(is_new[:, j], given)
         return frame
 
     def _values(
@@ -207,7 +227,9 @@ def _checked(X: Any) -> Any:
     if is_frame(X):
         X = as_array_like(X)
     else:
-        X = np.asarray(as_array_like(with_nan(X)))
+        given, X = X, np.asarray(as_array_like(with_nan(X)))
+        if X.dtype.kind in "US" and not isinstance(given, np.ndarray):
+            X = np.asarray(given, dtype=object)  # numbers in lists stay numbers
         if X.ndim != 2:
             raise ValueError(
                 "With categorical_features, X must be a data frame or an array of "
@@ -262,7 +284,7 @@ def _decimals(column: Column, dtype: Any) -> int | None:
     values = values[:: -(-max(len(values), 1) // _MOST_ROWS)]
     is_single = "32" in str(dtype).lower()
     # With more digits than the type has, any number would do.
-    largest = np.abs(values).max(initial=1e-290)  # no overflow below
+    largest = np.abs(values).max(initial=1e-9)
     most = int(np.log10(2.0 ** (20 if is_single else 50) / largest))
     for decimals in range(min(_MOST_DECIMALS, most) + 1):
         rounded = np.round(values, decimals)

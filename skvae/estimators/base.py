@@ -11,6 +11,7 @@ from sklearn.base import (
     DensityMixin,
     TransformerMixin,
 )
+from sklearn.mixture import GaussianMixture
 from sklearn.utils import Tags
 from torch import Tensor
 
@@ -30,6 +31,10 @@ from skvae.likelihoods import ColumnLikelihood, resolve_likelihood
 from skvae.module import AutoencoderModule
 
 __all__ = ["BaseAutoencoder"]
+
+# Of the mixture of a table's codes: rows for each component and dimension, and what is
+# added to variances, where that of the prior is 1.
+_ROWS_PER_DIMENSION, _LEAST_VARIANCE = 2, 0.01
 
 
 class BaseAutoencoder(
@@ -77,9 +82,10 @@ class BaseAutoencoder(
         name columns that hold categories whatever their type, also of an array.
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
         Density from which `sample` draws latents and under which `score_samples`
-        scores. None is the prior N(0, I); any other, such as
-        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training. With
-        ``ClassConditionalDensity()``, `fit` takes labels.
+        scores. None is the prior N(0, I), or for tables a mixture of one to ten normal
+        densities, one for every ``2 * n_components`` rows. Any other than the prior,
+        such as ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
+        With ``ClassConditionalDensity()``, `fit` takes labels.
     input_noise : float, default=0.0
         Standard deviation, in the units of X, of normal noise that is added to what the
         encoder sees in training, anew in every step; the loss compares with X itself.
@@ -257,7 +263,10 @@ class BaseAutoencoder(
 
     def make_latent_density(self, n_samples: int) -> Any:
         """Return the density to fit to `n_samples` rows of codes; None is N(0, I)."""
-        return self.latent_density
+        if self.latent_density is not None or self._table is None:
+            return self.latent_density
+        n_normals = n_samples // (_ROWS_PER_DIMENSION * self.n_components)
+        return GaussianMixture(min(10, max(1, n_normals)), reg_covar=_LEAST_VARIANCE)
 
     def annealing(self, progress: float) -> float:
         """Return the factor of annealed terms at a progress of 0 to 1 of all epochs."""

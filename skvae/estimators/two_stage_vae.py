@@ -230,6 +230,10 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         """
         return self._fit(X, y, X_val, 1, True)
 
+    def make_latent_density(self, n_samples: int) -> Any:
+        """Return None: the density of codes is the second stage."""
+        return None
+
     def check_parameters(self) -> None:
         """Raise TypeError or ValueError for parameters that are not valid."""
         super().check_parameters()

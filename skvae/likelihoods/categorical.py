@@ -57,6 +57,13 @@ class CategoricalLikelihood(Likelihood):
         # A column without any value has one, which is never seen.
         self.counts = [dict(sorted(c.items())) or {0.0: 1} for c in counts]
         self.levels_ = [np.array(list(c)) for c in self.counts]
+        for j, levels in enumerate(self.levels_):
+            if len(np.unique(levels.astype(np.float32))) < len(levels):
+                raise ValueError(
+                    "CategoricalLikelihood has values in float32, which does not tell "
+                    f"those of feature {j} apart. Number them from 0, or name their "
+                    "columns in categorical_features."
+                )
 
     def build(self, summary: DataSummary) -> Likelihood:
         """Begin with the frequencies; return self."""

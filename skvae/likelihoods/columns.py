@@ -93,22 +93,49 @@ class ColumnLikelihood(Likelihood):
         self.remainder = remainder
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; a likelihood that is a parameter is no part that learns."""
+        """Set an attribute; a parameter is not trained, its clone is."""
         if name == "remainder":
-            self.__dict__[name] = value
+            object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with `deep` also the entries and theirs, by name."""
+        params = super().get_params(deep)
+        for name, part, _ in self.likelihoods if deep else ():
+            params[name] = part
+            params |= {f"{name}__{key}": v for key, v in part.get_params().items()}
+        return params
+
+    def set_params(self, **params: Any) -> ColumnLikelihood:
+        """Set parameters; the name of an entry replaces its likelihood."""
+        self.likelihoods = params.pop("likelihoods", self.likelihoods)
+        if any(name in params for name, *_ in self.likelihoods):
+            self.likelihoods = [
+                (name, params.pop(name, part), columns)
+                for name, part, columns in self.likelihoods
+            ]
+        return super().set_params(**params)
+
     def check_parameters(self) -> None:
         """Raise TypeError or ValueError for parameters that are not valid."""
-        for entry in self.likelihoods:
+        is_sequence = isinstance(self.likelihoods, Sequence)
+        for entry in self.likelihoods if is_sequence else [self.likelihoods]:
             if not isinstance(entry, Sequence) or len(entry) != 3:
                 raise TypeError(
                     "The 'likelihoods' parameter of ColumnLikelihood must have entries "
                     f"(name, likelihood, columns). Got {entry!r} instead."
                 )
-            name, likelihood, _ = entry
-            self._check_part(f"likelihood {name!r}", likelihood)
+            self._check_part(f"likelihood {entry[0]!r}", entry[1])
+        names = [name for name, *_ in self.likelihoods]
+        for name in names:
+            is_free = isinstance(name, str) and name not in ("likelihoods", "remainder")
+            if not is_free or "__" in name or names.count(name) > 1:
+                raise ValueError(
+                    "The entries of ColumnLikelihood must have different names, which "
+                    "are strings without '__' and no parameters of its own. Got "
+                    f"{name!r}, {names.count(name)} times."
+                )
         if self.remainder != "auto":
             self._check_part("remainder", self.remainder)
 
@@ -125,7 +152,8 @@ class ColumnLikelihood(Likelihood):
         self.check_parameters()
         columns = columns or ColumnsOfRows.of_array(X.shape[1])
         entries = [(n, v, selected(c, columns, n)) for n, v, c in self.likelihoods]
-        parts = [*entries, *self._rest(entries, columns)]
+        _check_entries(entries, columns)
+        parts = [part for part in entries if part[2]] + self._rest(entries, columns)
         self.parts = nn.ModuleList([clone(part) for _, part, _ in parts])
         self.places = [np.array(place) for _, _, place in parts]
         for part, place in zip(self.parts, self.places, strict=True):
@@ -291,3 +319,23 @@ class ColumnLikelihood(Likelihood):
     def monitor(self) -> dict[str, float]:
         """Return what all likelihoods record."""
         return {k: v for part in self.parts for k, v in part.monitor().items()}
+
+
+def _check_entries(entries: list[Any], columns: ColumnsOfRows) -> None:
+    """Raise ValueError for columns of two entries or of likelihoods not for them."""
+    owners: dict[int, str] = {}
+    for name, part, places in entries:
+        for j in places:
+            if j in owners:
+                raise ValueError(
+                    "Every column must have one likelihood, but column "
+                    f"{columns.names[j]!r} is in {owners[j]!r} and in {name!r}, or "
+                    "twice in one. Leave it out of one."
+                )
+            owners[j] = name
+            if columns.kinds[j] == "category" and not part.is_nominal:
+                raise ValueError(
+                    f"{type(part).__name__} of {name!r} is for numbers, but column "
+                    f"{columns.names[j]!r} holds categories. Take "
+                    "CategoricalLikelihood(), or leave the column to the remainder."
+                )
