@@ -136,8 +136,7 @@ class AutoencoderModule(nn.Module):
             If the noise is beyond the distance at which rows are still told apart, or
             if the encoder does not see values in the units of X.
         """
-        no_rows = torch.zeros(0, self.n_features, device=self.device)
-        if scale and self.likelihood.inputs(no_rows) is not None:
+        if scale and self.likelihood.has_inputs:
             raise ValueError(
                 "The 'input_noise' parameter is noise in the units of X, in which the "
                 f"encoder sees no values with {type(self.likelihood).__name__}: it "

