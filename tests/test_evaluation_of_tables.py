@@ -163,7 +163,7 @@ def test_copies_of_rows_are_found():
 
 
 def test_gaps_are_values_of_their_own_in_copies():
-    X = pd.DataFrame({"a": [1.0, np.nan, 3], "b": ["x", None, "x"]})
+    X = pd.DataFrame({"a": [0.0, np.nan, 3], "b": ["x", "x", None]})
     (codes,) = as_numbers(X)
     assert len({row.tobytes() for row in codes}) == 3
     one, other = as_numbers(X, X[::-1])
@@ -195,3 +195,10 @@ def test_probabilities_and_densities_of_one_value_are_not_compared():
         of_likelihood = [text for text in found if "log_likelihood" in text]
         assert bool(of_likelihood) == bool(reason)
         assert all(reason in text for text in of_likelihood)
+
+
+def test_samples_are_draws_unless_means_are_asked_for(vae, report):
+    assert str(evaluate(vae, TRAIN, TEST, mean=False, **FEW)) == str(report)
+    assert str(evaluate(vae, TRAIN, TEST, mean=True, **FEW)) != str(report)
+    found = [str(compare([vae, vae], TEST, mean=m, **FEW)) for m in (None, False, True)]
+    assert found[0] == found[1] != found[2]
