@@ -141,6 +141,7 @@ def test_lost_correlations_are_those_of_numbers_and_orders():
     train, test = make_table(600, 0), make_table(400, 1)
     report = evaluate(Truth(change=independent).fit(train), train, test, **FEW)
     (said,) = [text for text in report.findings if text.startswith("Lost corr")]
+    assert "2 of 4 columns" in said
     assert "column age and column size have" in said
     assert "colour" not in said
 
