@@ -47,9 +47,13 @@ def test_of_dates_are_refused_by_the_name_of_the_rows():
         pd.DataFrame({"a": X[:, 0], "t": pd.date_range("2020", periods=len(X))})
         for X in (TRAIN, TEST)
     )
-    with pytest.raises(TypeError, match="X_train must hold numbers, but holds dat"):
+    with pytest.raises(
+        TypeError, match=r"X_train must hold numbers, but X_train\['t'\] holds dat"
+    ):
         evaluate(MODEL, train, test)
-    with pytest.raises(TypeError, match="X_test must hold numbers, but holds date"):
+    with pytest.raises(
+        TypeError, match=r"X_test must hold numbers, but X_test\['t'\] holds dat"
+    ):
         compare([MODEL, MODEL], test)
 
 

@@ -106,9 +106,8 @@ def _columns(columns: Columns, words: Words) -> Iterator[str]:
         yield (
             f"Wrong columns: {len(columns.wrong)} of {columns.n_columns} columns lie "
             f"elsewhere or spread otherwise than in the data: {named}"
-            f"{_and_more(columns.wrong)}. Train longer, learn the scale of the noise "
-            "by column (GaussianLikelihood('feature')), or fit the latent density to "
-            "the codes (latent_density=GaussianMixture(10))."
+            f"{_and_more(columns.wrong)}. Train longer, {words.remedy}, or fit the "
+            "latent density to the codes (latent_density=GaussianMixture(10))."
         )
 
 

@@ -20,6 +20,13 @@ class Words(NamedTuple):
     table: TableFeatures | None
     """What made the features of a table."""
 
+    @property
+    def remedy(self) -> str:
+        """What to do about columns that are wrong."""
+        if self.table is not None:
+            return "use more components or a larger network"
+        return "learn the scale of the noise by column (GaussianLikelihood('feature'))"
+
     def name(self, j: int) -> str:
         """Name the column that a feature stands for."""
         if self.table is not None:

@@ -16,7 +16,12 @@ from skvae.plotting._axes import (
     note_below,
     note_of_first,
 )
-from skvae.plotting._models import check_models, decode_rows, encode_rows
+from skvae.plotting._models import (
+    check_codes,
+    check_models,
+    decode_rows,
+    encode_rows,
+)
 from skvae.plotting._mosaic import (
     MOST_SHOWN,
     Mosaic,
@@ -218,6 +223,8 @@ class InterpolationDisplay:
             raise ValueError(
                 f"{owner} needs at least 2 rows of X, the ends of a path, got {len(X)}."
             )
+        for model in models:
+            check_codes(owner, model)
         X = X[: 2 * n_paths]
         images, steps = read_images(X, image_shape, "X"), []
         for model in models:
