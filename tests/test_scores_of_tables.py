@@ -9,7 +9,6 @@ import torch
 from conftest import small
 from mixed_frames import make_frame
 from scipy.special import logsumexp
-from scipy.stats import norm
 
 from skvae import IWAE, VAE
 from skvae.likelihoods import (
@@ -65,7 +64,8 @@ def exact(model, X):
     module = copy.deepcopy(model.module_).double()
     rows = torch.from_numpy(module.frame.to_frame(model._validate(X)))
     p = module.decode(torch.from_numpy(GRID)[:, None])
-    log_p = [log_density(p, row[None]) + norm.logpdf(GRID) for row in rows]
+    prior = model.latent_density_.score_samples(GRID[:, None])
+    log_p = [log_density(p, row[None]) + prior for row in rows]
     log_p = np.array(log_p) + np.log(GRID[1] - GRID[0])
     total = logsumexp(log_p, axis=1)
     return p, total, np.exp(log_p - total[:, None])
