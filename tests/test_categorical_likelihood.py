@@ -253,3 +253,13 @@ def test_values_that_float32_does_not_tell_apart_are_refused():
         small(likelihood="categorical").fit(X)
     found = small(categorical_features=[0, 1]).fit(X).sample(50, random_state=0)
     np.testing.assert_array_equal(np.unique(found), np.unique(X))
+
+
+@pytest.mark.parametrize("values", [[-9.0, -4, -1], [4.0, 7, 9], [0.0, 1, 2]])
+def test_gaps_are_gaps_whatever_the_numbers_are(values):
+    X = np.random.default_rng(0).choice(values, (60, 2))
+    X[::3, 1] = np.nan
+    seen = fitted(X).inputs(torch.from_numpy(X).float())
+    assert seen[::3, 3:].isnan().all()
+    assert seen[:, :3].isfinite().all()
+    assert np.isfinite(small(likelihood="categorical").fit(X).score_samples(X)).all()

@@ -270,6 +270,11 @@ WRONG = {
         ValueError,
         "one likelihood, but column 'age' .*twice in one. Leave it out",
     ),
+    "a column twice by positions": (
+        [("a", G, [0]), ("b", G, [-6])],
+        ValueError,
+        "one likelihood, but column 'age' is in 'a' and in 'b'",
+    ),
     "no such name": ([("a", G, ["agé"])], ValueError, "of 'a', but.*'agé'.*It has"),
     "no such position": ([("a", G, [6])], ValueError, "of 'a', but has no column 6"),
     "no such end": ([("a", G, slice("x", None))], ValueError, "no column 'x'"),

@@ -120,6 +120,20 @@ def test_atoms_stand_for_the_share_of_rows_that_have_them():
         assert np.exp(log_prob(p, [value]))[0] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["normal", "two modes", "bounded", "heavy tails"])
+def test_values_that_are_repeated_rarely_are_no_atoms(name):
+    column = np.repeat(COLUMNS[name], 3)
+    likelihood, _ = built(column)
+    assert likelihood.repeated_values() == [[]]
+    assert integral(likelihood, 0.2) == pytest.approx(1, abs=2e-4)
+
+
+def test_values_that_are_repeated_often_are_atoms():
+    column = np.append(COLUMNS["normal"], [7.0] * 5 + [9.0] * 3)
+    assert built(column)[0].repeated_values() == [[7.0]]
+    assert built(COLUMNS["both ends repeated"])[0].repeated_values() == [[-0.5, 1.0]]
+
+
 def test_a_gap_in_the_data_is_nearly_empty():
     p = density(built(COLUMNS["two modes"])[0], 0.0)
     between = np.exp(log_prob(p, np.linspace(-90, 90, 181))).sum()

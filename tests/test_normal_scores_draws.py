@@ -94,3 +94,25 @@ def test_draws_of_a_standard_normal_score_have_the_margin_of_the_column(name):
     if name != "two different values":  # of which there is no root
         both = draws.astype(np.float32), column.astype(np.float32)
         assert stats.ks_2samp(*both).statistic < tolerance
+
+
+@pytest.mark.parametrize("log_scale", [-3.0, -1.0, 0.0, 1.0])
+@pytest.mark.parametrize("loc", [-40.0, -3.0, -0.6, 0.1, 2.0, 40.0])
+@pytest.mark.parametrize("name", ["integer", "both ends repeated", "normal"])
+def test_squared_errors_are_those_expected_of_the_scores_of_a_value(
+    name, loc, log_scale
+):
+    likelihood, _ = built(COLUMNS[name], log_scale)
+    x = torch.from_numpy(np.unique(COLUMNS[name])[::7]).float()[:, None]
+    found = density(likelihood, loc).squared_errors(x)[:, 0].numpy()
+    knots, scale = likelihood.map.locate(x), np.exp(log_scale)
+    for i in range(len(x)):
+        low, high = (float(knots[k][i]) for k in ("low", "y"))
+        expected = (high - loc) ** 2
+        if knots["is_atom"][i]:
+            p = stats.norm.logpdf(np.linspace(low, high, 4001), loc, scale)
+            p = np.exp(p - p.max())
+            y = np.linspace(low, high, 4001)
+            expected = np.trapezoid(p * (y - loc) ** 2, y) / np.trapezoid(p, y)
+        # Far from the location, it is the square of the distance to the interval.
+        assert found[i] == pytest.approx(expected, rel=0.02, abs=2e-3 * scale**2)

@@ -247,7 +247,13 @@ def test_numbers_have_the_decimals_of_the_training_rows(case):
     if decimals is not None:
         rounded = np.round(found.astype(float), decimals).astype(found.dtype)
         np.testing.assert_array_equal(found, rounded)
-        assert not np.signbit(found[found == 0]).any()
+
+
+def test_zero_has_no_sign():
+    model = small(max_epochs=1).fit(table(pd.Series(DECIMALS["hundredths"][0])))
+    rows = model._table.write(np.array([[0.1, -0.001], [0.1, 0.001]]))
+    assert rows["c"].tolist() == [0, 0]
+    assert not np.signbit(rows["c"]).any()
 
 
 def test_integers_stay_within_their_type():

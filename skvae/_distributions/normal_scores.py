@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from skvae._distributions.normal import LOG_2PI
 
 Knots = tuple[NDArray[np.float64], NDArray[np.float64]]
+_MOST_VALUES = 2**17  # rows times knots, in one block of moments
 _LEAST_MASS = 1e-12  # of the range of scores, for which a location is far outside
 _LEAST_LOG_RATIO = 1e-6  # of two tails
 _TAIL = -6.0  # where the asymptotic series of the distribution function begins
@@ -152,46 +153,61 @@ class NormalScores:
     @property
     def mean(self) -> Tensor:
         """Expectation, shape (..., d)."""
-        return self._moment(1)
+        return self._mean().to(self.loc.dtype)
 
     @property
     def variance(self) -> Tensor:
         """Variance of every component, shape (..., d)."""
-        return (self._moment(2, self._moment(1, to=torch.float64))).to(self.loc)
+        return self._by_rows(self._second_moments, self._mean()).to(self.loc.dtype)
 
-    def _moment(
-        self, power: int, centre: Tensor | None = None, to: torch.dtype = None
-    ) -> Tensor:
-        """Return E[(x - centre)^power], in closed form from piece to piece."""
-        x, y = self.map.table[0].double(), self.map.table[1].double()
+    def _mean(self) -> Tensor:
+        return self._by_rows(self._first_moments)
+
+    def _by_rows(self, moments: Callable[..., Tensor], *about: Tensor) -> Tensor:
+        """Return moments in float64, of as many rows at a time as a cache holds."""
         loc, scale = self.loc.double(), self.log_scale.double().exp()
-        scale = scale.expand_as(loc)
-        z = (y - loc.unsqueeze(-1)) / scale.unsqueeze(-1)  # (..., d, n_knots)
-        cdf, pdf = (
-            torch.special.ndtr(z),
-            (-0.5 * z.square()).exp() / math.sqrt(2 * math.pi),
-        )
-        mass = cdf.diff(dim=-1)
+        n_values = max(1, self.map.table[0].numel())
+        rows = [t.flatten(end_dim=-2) for t in (loc, scale.expand_as(loc), *about)]
+        blocks = [t.split(max(1, _MOST_VALUES // n_values)) for t in rows]
+        found = [moments(*block) for block in zip(*blocks, strict=True)]
+        return torch.cat(found).reshape(loc.shape)
+
+    def _first_moments(self, loc: Tensor, scale: Tensor) -> Tensor:
+        """Return E[x], in closed form from piece to piece: x = a + b y."""
+        x, y = self.map.table[0].double(), self.map.table[1].double()
+        b = x.diff(dim=-1) / y.diff(dim=-1).clamp(min=1e-300)
+        a = x[:, :-1] - b * y[:, :-1]
+        _, pdf, mass = self._at_knots(loc, scale)
+        of_a, of_b = (torch.einsum("ndk,dk->nd", mass, c) for c in (a, b))
+        of_scale = -torch.einsum("ndk,dk->nd", pdf.diff(dim=-1), b)
+        total = of_a + loc * of_b + scale * of_scale
+        return self._of_range(total, mass.sum(-1), self.map.values(loc))
+
+    def _second_moments(self, loc: Tensor, scale: Tensor, centre: Tensor) -> Tensor:
+        """Return E[(x - centre)^2], from piece to piece: x - centre = a + b z."""
+        x, y = self.map.table[0].double(), self.map.table[1].double()
         slope = x.diff(dim=-1) / y.diff(dim=-1).clamp(min=1e-300)
-        start = x[..., :-1] - (0 if centre is None else centre.unsqueeze(-1))
-        # On a piece, x = a + b z.
-        a = start + slope * (loc.unsqueeze(-1) - y[..., :-1])
+        a = x[:, :-1] - centre.unsqueeze(-1)
+        a = a + slope * (loc.unsqueeze(-1) - y[:, :-1])
         b = slope * scale.unsqueeze(-1)
-        first = -pdf.diff(dim=-1)
-        if power == 1:
-            total = (a * mass + b * first).sum(-1)
-        else:
-            second = mass - (z * pdf).diff(dim=-1)
-            total = (a.square() * mass + 2 * a * b * first + b.square() * second).sum(
-                -1
-            )
-        whole = mass.sum(-1)
-        far = whole < _LEAST_MASS
-        inside = total / torch.where(far, 1.0, whole)
-        end = self.map.values(self.loc).double()
-        if centre is not None:
-            end = (end - centre).square()
-        return torch.where(far, end, inside).to(to or self.loc.dtype)
+        z, pdf, mass = self._at_knots(loc, scale)
+        first, second = -pdf.diff(dim=-1), mass - (z * pdf).diff(dim=-1)
+        total = a.square() * mass + 2 * a * b * first + b.square() * second
+        end = (self.map.values(loc) - centre).square()
+        return self._of_range(total.sum(-1), mass.sum(-1), end)
+
+    def _at_knots(self, loc: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return standardised scores and densities of knots, and masses of pieces."""
+        y = self.map.table[1].double()
+        z = (y - loc.unsqueeze(-1)) / scale.unsqueeze(-1)  # (n, d, n_knots)
+        pdf = (-0.5 * z.square()).exp() / math.sqrt(2 * math.pi)
+        return z, pdf, torch.special.ndtr(z).diff(dim=-1)
+
+    @staticmethod
+    def _of_range(total: Tensor, mass: Tensor, end: Tensor) -> Tensor:
+        """Return moments within the range; far outside, those of its end."""
+        far = mass < _LEAST_MASS
+        return torch.where(far, end, total / torch.where(far, 1.0, mass))
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for every row; draws stay within the range of the map."""

@@ -61,7 +61,8 @@ class IWAE(BaseAutoencoder):
     input_noise : float, default=0.0
         Standard deviation, in the units of X, of normal noise that is added to what the
         encoder sees in training, anew in every step; the loss compares with X itself.
-        `reconstruct` then removes such noise from new rows (Im et al., AAAI 2017).
+        `reconstruct` then removes such noise from new rows (Im et al., AAAI 2017). Not
+        for tables, of which the encoder sees scores and categories.
     learning_rate : float, default=1e-3
         Step size of Adam.
     lr_schedule : {"constant", "plateau", "cosine"} or callable, default="constant"
