@@ -90,23 +90,20 @@ def test_codes_have_moments_draws_and_perplexities(vae):
 
 
 def test_influence_is_the_variance_of_decoded_features(vae):
-    influence = diagnostics.component_influence(vae, TEST)
-    table = TableFeatures().fit(TEST)
-    codes = vae.transform(TEST[:20])
+    rows = TEST[:20]
+    table, codes = TableFeatures().fit(rows), vae.transform(rows)
     draws = np.random.default_rng(0).normal(size=500)
-    expected = []
+    expected = np.zeros(codes.shape[1])
     for j in range(codes.shape[1]):
-        total = 0
         for code in codes:
             varied = np.repeat(code[None], 500, axis=0)
             varied[:, j] = draws
-            total += table.transform(vae.inverse_transform(varied)).var(axis=0).sum()
-        expected.append(total / len(codes))
-    found = diagnostics.component_influence(vae, TEST[:20])
-    assert influence.share.sum() == pytest.approx(1)
-    # Scales are those of the rows; categories change in steps.
-    ratio = found.decoded_variance / expected
-    assert ratio.max() / ratio.min() == pytest.approx(1, abs=0.6)
+            features = table.transform(vae.inverse_transform(varied))
+            expected[j] += features.var(axis=0).sum() / len(codes)
+    found = diagnostics.component_influence(vae, rows)
+    assert found.share.sum() == pytest.approx(1)
+    # Categories change in steps, for which quadrature is coarse.
+    np.testing.assert_allclose(found.decoded_variance, expected, rtol=0.25)
 
 
 def test_decoding_scores_compare_tables(vae):
