@@ -38,6 +38,14 @@ def test_columns_are_found_by_their_names(model):
     np.testing.assert_array_equal(model.transform(polars), model.transform(FRAME))
 
 
+def test_numbers_are_found_by_names_that_are_no_strings():
+    X = pd.DataFrame(ROWS, columns=[2, 0, 1])
+    model = small().fit(X)
+    codes = model.transform(X)
+    np.testing.assert_array_equal(model.transform(X[[0, 1, 2]]), codes)
+    np.testing.assert_array_equal(model.transform(ROWS), codes)
+
+
 def test_another_order_of_numbers_alone_is_refused():
     X = FRAME[["age", "spent"]]
     model = small().fit(X)

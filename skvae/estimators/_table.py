@@ -93,11 +93,12 @@ class Table:
     def ordered(self, X: Any) -> Any:
         """Return rows with their columns in the order of `fit`, if they have names.
 
-        Frames of numbers alone stay as they are: scikit-learn asks that another order
-        than that of `fit` be refused.
+        Frames of numbers alone stay as they are if their names are strings:
+        scikit-learn asks that another order than that of `fit` be refused.
         """
         X = _checked(X)
-        is_other = is_frame(X) and self.has_categories and list(X.columns) != self.names
+        by_name = self.has_categories or not all(isinstance(n, str) for n in self.names)
+        is_other = by_name and is_frame(X) and list(X.columns) != self.names
         return X[self.names] if is_other and set(X.columns) == set(self.names) else X
 
     def read(self, X: Any) -> NDArray[np.float64]:
