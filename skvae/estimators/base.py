@@ -34,7 +34,7 @@ __all__ = ["BaseAutoencoder"]
 
 # Of the mixture of a table's codes: rows for each component and dimension, and what is
 # added to variances, where that of the prior is 1.
-_ROWS_PER_DIMENSION, _LEAST_VARIANCE = 2, 0.01
+_ROWS_PER_DIMENSION, _LEAST_VARIANCE = 1.5, 0.03
 
 
 class BaseAutoencoder(
@@ -83,7 +83,7 @@ class BaseAutoencoder(
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
         Density from which `sample` draws latents and under which `score_samples`
         scores. None is the prior N(0, I), or for tables a mixture of one to ten normal
-        densities, one for every ``2 * n_components`` rows. Any other than the prior,
+        densities, one for every ``1.5 * n_components`` rows. Any other than the prior,
         such as ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
         With ``ClassConditionalDensity()``, `fit` takes labels.
     input_noise : float, default=0.0
@@ -266,7 +266,7 @@ class BaseAutoencoder(
         """Return the density to fit to `n_samples` rows of codes; None is N(0, I)."""
         if self.latent_density is not None or self._table is None:
             return self.latent_density
-        n_normals = n_samples // (_ROWS_PER_DIMENSION * self.n_components)
+        n_normals = int(n_samples / (_ROWS_PER_DIMENSION * self.n_components))
         return GaussianMixture(min(10, max(1, n_normals)), reg_covar=_LEAST_VARIANCE)
 
     def annealing(self, progress: float) -> float:

@@ -55,7 +55,7 @@ class IWAE(BaseAutoencoder):
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
         Density from which `sample` draws latents and under which `score_samples`
         scores. None is the prior N(0, I), or for tables a mixture of one to ten normal
-        densities, one for every ``2 * n_components`` rows. Any other than the prior,
+        densities, one for every ``1.5 * n_components`` rows. Any other than the prior,
         such as ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
         With ``ClassConditionalDensity()``, `fit` takes labels.
     input_noise : float, default=0.0
