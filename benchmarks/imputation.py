@@ -230,23 +230,24 @@ def values_of(found, kind, table, way, share, imputer):
 def print_errors(found, kind):
     """Print figures by table, share and way as Markdown.
 
-    The least one is in bold; of imputers with fewer seeds than others, which stand in
-    brackets, none is.
+    The least one is in bold, by the seeds that all imputers have. The number of seeds
+    is in brackets, where others have more.
     """
     print(f"| table | missing | {' | '.join(IMPUTERS)} |")
     print("|" + " --- |" * (len(IMPUTERS) + 2))
     for table, way, share in itertools.product(TABLES, WAYS, SHARES):
-        values = [
-            [*values_of(found, kind, table, way, share, i).values()] for i in IMPUTERS
-        ]
+        values = [values_of(found, kind, table, way, share, i) for i in IMPUTERS]
         if not any(values):
             continue
         most = max(map(len, values))
-        means = [np.mean(v) if len(v) == most else np.inf for v in values]
+        common = set.intersection(*(set(v) for v in values if v))
+        means = [np.mean([v[s] for s in common]) if v else np.inf for v in values]
         cells = [
-            cell(v) + (f" ({len(v)})" if 0 < len(v) < most else "") for v in values
+            cell([*v.values()]) + (f" ({len(v)})" if 0 < len(v) < most else "")
+            for v in values
         ]
-        cells[np.argmin(means)] = f"**{cells[np.argmin(means)]}**"
+        if common:
+            cells[np.argmin(means)] = f"**{cells[np.argmin(means)]}**"
         print(f"| {table} | {share:.0%} {way} | {' | '.join(cells)} |")
 
 
