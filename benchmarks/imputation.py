@@ -40,7 +40,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tables_of_packages
-from defaults import cell, record
+from defaults import cell, record, rounded
 from scipy.stats import rankdata
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.ensemble import ExtraTreesRegressor
@@ -62,11 +62,10 @@ MIXED = ("penguins", "cars", "anes96")
 TABLES = (*NUMBERS, *MIXED)
 SHARES = (0.1, 0.3, 0.5)
 WAYS = ("at random", "by value")
-FIGURES = {
+ERRORS = {
     "numbers": "Numbers, root mean squared error",
     "categories": "Categories, share of errors",
     "ranks": "Ordered categories, mean absolute difference in ranks",
-    "seconds": "CPU seconds",
 }
 PEERS = {
     "mean": lambda seed: SimpleImputer(),
@@ -229,21 +228,26 @@ def values_of(found, kind, table, way, share, imputer):
 
 
 def print_errors(found, kind):
-    """Print figures by table, share and way as Markdown, the least ones in bold."""
+    """Print figures by table, share and way as Markdown.
+
+    The least one is in bold, by the seeds that all imputers have. The number of seeds
+    is in brackets, where others have more.
+    """
     print(f"| table | missing | {' | '.join(IMPUTERS)} |")
     print("|" + " --- |" * (len(IMPUTERS) + 2))
     for table, way, share in itertools.product(TABLES, WAYS, SHARES):
-        values = [
-            [*values_of(found, kind, table, way, share, i).values()] for i in IMPUTERS
-        ]
+        values = [values_of(found, kind, table, way, share, i) for i in IMPUTERS]
         if not any(values):
             continue
         most = max(map(len, values))
-        means = [np.mean(v) if v else np.inf for v in values]
+        common = set.intersection(*(set(v) for v in values if v))
+        means = [np.mean([v[s] for s in common]) if v else np.inf for v in values]
         cells = [
-            cell(v) + (f" ({len(v)})" if 0 < len(v) < most else "") for v in values
+            cell([*v.values()]) + (f" ({len(v)})" if 0 < len(v) < most else "")
+            for v in values
         ]
-        cells[np.argmin(means)] = f"**{cells[np.argmin(means)]}**"
+        if common:
+            cells[np.argmin(means)] = f"**{cells[np.argmin(means)]}**"
         print(f"| {table} | {share:.0%} {way} | {' | '.join(cells)} |")
 
 
@@ -270,6 +274,18 @@ def print_ratios(found, kind):
             print(f"| {table} | {' | '.join(cells)} |")
 
 
+def print_seconds(found):
+    print(f"| table | {' | '.join(IMPUTERS)} |\n|" + " --- |" * (len(IMPUTERS) + 1))
+    for table in TABLES:
+        cells = []
+        for imputer in IMPUTERS:
+            where = {"table": table, "imputer": imputer}
+            seconds = [r["seconds"] for r in found if where.items() <= r.items()]
+            cells.append(rounded(np.mean(seconds), 2) if seconds else "")
+        if any(cells):
+            print(f"| {table} | {' | '.join(cells)} |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
@@ -281,12 +297,13 @@ def main():
     options = parser.parse_args()
     if options.table:
         found = read(options.table)
-        for kind, title in FIGURES.items():
+        for kind, title in ERRORS.items():
             print(f"\n**{title}**\n")
             print_errors(found, kind)
-            if kind != "seconds":
-                print("\nRatios of skvae's errors to others':\n")
-                print_ratios(found, kind)
+            print("\nRatios of skvae's errors to others':\n")
+            print_ratios(found, kind)
+        print("\n**CPU seconds**, mean of all shares and ways\n")
+        print_seconds(found)
         return
     warnings.simplefilter("ignore")
     names = ("seed", "table", "way", "share", "imputer")
