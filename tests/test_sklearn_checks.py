@@ -17,11 +17,14 @@ from supports import is_bounded, taken_by
 
 
 class _Rescaled:
-    """Puts any real data on levels in [0, 1], or makes counts of them, as needed."""
+    """Puts any real data on levels in [0, 1], or makes counts or categories of them."""
 
     def _validate(self, X, *args, **kwargs):
         X = super()._validate(X, *args, **kwargs).astype(np.float64)
-        levels = np.round(255 / (1 + np.exp(-X / 30))) / 255  # of 8 bits
+        share = 1 / (1 + np.exp(-X / 30))
+        if getattr(self.likelihood, "is_nominal", False):
+            return np.where(np.isfinite(X), share > 0.5, X)
+        levels = np.round(255 * share) / 255  # of 8 bits
         return np.where(np.isfinite(X), taken_by(self, levels), X)
 
 
@@ -35,10 +38,12 @@ RESCALED = {cls: _rescaled(cls) for cls in ESTIMATORS}
 
 
 def _accept_any_data(estimator):
-    """Return the estimator, or for a bounded likelihood its rescaling subclass."""
+    """Return the estimator, or its rescaling subclass if it refuses real numbers."""
     params = estimator.get_params(deep=False)
     likelihood = params.get("likelihood")
-    if isinstance(likelihood, str) or not is_bounded(likelihood):
+    if isinstance(likelihood, str):
+        return estimator
+    if not (is_bounded(likelihood) or likelihood.is_nominal):
         return estimator
     return RESCALED[type(estimator)](**params)
 
