@@ -8,6 +8,8 @@ from conftest import small
 from mixed_frames import NAMES, assert_equal, assert_like, in_polars, make_frame
 from sklearn.compose import make_column_selector
 
+from skvae.densities import StandardNormal
+
 FRAME = make_frame()
 RNG = np.random.default_rng(0)
 ROWS = np.stack(
@@ -310,3 +312,22 @@ def test_arrays_are_sampled_by_means_and_tables_by_draws():
     for model, mean in ((array, True), (frame, False)):
         rows = np.asarray(model.sample(9, random_state=0))
         assert (rows == np.asarray(model.sample(9, mean=mean, random_state=0))).all()
+
+
+# ------------------------------------------------------------------ density of codes
+
+
+@pytest.mark.parametrize(("n_rows", "n_normals"), [(2, 1), (13, 4), (60, 10)])
+def test_codes_of_likelihoods_by_columns_have_a_mixture(n_rows, n_normals):
+    model = small(max_epochs=1).fit(FRAME[:n_rows])  # of two components
+    assert model.latent_density_.n_components == n_normals
+    assert model.latent_density_.reg_covar == 0.03
+
+
+def test_codes_of_one_likelihood_have_the_prior():
+    X = pd.DataFrame(ROWS, columns=list("abc"))
+    for likelihood in ("gaussian", "laplace"):
+        model = small(likelihood=likelihood, max_epochs=1).fit(X)
+        assert isinstance(model.latent_density_, StandardNormal)
+    model = small(latent_density=StandardNormal(), max_epochs=1).fit(FRAME)
+    assert isinstance(model.latent_density_, StandardNormal)

@@ -56,10 +56,11 @@ class WAE(DeterministicAutoencoder):
         name columns that hold categories whatever their type, also of an array.
     latent_density : None or estimator with ``fit`` and ``sample``, default=None
         Density from which `sample` draws latents and under which `score_samples`
-        scores. None is the prior N(0, I), or for tables a mixture of one to ten normal
-        densities, one for every ``1.5 * n_components`` rows. Any other than the prior,
-        such as ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training.
-        With ``ClassConditionalDensity()``, `fit` takes labels.
+        scores. None is the prior N(0, I), or with likelihoods by columns, as tables
+        have them, a mixture of one to ten normal densities, one for every
+        ``1.5 * n_components`` rows. Any other than the prior, such as
+        ``GaussianMixture(10)``, is fitted on draws from q(z|x) after training. With
+        ``ClassConditionalDensity()``, `fit` takes labels.
     input_noise : float, default=0.0
         Standard deviation, in the units of X, of normal noise that is added to what the
         encoder sees in training, anew in every step; the loss compares with X itself.
