@@ -167,7 +167,8 @@ class NormalScores:
         """Return moments in float64, of as many rows at a time as a cache holds."""
         loc, scale = self.loc.double(), self.log_scale.double().exp()
         n_values = max(1, self.map.table[0].numel())
-        rows = [t.flatten(end_dim=-2) for t in (loc, scale.expand_as(loc), *about)]
+        parts = loc, scale.expand_as(loc), *about
+        rows = [t.reshape(-1, loc.shape[-1]) for t in parts]
         blocks = [t.split(max(1, _MOST_VALUES // n_values)) for t in rows]
         found = [moments(*block) for block in zip(*blocks, strict=True)]
         return torch.cat(found).reshape(loc.shape)
