@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import fractions
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -265,3 +266,13 @@ def test_integers_stay_within_their_type():
     assert S["a"].between(250, 255).any()
     far = model.inverse_transform(np.array([[300.0, 300.0], [-300.0, -300.0]]))
     assert set(far["a"]) <= {0, 255}
+
+
+def test_whole_numbers_that_float64_rounds_are_said():
+    X = pd.DataFrame({"id": 2**62 + np.arange(60), "size": np.arange(60) * 1e20})
+    with pytest.warns(UserWarning, match=r"'id' of X has numbers beyond 2\*\*53"):
+        small().fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Posterior collapse")
+        small().fit(X[["size"]])

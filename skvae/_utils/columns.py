@@ -248,9 +248,9 @@ def as_kind(column: Column, reference: Column, name: str) -> Column:
     wrong = [value for value in present if not isinstance(value, Real | Decimal)]
     if wrong:
         raise TypeError(
-            f"Column {column.name!r} of {name} must hold numbers, as that of the "
-            f"reference rows does, but holds {wrong[0]!r} (a "
-            f"{type(wrong[0]).__name__}). "
-            "Give both the same type."
+            f"Column {column.name!r} of {name} must hold numbers, as it did in the "
+            f"first rows, but holds {wrong[0]!r} (a "
+            f"{type(wrong[0]).__name__}). Give both the same type, for example by "
+            "pandas.to_numeric."
         )
     return as_numbers(column.values.astype(np.float64), column.name, name)

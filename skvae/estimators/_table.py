@@ -25,6 +25,7 @@ from skvae._utils.warn import warn
 
 FROM_DTYPE = "from_dtype"
 _MOST_DECIMALS, _MOST_ROWS = 9, 100_000  # of which decimals are counted
+_WHOLE = 2**53  # up to which float64 has all whole numbers
 _MANY_LEVELS = 50, 0.5  # and share of rows, of a column that may well name these
 
 
@@ -208,12 +209,21 @@ class Table:
 
     def _warn_of(self, columns: list[Column]) -> None:
         most, share = _MANY_LEVELS
-        for column, levels in zip(columns, self.levels, strict=True):
-            n = len(column.values)
+        parts = zip(columns, self.levels, self.types, strict=True)
+        for column, levels, dtype in parts:
+            n, is_whole = len(column.values), np.isfinite(_limits(dtype)[1])
             if column.gaps.all():
                 warn(
                     f"Column {column.name!r} of X has no values, so that nothing is "
                     "learned of it: it stays empty in all rows. Leave it out."
+                )
+            elif column.kind == "number":
+                if not is_whole or np.nanmax(np.abs(column.values)) <= _WHOLE:
+                    continue
+                warn(
+                    f"Column {column.name!r} of X has numbers beyond 2**53, of which "
+                    "float64 loses the last digits, and samples lack them. Subtract a "
+                    "constant, or leave the column out if it names rows."
                 )
             elif column.kind == "category" and len(levels) > max(most, share * n):
                 warn(
@@ -233,8 +243,9 @@ def _checked(X: Any) -> Any:
             X = np.asarray(given, dtype=object)  # numbers in lists stay numbers
         if X.ndim != 2:
             raise ValueError(
-                "With categorical_features, X must be a data frame or an array of "
-                f"shape (n_samples, n_features), but has shape {X.shape}."
+                "Where `fit` has a data frame or categorical_features, X must be a "
+                "frame or an array of shape (n_samples, n_features), but it has shape "
+                f"{X.shape}. Pass a single column as frame[[name]]."
             )
     for n, what in zip(X.shape, ("sample", "feature"), strict=True):
         if n == 0:
@@ -307,22 +318,20 @@ def _limits(dtype: Any) -> tuple[float, float]:
 def _warn_of_unseen(name: Hashable, values: NDArray[Any]) -> None:
     if not len(values):
         return
-    n = len(set(values))
+    n, rows = len(set(values)), "row" if len(values) == 1 else "rows"
     what = "a category" if n == 1 else f"one of {n} categories"
     warn(
-        f"Column {name!r} of X has {values[0]!r}, {what} that `fit` has not seen, and "
-        f"which count as missing in {len(values)} rows."
+        f"Column {name!r} of X has {values[0]!r}, {what} that `fit` has not seen, so "
+        f"that it counts as missing in {len(values)} {rows}. If it should be known, "
+        "look at the spelling and the type of the column."
     )
 
 
 def _typed(pandas: Any, values: NDArray[Any], dtype: Any) -> Any:
     """Return values that a Series of pandas takes with this type."""
     if values.dtype == object:
-        return (
-            pandas.Categorical(values, dtype=dtype)
-            if _has_categories(dtype)
-            else values
-        )
+        is_categorical = hasattr(dtype, "categories")
+        return pandas.Categorical(values, dtype=dtype) if is_categorical else values
     kind = getattr(dtype, "kind", "f")
     if kind in "iu" and not isinstance(dtype, np.dtype):
         return pandas.array(np.where(np.isnan(values), None, values), dtype=dtype)
@@ -331,10 +340,6 @@ def _typed(pandas: Any, values: NDArray[Any], dtype: Any) -> Any:
     if kind == "O" and (values == np.rint(values)).all():
         return values.astype(np.int64).astype(object)
     return values
-
-
-def _has_categories(dtype: Any) -> bool:
-    return hasattr(dtype, "categories")
 
 
 def _polars_series(polars: Any, name: str, values: NDArray[Any], dtype: Any) -> Any:
