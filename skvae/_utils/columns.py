@@ -50,8 +50,16 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
+def library_of(X: Any) -> str:
+    """Return the name of the library that a frame is of."""
+    return type(X).__module__.partition(".")[0]
+
+
 def read_columns(
-    X: Any, name: str = "X", told: Container[Hashable] = ()
+    X: Any,
+    name: str = "X",
+    told: Container[Hashable] | None = None,
+    names: Sequence[Hashable] | None = None,
 ) -> list[Column]:
     """Read a frame of pandas or polars, or an array of numbers, column by column.
 
@@ -61,12 +69,14 @@ def read_columns(
         Columns of numbers are numbers, and ordered categoricals of pandas are ordered.
         All others, such as booleans, strings and categoricals, are categories. So are
         columns of objects, unless all of them are numbers. The columns of an array are
-        numbers named 0, 1, ...
+        numbers.
     name : str, default="X"
         For error messages.
-    told : container of hashable, default=()
-        Names of columns that hold categories, whatever their type. If there are any,
-        an array may have gaps, and objects in these columns.
+    told : container of hashable, optional
+        Names of columns that hold categories, whatever their type. Where they are
+        given, none or some, an array may have gaps, and objects in these columns.
+    names : sequence of hashable, optional
+        Names of the columns of an array; 0, 1, ... by default.
 
     Returns
     -------
@@ -80,8 +90,8 @@ def read_columns(
         If X has no rows or no columns, repeated names or infinite values; or if it is
         an array with NaN.
     """
-    if not is_frame(X) and told:
-        return _columns_of_array(X, name, told)
+    if not is_frame(X) and told is not None:
+        return _columns_of_array(X, name, told, names)
     if not is_frame(X):
         rows = as_rows(X, name)
         return [Column(j, "number", column) for j, column in enumerate(rows.T)]
@@ -94,24 +104,55 @@ def read_columns(
     columns = [read_column(X[column], column, name) for column in X.columns]
     return [
         Column(c.name, "category", as_objects(X[c.name], c.name, name))
-        if c.name in told and c.kind == "number"
+        if c.kind == "number" and c.name in (told or ())
         else c
         for c in columns
     ]
 
 
-def _columns_of_array(X: Any, name: str, told: Container[Hashable]) -> list[Column]:
+def _columns_of_array(
+    X: Any,
+    name: str,
+    told: Container[Hashable],
+    names: Sequence[Hashable] | None,
+) -> list[Column]:
     """Read an array of which some columns are told to be categories."""
-    X = np.asarray(X)
-    columns = []
-    for j, values in enumerate(X.reshape(len(X), -1).T):
-        if j in told:
-            found = np.empty(len(values), dtype=object)
-            found[:] = [None if v is None or v != v else v for v in values.tolist()]
-            columns.append(Column(j, "category", found))
-        else:
-            columns.append(as_numbers(values.astype(np.float64), j, name))
-    return columns
+    columns = np.asarray(X).reshape(len(X), -1).T
+    names = range(len(columns)) if names is None else names
+    return [
+        objects_of(values, column)
+        if column in told
+        else as_numbers(_floats_of(values, column, name), column, name)
+        for column, values in zip(names, columns, strict=True)
+    ]
+
+
+def objects_of(values: NDArray[Any], column: Hashable) -> Column:
+    """Return values of an array as categories, None for gaps."""
+    found = np.empty(len(values), dtype=object)
+    found[:] = [None if v is None or v != v else v for v in values.tolist()]
+    return Column(column, "category", found)
+
+
+def _floats_of(values: NDArray[Any], column: Hashable, name: str) -> FloatArray:
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"Column {column!r} of {name} must hold numbers, as it is not among "
+            f"categorical_features, but {error}. List it there, or pass a data frame."
+        ) from error
+
+
+def gaps_of(X: Any) -> NDArray[np.bool_]:
+    """Tell where an array or a frame has no value, shape (n_samples, n_columns)."""
+    if is_frame(X):
+        columns = read_columns(X)
+    elif X.dtype.kind in "biuf":
+        return np.isnan(X)
+    else:
+        columns = read_columns(X, told=range(X.shape[1]))
+    return np.stack([column.gaps for column in columns], axis=1)
 
 
 def as_array(X: Any) -> NDArray[Any]:
@@ -150,8 +191,7 @@ def joined(sets: Sequence[Any]) -> Any:
     """Return arrays, or frames of one library, one below the other."""
     if not is_frame(sets[0]):
         return np.concatenate(sets)
-    library = type(sets[0]).__module__.partition(".")[0]
-    return importlib.import_module(library).concat(sets)
+    return importlib.import_module(library_of(sets[0])).concat(sets)
 
 
 def names_of(X: Any) -> list[Hashable] | None:

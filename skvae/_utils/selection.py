@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from skvae._utils.columns import names_of
+
 
 @dataclass(frozen=True)
 class ColumnsOfRows:
@@ -35,6 +37,31 @@ class ColumnsOfRows:
         """Return some of the columns."""
         names, kinds = [self.names[j] for j in places], [self.kinds[j] for j in places]
         return replace(self, names=names, kinds=kinds)
+
+
+FROM_DTYPE = "from_dtype"
+
+
+def is_from_dtype(categorical_features: Any) -> bool:
+    """Tell whether it is the types of columns that say which are categories."""
+    return isinstance(categorical_features, str) and categorical_features == FROM_DTYPE
+
+
+def told_categories(X: Any, categorical_features: Any) -> list[Hashable]:
+    """Return the names of the columns that are told to be categories.
+
+    Parameters
+    ----------
+    X : data frame or array-like of two dimensions
+    categorical_features : "from_dtype", or names, positions or a mask of columns
+    """
+    if is_from_dtype(categorical_features):
+        return []
+    names = names_of(X)
+    head = None if names is None else X
+    columns = ColumnsOfRows(names or list(range(np.shape(X)[1])), [], head)
+    places = selected(categorical_features, columns, "categorical_features")
+    return [columns.names[j] for j in places]
 
 
 def selected(wanted: Any, columns: ColumnsOfRows, owner: str) -> list[int]:

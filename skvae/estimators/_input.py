@@ -12,7 +12,7 @@ from skvae._utils.float32 import check_finite
 from skvae._utils.images import check_same_images, flatten_images
 from skvae._utils.rows import without_values
 from skvae._utils.validation import named
-from skvae.estimators._table import Table, is_table
+from skvae.estimators._table import Table, is_table, read_table
 
 # Types that reach the device as they are. Anything else, lists and polars frames
 # included, becomes the first, which holds the same values.
@@ -31,10 +31,11 @@ class InputMixin:
         self, X: Any, reset: bool = False, *, is_looked_through: bool = False
     ) -> np.ndarray:
         if reset:
-            told = self.categorical_features
-            self._table = Table(X, told) if is_table(X, told) else None
-        if self._table is not None:
-            return self._validate_table(X, reset, is_looked_through)
+            self._table = None
+            if is_table(X, self.categorical_features):
+                return self._validate_first_table(X)
+        elif self._table is not None:
+            return self._validate_table(X, is_looked_through)
         X = as_array_like(with_nan(X))
         X, shape = flatten_images(_in_native_order(X))
         if shape and not reset and self.image_shape_:
@@ -50,17 +51,19 @@ class InputMixin:
             self._row_shape = shape or X.shape[1:]
         return X
 
-    def _validate_table(
-        self, X: Any, reset: bool, is_looked_through: bool
-    ) -> np.ndarray:
+    def _validate_first_table(self, X: Any) -> np.ndarray:
+        self._table, rows = read_table(X, self.categorical_features)
+        validate_data(self, self._table.ordered(X), skip_check_array=True)
+        _check_values(rows)
+        self._row_shape = rows.shape[1:]
+        return rows
+
+    def _validate_table(self, X: Any, is_looked_through: bool) -> np.ndarray:
         X = self._table.ordered(X)
-        validate_data(self, X, skip_check_array=True, reset=reset)
+        validate_data(self, X, skip_check_array=True, reset=False)
         rows = self._table.read(X)
-        check_finite(rows, has_missing=True)
-        if reset or is_looked_through:
+        if is_looked_through:
             _check_values(rows)
-        if reset:
-            self._row_shape = rows.shape[1:]
         return rows
 
     def _validate_held_out(self, X_val: Any) -> np.ndarray | None:

@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 from skvae._utils.columns import (
     Column,
     as_kind,
-    as_objects,
     codes_of,
     is_frame,
     levels_of,
-    read_column,
+    library_of,
+    read_columns,
 )
 from skvae._utils.containers import as_array_like, with_nan
-from skvae._utils.selection import ColumnsOfRows, selected
+from skvae._utils.selection import ColumnsOfRows, is_from_dtype, told_categories
 from skvae._utils.warn import warn
 
-FROM_DTYPE = "from_dtype"
 _MOST_DECIMALS, _MOST_ROWS = 9, 100_000  # of which decimals are counted
 _WHOLE = 2**53  # up to which float64 has all whole numbers
 _MANY_LEVELS = 50, 0.5  # and share of rows, of a column that may well name these
@@ -34,9 +33,18 @@ def is_table(X: Any, categorical_features: Any) -> bool:
     return is_frame(X) or not is_from_dtype(categorical_features)
 
 
-def is_from_dtype(categorical_features: Any) -> bool:
-    """Tell whether it is the types of columns that say which are categories."""
-    return isinstance(categorical_features, str) and categorical_features == FROM_DTYPE
+def read_table(X: Any, categorical_features: Any) -> tuple[Table, NDArray[np.float64]]:
+    """Return what is known of the columns of rows, and the rows as numbers.
+
+    Parameters
+    ----------
+    X : data frame of pandas or polars, or array-like of shape (n_samples, n_features)
+    categorical_features : "from_dtype", or names, positions or a mask of columns
+    """
+    X = _checked(X)
+    columns = read_columns(X, told=told_categories(X, categorical_features))
+    table = Table(X, columns)
+    return table, table.rows_of(columns)
 
 
 class Table:
@@ -47,8 +55,10 @@ class Table:
 
     Parameters
     ----------
-    X : data frame of pandas or polars, or array-like of shape (n_samples, n_features)
-    categorical_features : "from_dtype", or names, positions or a mask of columns
+    X : data frame of pandas or polars, or ndarray of shape (n_samples, n_features)
+        The rows of `fit`.
+    columns : list of Column
+        The same, column by column.
 
     Attributes
     ----------
@@ -59,12 +69,10 @@ class Table:
         Categories by column.
     """
 
-    def __init__(self, X: Any, categorical_features: Any = FROM_DTYPE) -> None:
-        X = _checked(X)
-        self.library = type(X).__module__.partition(".")[0] if is_frame(X) else None
-        self.names = list(X.columns) if self.library else list(range(X.shape[1]))
+    def __init__(self, X: Any, columns: list[Column]) -> None:
+        self.library = library_of(X) if is_frame(X) else None
         self.head = X.head(0) if self.library else X[:0]
-        columns = _columns_of(X, self.names, self._told(categorical_features))
+        self.names = [column.name for column in columns]
         self.kinds = [column.kind for column in columns]
         self.levels = [None if c.kind == "number" else levels_of(c) for c in columns]
         self.decimals = [
@@ -110,14 +118,22 @@ class Table:
         X : data frame, or array-like with as many columns
             In the order of `fit`.
         """
-        rows = np.empty((len(X), len(self.names)))
-        names = list(X.columns) if is_frame(X) else self.names
         pairs = zip(self.names, self.kinds, strict=True)
         told = [name for name, kind in pairs if kind != "number"]
-        for j, column in enumerate(_columns_of(X, names, told)):
-            reference = Column(self.names[j], self.kinds[j], np.empty(0))
-            rows[:, j] = self._numbers_of(as_kind(column, reference, "X"), j)
-        return rows
+        names = None if is_frame(X) else self.names
+        columns = read_columns(X, told=told, names=names)
+        parts = zip(columns, self.names, self.kinds, strict=True)
+        return self.rows_of(
+            [
+                as_kind(c, Column(name, kind, c.values[:0]), "X")
+                for c, name, kind in parts
+            ]
+        )
+
+    def rows_of(self, columns: list[Column]) -> NDArray[np.float64]:
+        """Return rows of numbers of columns that have been read."""
+        numbers = [self._numbers_of(column, j) for j, column in enumerate(columns)]
+        return np.stack(numbers, axis=1)
 
     def _numbers_of(self, column: Column, j: int) -> NDArray[np.float64]:
         if column.kind == "number":
@@ -199,14 +215,6 @@ class Table:
         codes = np.rint(column).clip(0, max(n - 1, 0))
         return levels[np.where(np.isnan(codes), n, codes).astype(int)]
 
-    def _told(self, categorical_features: Any) -> list[Hashable]:
-        """Return the names of the columns that are told to be categories."""
-        if is_from_dtype(categorical_features):
-            return []
-        columns = ColumnsOfRows(self.names, [], self.head if self.library else None)
-        places = selected(categorical_features, columns, "categorical_features")
-        return [self.names[j] for j in places]
-
     def _warn_of(self, columns: list[Column]) -> None:
         most, share = _MANY_LEVELS
         parts = zip(columns, self.levels, self.types, strict=True)
@@ -254,38 +262,6 @@ def _checked(X: Any) -> Any:
                 "is required. X must have rows and columns."
             )
     return X
-
-
-def _columns_of(X: Any, names: list[Hashable], told: list[Hashable]) -> list[Column]:
-    """Read rows column by column; those with the names `told` are categories."""
-    if is_frame(X):
-        columns = [read_column(X[name], name, "X") for name in names]
-        return [
-            Column(c.name, "category", as_objects(X[c.name], c.name, "X"))
-            if c.name in told and c.kind == "number"
-            else c
-            for c in columns
-        ]
-    return [
-        _objects_of(X[:, j], name) if name in told else _numbers_of(X[:, j], name)
-        for j, name in enumerate(names)
-    ]
-
-
-def _objects_of(values: NDArray[Any], name: Hashable) -> Column:
-    found = np.empty(len(values), dtype=object)
-    found[:] = [None if value != value else value for value in values.tolist()]
-    return Column(name, "category", found)
-
-
-def _numbers_of(values: NDArray[Any], name: Hashable) -> Column:
-    try:
-        return Column(name, "number", values.astype(np.float64))
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"Column {name!r} of X must hold numbers, as it is not among "
-            f"categorical_features, but {error}. List it there, or pass a data frame."
-        ) from error
 
 
 def _decimals(column: Column, dtype: Any) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from skvae._utils.columns import Column, is_frame, read_columns
@@ -13,12 +12,6 @@ from skvae._utils.columns import Column, is_frame, read_columns
 def has_categories(X: Any) -> bool:
     """Tell whether X is a frame with categories other than booleans."""
     return is_frame(X) and not all(map(_is_number, read_columns(X)))
-
-
-def gaps_of(X: Any) -> NDArray[np.float64]:
-    """Return nan where a frame has no value and 0 elsewhere, (n_samples, n_columns)."""
-    columns = [np.where(column.gaps, np.nan, 0.0) for column in read_columns(X)]
-    return np.stack(columns, axis=1)
 
 
 def with_columns(X: Any, names: Any, columns: NDArray[Any]) -> Any:

@@ -14,12 +14,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skvae._utils.columns import is_frame, take_columns
+from skvae._utils.columns import gaps_of, is_frame, take_columns
 from skvae._utils.containers import as_array_like, with_nan
 from skvae._utils.random import draw_seed, numpy_seed
 from skvae._utils.validation import check_boolean, check_integer
 from skvae.estimators import IWAE
-from skvae.impute._tables import gaps_of, has_categories, with_columns
+from skvae.impute._tables import has_categories, with_columns
 
 __all__ = ["AutoencoderImputer"]
 
@@ -222,7 +222,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _values(self, X: Any) -> NDArray[np.floating]:
         """Return numbers that are nan where X has no value."""
-        return gaps_of(X) if self._is_table else X
+        return np.where(gaps_of(X), np.nan, 0.0) if self._is_table else X
 
     def _fitted(self) -> dict[str, Any]:
         parameters = self.get_params(deep=False)

@@ -15,11 +15,10 @@ from skvae._utils.arrays import FloatArray
 from skvae._utils.columns import (
     Column,
     codes_of,
-    is_frame,
     levels_of,
     read_columns,
 )
-from skvae._utils.selection import ColumnsOfRows, selected
+from skvae._utils.selection import told_categories
 from skvae.metrics._columns import as_reference
 
 # Two rows of one-hot columns then are at distance 1.
@@ -119,7 +118,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):
             If X has no rows or no columns, repeated names or infinite values; or if it
             is an array with NaN.
         """
-        self._told = self._told_of(X)
+        self._told = told_categories(X, self.categorical_features) or None
         columns = read_columns(X, told=self._told)
         self.feature_names_in_ = _as_names(columns)
         self.n_features_in_ = len(columns)
@@ -182,15 +181,6 @@ class TableFeatures(TransformerMixin, BaseEstimator):
         """Return the columns of rows, in the order and of the kinds of `fit`."""
         columns = read_columns(X, told=self._told)
         return as_reference(columns, self._reference, "X")
-
-    def _told_of(self, X: Any) -> list[Any]:
-        """Return the names of the columns that are told to be categories."""
-        told = self.categorical_features
-        if isinstance(told, str) and told == "from_dtype":
-            return []
-        names = list(X.columns) if is_frame(X) else list(range(np.shape(X)[1]))
-        columns = ColumnsOfRows(names, [], X if is_frame(X) else None)
-        return [names[j] for j in selected(told, columns, "categorical_features")]
 
     def mean_and_scale(self, column: Any) -> tuple[float, float]:
         """Return what a column's numbers, or ranks of categories, are scaled by.

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from skvae._utils.arrays import FloatArray
-from skvae._utils.columns import take_rows
-from skvae.outliers._tables import gaps_of, with_column
+from skvae._utils.columns import gaps_of, take_rows
+from skvae.outliers._tables import with_column
 
 
 def score_columns(

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skvae._utils.columns import (
-    Column,
     codes_of,
     levels_of,
+    objects_of,
     read_column,
     take_rows,
 )
@@ -74,21 +74,13 @@ def typical_values(values: Any, n_values: int) -> Any:
     return take_rows(values, places[ranks.astype(int)] if len(places) else places)
 
 
-def gaps_of(X: Any) -> np.ndarray:
-    """Tell where rows have no value, shape (n_samples, n_columns)."""
-    columns = [np.isnan(_ranked(column(X, j))) for j in range(X.shape[1])]
-    return np.stack(columns, axis=1)
-
-
 def _ranked(values: Any) -> np.ndarray:
     """Return numbers that are in the order of the values of a column, nan for gaps."""
     if not hasattr(values, "to_list"):  # of pandas or polars
         array = np.asarray(values)
         if array.dtype.kind in "biuf":
             return array.astype(np.float64)
-        objects = np.empty(len(array), dtype=object)
-        objects[:] = [None if v is None or v != v else v for v in array.tolist()]
-        found = Column("", "category", objects)
+        found = objects_of(array, "")
     else:
         found = read_column(values, "", "X")
     if found.kind == "number":
