@@ -15,6 +15,8 @@ _LOG_RATIOS = np.arange(-20.0, 40.0, 0.25)  # of v1 / v0, among which to search
 # A feature's errors are pooled with those of so many rows of an average feature.
 _PRIOR_ROWS = 10
 _TINY = 1e-30  # whose logarithm is finite
+# A row's error counts for the scale as no more than this many times the scale's own.
+LARGEST_ROW = 100.0
 
 
 class Errors:

@@ -14,11 +14,15 @@ from skvae._utils.float32 import Frame
 from skvae._utils.rows import DataSummary
 from skvae._utils.validation import check_choice
 from skvae.likelihoods._margins import knots_of
-from skvae.likelihoods._noise import Errors, FixedNoise, noise_by_feature
+from skvae.likelihoods._noise import (
+    LARGEST_ROW,
+    Errors,
+    FixedNoise,
+    noise_by_feature,
+)
 from skvae.likelihoods.base import Likelihood
 
 _MOST_ROWS = 100_000  # of which margins are taken
-_LARGEST_ROW = 100.0  # squared errors of a row count as no more, in those of the scale
 _START, _LEAST, _LARGEST = -1.0, np.log(0.01), np.log(3.0)  # logarithms of scales
 
 
@@ -145,7 +149,7 @@ class NormalScoresLikelihood(Likelihood):
     def add_errors(self, errors: Errors, p: Any, x: Tensor, weight: Tensor) -> None:
         """Add expected squared errors of scores; see `ScaledLikelihood.add_errors`."""
         error = p.squared_errors(x)
-        largest = _LARGEST_ROW * (2 * self._bounded(self.log_scale.detach())).exp()
+        largest = LARGEST_ROW * (2 * self._bounded(self.log_scale.detach())).exp()
         errors.add(p.loc, error.minimum(largest), weight)
 
     def calibrate(self, errors: Errors) -> None:

@@ -20,6 +20,7 @@ from skvae.likelihoods._locations import (
     make_location,
 )
 from skvae.likelihoods._noise import (
+    LARGEST_ROW,
     Errors,
     FixedNoise,
     NoiseByLocation,
@@ -45,8 +46,6 @@ _LARGEST_LOG_RATIO = 12 * np.log(10)
 # are trained: features that are nearly constant would outweigh all others.
 _LEAST_SHARE = 0.1
 _SMALLEST_ERROR = 1e-30  # whose logarithm is finite
-# A row's error counts for the scale as no more than this many times the scale's own.
-_LARGEST_ROW = 100.0
 
 
 class ScaledLikelihood(Likelihood):
@@ -173,7 +172,7 @@ class ScaledLikelihood(Likelihood):
         x : Tensor of shape (n, n_features)
         weight : Tensor of shape (k, n, 1)
         """
-        largest = _LARGEST_ROW * (self.power * self.log_scale.detach()).exp()
+        largest = LARGEST_ROW * (self.power * self.log_scale.detach()).exp()
         error = (x - p.mean).abs().pow(self.power).minimum(largest)
         errors.add(p.mean, error, weight)
 
@@ -237,7 +236,7 @@ class ScaledLikelihood(Likelihood):
         if self.update == "gradient":
             return self._bounded(scale)
         count = h.shape[-1] if scale.ndim == 0 else 1
-        lowest = -_LARGEST_ROW * count / (h.shape[-2] if h.ndim > 1 else 1)
+        lowest = -LARGEST_ROW * count / (h.shape[-2] if h.ndim > 1 else 1)
         rows = scale.expand(*h.shape[:-1], scale.numel())
         if not rows.requires_grad:
             return scale
