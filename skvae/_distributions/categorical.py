@@ -23,7 +23,7 @@ class Levels(nn.Module):
     def __init__(self, levels: Sequence[Tensor]) -> None:
         super().__init__()
         self.sizes = [len(v) for v in levels]
-        self.n_columns, self.n_logits = len(levels), sum(self.sizes)
+        self.n_logits = sum(self.sizes)
         starts = torch.tensor([0, *self.sizes]).cumsum(0)[:-1]
         self.register_buffer("starts", starts)
         self.register_buffer("values", torch.cat([*levels, torch.zeros(0)]))
@@ -50,9 +50,12 @@ class Levels(nn.Module):
         self.register_buffer(f"columns_{i}", torch.tensor(columns))
         self.register_buffer(f"place_{i}", place)
 
-    def by_group(self, logits: Tensor, padding: float) -> list[tuple[Tensor, Tensor]]:
-        """Return columns of groups and their logits, (..., n_columns, width)."""
-        padded = nn.functional.pad(logits, (0, 1), value=padding)
+    def by_group(self, logits: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return columns of groups and their logits, (..., n_columns, width).
+
+        Those of what is no level are -inf.
+        """
+        padded = nn.functional.pad(logits, (0, 1), value=-torch.inf)
         return [
             (getattr(self, f"columns_{i}"), padded[..., getattr(self, f"place_{i}")])
             for i in range(len(self.groups))
@@ -97,7 +100,7 @@ class Categorical:
     def log_prob_by_feature(self, x: Tensor) -> Tensor:
         """Log probability in nats of values, shape (..., n_columns)."""
         codes, found = self.levels.codes(x), []
-        for columns, logits in self.levels.by_group(self.logits, -torch.inf):
+        for columns, logits in self.levels.by_group(self.logits):
             log_p = logits.log_softmax(-1)
             index = codes[..., columns].expand(log_p.shape[:-1]).unsqueeze(-1)
             found.append(log_p.gather(-1, index).squeeze(-1))
@@ -126,21 +129,21 @@ class Categorical:
     def all_probabilities(self) -> Tensor:
         """Return the probabilities of all levels, one column after the other."""
         p = torch.empty_like(self.logits)
-        for i, (_, logits) in enumerate(self.levels.by_group(self.logits, -torch.inf)):
+        for i, (_, logits) in enumerate(self.levels.by_group(self.logits)):
             place = getattr(self.levels, f"place_{i}")
             is_level = place < self.levels.n_logits
             p[..., place[is_level]] = logits.softmax(-1)[..., is_level]
         return p
 
     def _likeliest(self, scores: Tensor) -> Tensor:
-        groups = self.levels.by_group(scores, -torch.inf)
+        groups = self.levels.by_group(scores)
         codes = self.levels.joined([values.argmax(-1) for _, values in groups])
         return self.levels.value_of(codes).to(scores)
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for every row."""
         found = []
-        for _, logits in self.levels.by_group(self.logits, -torch.inf):
+        for _, logits in self.levels.by_group(self.logits):
             below = logits.softmax(-1).cumsum(-1)
             u = torch.empty_like(below[..., :1]).uniform_(generator=generator)
             # Rounded sums may end below 1, and what is no level follows the last.

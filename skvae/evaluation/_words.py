@@ -47,15 +47,13 @@ class Words(NamedTuple):
             return _moments(self.name(j), own, real)
         column = column_of(table, j)
         place = j - table.slices_[column].start
-        if table.kinds_[column] == "number" and place == 0:
-            mean, scale = table.mean_and_scale(column)
-            own, real = ((mean + scale * m, scale * s) for m, s in (own, real))
-            return _moments(self.name(j), own, real)
-        if table.kinds_[column] == "ordered" and place == 0:
-            mean, scale = table.mean_and_scale(column)
-            own, real = ((mean + scale * m, scale * s) for m, s in (own, real))
-            return _moments(f"{self.name(j)} (as places in its order)", own, real)
         is_category = table.kinds_[column] == "category"
+        if place == 0 and not is_category:
+            mean, scale = table.mean_and_scale(column)
+            own, real = ((mean + scale * m, scale * s) for m, s in (own, real))
+            is_ordered = table.kinds_[column] == "ordered"
+            of_places = " (as places in its order)" if is_ordered else ""
+            return _moments(self.name(j) + of_places, own, real)
         unit = table.level if is_category else 1.0
         what = _value(table, column, place)
         return (

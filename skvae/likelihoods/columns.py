@@ -192,10 +192,8 @@ class ColumnLikelihood(Likelihood):
 
     def frame(self, summary: DataSummary) -> Frame:
         """Return the origins and units of all columns; see `Likelihood.frame`."""
-        origin, exponent = (
-            np.zeros(summary.n_features),
-            np.zeros(summary.n_features, int),
-        )
+        origin = np.zeros(summary.n_features)
+        exponent = origin.astype(int)
         for part, place in zip(self.parts, self.places, strict=True):
             frame = part.frame(summary.of(place))
             origin[place], exponent[place] = frame.origin, frame.exponent
