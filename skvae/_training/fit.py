@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,45 +13,26 @@ from torch import Tensor
 from skvae._training.batches import Batches, Draws
 from skvae._training.calibration import calibrated
 from skvae._training.callbacks import EpochCallbacks
-from skvae._training.checkpoint import Checkpoint, Record
-from skvae._training.held_out import (
-    rows_to_train,
-    split_batches,
-    stops_early,
-    validation_loss,
-)
-from skvae._training.history import extended, print_epoch
-from skvae._training.latents import (
-    check_density_of,
-    diagnosis,
-    fit_latent_density,
-)
-from skvae._training.linear_start import most_rows, start_at_pca
-from skvae._training.loop import Step, compiled, minimize
+from skvae._training.checkpoint import Checkpoint
+from skvae._training.epochs import Epochs
+from skvae._training.held_out import stops_early
+from skvae._training.history import extended
+from skvae._training.latents import check_density_of, diagnosis, fit_latent_density
 from skvae._training.optimizers import make_optimizers, state_of
 from skvae._training.outliers import without_outliers
-from skvae._training.parts import check_same_parts, describe_parts, new_module
-from skvae._training.schedules import Annealing, make_schedulers
+from skvae._training.parts import describe_parts
+from skvae._training.start import sample_and_start, starting_module
 from skvae._training.stream import RowSample
 from skvae._utils.device import resolve_device
 from skvae._utils.float32 import PLAIN
 from skvae._utils.images import image_shape_of
-from skvae._utils.random import (
-    Stream,
-    child_seed,
-    draw_seed,
-    make_generator,
-    numpy_seed,
-)
+from skvae._utils.random import Stream, child_seed, draw_seed
 from skvae._utils.validation import with_plain_integers
 from skvae.module import AutoencoderModule
 from skvae.networks import resolve_network
 
 Attributes = dict[str, Any]
 _MIN_OF_STREAM = 1024  # rows on which a stream is diagnosed, at least
-# Early stopping makes `max_epochs` a mere limit. Of a training as long as this one,
-# annealing then takes its share.
-_LONGEST_ANNEALED = 100
 
 
 class Fit:
@@ -124,7 +103,7 @@ class Fit:
         self.checkpoint: Checkpoint | None = None
         self.fitted: Attributes | None = None
         self.is_trained, self.lacks_density = False, False
-        self._extend_sample()
+        self.sample, self.resumed = sample_and_start(self)
         if not stream:
             check_density_of(estimator, len(X))
 
@@ -159,16 +138,13 @@ class Fit:
         """
         self.shown = attributes or self.attributes
         with self.network.rng_context(child_seed(self.seed, Stream.FOREIGN)):
-            make_module = self._resumed_module if self.resumed else self._new_module
-            module = make_module()
-            module = module if self.X_val is None else module.reading(self.X_val)
-            self.module = module.to(self.device).train()
+            self.module = starting_module(self).to(self.device).train()
             state = self.previous._optimizer_state if self.resumed else None
             self.optimizers = make_optimizers(
                 self.module, self.estimator.learning_rate, state
             )
             self.checkpoint = Checkpoint(self.module, self.optimizers)
-            self._train(callbacks)
+            Epochs(self, callbacks).run()
         self.is_trained = True
 
     def attributes(self) -> Attributes:
@@ -235,88 +211,15 @@ class Fit:
             n_rows, child_seed(self.seed, Stream.SAMPLE, 0, self.first_epoch)
         )
 
-    def _extend_sample(self) -> None:
-        """Add X to the sample; begin anew if what was before says too little of X."""
-        sample, self.resumed = RowSample(), self.previous
-        if self.previous:
-            check_same_parts(
-                describe_parts(self.estimator, self.network), self.previous._parts
-            )
-        if self.previous and self.stream:
-            sample = self.previous._sample.recalled(self.previous)
-        self.sample = sample.extended(self.X, self.seed, self.labels)
-        if sample.n_seen and sample.is_small and self.sample is not sample:
-            self.resumed = None
-
-    def _new_module(self) -> AutoencoderModule:
-        generator = make_generator(self.seed, Stream.INIT)
-        rows = self.sample.rows if self.previous else self.X
-        parts = self.estimator, self.network, rows, generator
-        module = new_module(*parts, is_float32=self.draws is not None)
-        if self.draws is None:
-            rows = rows_to_train(self, rows, most_rows(rows.shape[1]))
-            start_at_pca(module, rows, numpy_seed(self.seed, Stream.INIT))
-        return module.reading(self.X) if self.previous else module
-
-    def _resumed_module(self) -> AutoencoderModule:
-        module = copy.deepcopy(self.previous.module_).reading(self.X)
-        module.likelihood.check_support(self.X)
-        module.likelihood.forget_calibration()
-        return module
-
     def _image_shape(self) -> tuple[int, int, int] | None:
         known = len(self.row_shape) > 1
         shape = self.row_shape if known else self.network.image_shape
         return shape and image_shape_of(shape, type(self.network).__name__)
 
-    def _train(self, callbacks: EpochCallbacks) -> None:
-        estimator = self.estimator
-        batches, held_out = self.split = split_batches(self)
-        noise = torch.Generator(device=self.device)
-        annealing = Annealing(estimator.annealing, self._n_annealed(), self.device)
-
-        def epoch_batches(epoch: int) -> Iterator[Tensor]:
-            callbacks.begin_epoch()
-            self.epoch_start, self.rate = time.perf_counter(), self._learning_rate()
-            noise.manual_seed(child_seed(self.seed, Stream.NOISE, epoch))
-            self.network.reseed(child_seed(self.seed, Stream.FOREIGN, 1 + epoch))
-            shuffle = make_generator(self.seed, Stream.SHUFFLE, epoch)
-            for i, x in enumerate(batches.shuffled(shuffle)):
-                annealing.update(epoch + i / len(batches))
-                yield x
-
-        step = Step(
-            lambda x: self.terms(self.module, x, noise, annealing.factor),
-            self.optimizers,
-        )
-        networks = self.module.encoder, self.module.decoder
-        disturbed = self.module.input_noise(estimator.input_noise, noise)
-        with compiled(networks, estimator.compile), disturbed:
-            minimize(
-                step,
-                self.module,
-                range(self.first_epoch, self.first_epoch + self.n_epochs),
-                epoch_batches,
-                checkpoint=self.checkpoint,
-                validation_loss=held_out and validation_loss(self, held_out),
-                patience=held_out and estimator.n_iter_no_change,
-                n_warmup=max(0, annealing.n_changing - self.first_epoch),
-                schedulers=make_schedulers(
-                    estimator.lr_schedule, self.optimizers[0], self.n_epochs
-                ),
-                monitor=self._monitor,
-                end_epoch=lambda record: self._end_epoch(record, callbacks),
-            )
-
     def batches(self, X: np.ndarray) -> Batches:
         """Return batches of X, which has the form of `rows`."""
         frame = PLAIN if self.draws else self.module.frame
         return Batches(X, self.estimator.batch_size, self.device, frame=frame)
-
-    def _n_annealed(self) -> int:
-        """Return the number of epochs to which the progress of annealing refers."""
-        n_epochs = max(self.estimator.max_epochs, self.first_epoch + self.n_epochs)
-        return min(n_epochs, _LONGEST_ANNEALED) if self.stops_early else n_epochs
 
     def terms(
         self,
@@ -332,18 +235,3 @@ class Fit:
     def drawn(self, batch: Tensor, generator: torch.Generator) -> Tensor:
         """Return the rows to model for a batch of `rows`."""
         return batch if self.draws is None else self.draws(batch, generator)
-
-    def _learning_rate(self) -> float:
-        return float(self.optimizers[0].param_groups[0]["lr"])
-
-    def _monitor(self) -> Record:
-        """Return what the record of an epoch holds beside its losses."""
-        return {"learning_rate": self.rate, **self.module.likelihood.monitor()}
-
-    def _end_epoch(self, record: Record, callbacks: EpochCallbacks) -> bool:
-        """Tell of a complete epoch; return True if a callback asks to stop."""
-        if self.estimator.verbose:
-            n_done = self.first_epoch + len(self.checkpoint.records)
-            total = self.first_epoch + self.n_epochs
-            print_epoch(self.estimator, n_done, total, record, self.epoch_start)
-        return callbacks.end_epoch(self.shown)
