@@ -8,7 +8,8 @@ from scipy import stats
 from sklearn.decomposition import PCA
 
 from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
-from skvae._training import fit as fits
+from skvae._training import start
+from skvae._training.epochs import Epochs
 from skvae._training.held_out import split_rows
 from skvae._training.linear_start import most_rows, start_at_pca
 from skvae._training.parts import new_module
@@ -197,11 +198,12 @@ def started(model, rows, monkeypatch, **params):
     class Stop(Exception):
         pass
 
-    def stop(fit, callbacks):
-        states.append({k: v.clone() for k, v in fit.module.state_dict().items()})
+    def stop(epochs):
+        state = epochs.fit.module.state_dict()
+        states.append({k: v.clone() for k, v in state.items()})
         raise Stop
 
-    monkeypatch.setattr(fits.Fit, "_train", stop)
+    monkeypatch.setattr(Epochs, "run", stop)
     with pytest.raises(Stop):
         model.fit(rows, **params)
     return states[0]
@@ -254,8 +256,8 @@ def test_some_of_many_rows_are_enough(monkeypatch):
     assert most_rows(10) == 10_000
     assert most_rows(3072) == 2730
     seen = []
-    monkeypatch.setattr(fits, "start_at_pca", lambda _, rows, seed: seen.append(rows))
-    monkeypatch.setattr(fits, "most_rows", lambda p: 50)
+    monkeypatch.setattr(start, "start_at_pca", lambda _, rows, seed: seen.append(rows))
+    monkeypatch.setattr(start, "most_rows", lambda p: 50)
     model = small(max_epochs=1, early_stopping=True).fit(X)
     (rows,) = seen
     train = np.sort(split_rows(model, len(X), draw_seed(0))[0].numpy())
