@@ -169,6 +169,8 @@ class NormalScores:
         n_values = max(1, self.map.table[0].numel())
         parts = loc, scale.expand_as(loc), *about
         rows = [t.reshape(-1, loc.shape[-1]) for t in parts]
+        if torch.compiler.is_compiling():  # for any number of rows: in one block
+            return moments(*rows).reshape(loc.shape)
         blocks = [t.split(max(1, _MOST_VALUES // n_values)) for t in rows]
         found = [moments(*block) for block in zip(*blocks, strict=True)]
         return torch.cat(found).reshape(loc.shape)
