@@ -33,6 +33,7 @@ from skvae.export import _decompositions, onnx, to_exported_program, to_onnx
 from skvae.networks import CustomNetwork
 
 onnxruntime = pytest.importorskip("onnxruntime")
+SLOW = pytest.mark.slow
 SIZES = (1, 2, 7, 1000)
 METHODS = {
     "encoder": "transform",
@@ -99,6 +100,7 @@ def encoder(model, tmp_path_factory):
     return path
 
 
+@SLOW
 @pytest.mark.parametrize("part", METHODS)
 def test_parts_equal_the_methods(model, rows, part, tmp_path):
     assert_exported(model, rows, part, tmp_path)
@@ -211,9 +213,9 @@ def test_what_cannot_be_exported_is_refused(model, X, tmp_path):
     path = tmp_path / "model.onnx"
     with pytest.raises(NotFittedError):
         to_onnx(VAE(), path)
-    with pytest.raises(TypeError, match="last step"):
+    with pytest.raises(TypeError, match="the last step"):
         to_onnx(make_pipeline(StandardScaler(), model), path)
-    with pytest.raises(ValueError, match="'part' parameter of to_onnx.*'score'"):
+    with pytest.raises(ValueError, match=r"'part' parameter of to_onnx.*'score'"):
         to_onnx(model, path, "score")
     for dtype in ("complex64", "nonsense", "U3"):
         with pytest.raises(TypeError, match="'dtype' parameter of to_exported_program"):
@@ -229,10 +231,6 @@ class Branching(nn.Linear):
 class Bessel(nn.Linear):
     def forward(self, x):
         return torch.special.bessel_j0(super().forward(x))
-
-
-def with_encoder(cls, X):
-    return small(network=CustomNetwork(cls, nn.Linear), max_epochs=1)
 
 
 @pytest.mark.filterwarnings("ignore:.*")
@@ -254,6 +252,7 @@ def test_operations_that_onnx_lacks_are_named(X, tmp_path):
     assert_close(run_program(to_exported_program(model), X), model.transform(X))
 
 
+@SLOW
 def test_float64_far_from_zero_keeps_its_digits(rows, tmp_path):
     far = rows.astype(np.float64) * 1e-3 + 1e6
     model = small(max_epochs=5).fit(far)
@@ -262,11 +261,10 @@ def test_float64_far_from_zero_keeps_its_digits(rows, tmp_path):
         assert_exported(model, far, part, tmp_path, sizes=(1, 300))
     path = str(tmp_path / "reconstruct.onnx")
     error = run_onnx(path, far) - model.reconstruct(far)
-    assert (
-        np.abs(error).max() < 1e-7
-    )  # of a spread of 3e-4: a float32 has steps of 0.06
+    assert np.abs(error).max() < 1e-7  # float32 has steps of 0.06 here
 
 
+@SLOW
 @pytest.mark.parametrize(
     ("shape", "dtype", "params"),
     [
@@ -286,6 +284,7 @@ def test_rows_have_the_shape_and_the_type_of_the_users(shape, dtype, params, tmp
         assert_exported(model, X, part, tmp_path, sizes=(1, 7), dtype=dtype)
 
 
+@SLOW
 def test_constant_columns(rows, tmp_path):
     X = rows.copy()
     X[:, 2] = 3.7
@@ -316,6 +315,7 @@ def codes_of_table(frame):
     return frame.assign(kind=np.array(kind, dtype=float)).to_numpy(np.float64)
 
 
+@SLOW
 def test_tables_are_arrays_of_numbers_and_codes(tmp_path):
     frame = table()
     model, rows = small(max_epochs=5).fit(frame), codes_of_table(frame)
@@ -329,12 +329,12 @@ def test_tables_are_arrays_of_numbers_and_codes(tmp_path):
     # Columns of whole numbers are rounded by the estimator, those of ONNX are not.
     of_frame = codes_of_table(expected)
     for j in (0, 1):
-        np.testing.assert_allclose(decoded[:, j], of_frame[:, j], rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(decoded[:, j], of_frame[:, j], rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(decoded[:, 2], of_frame[:, 2])
     np.testing.assert_array_equal(np.round(decoded[:, 3]), of_frame[:, 3])
     again = run_onnx(paths["reconstruct"], rows)
     complete = ~np.isnan(rows).all(axis=1)
-    np.testing.assert_allclose(again[complete], decoded[complete], rtol=1e-5)
+    np.testing.assert_allclose(again[complete], decoded[complete], rtol=1e-5, atol=1e-6)
     metadata = onnxruntime.InferenceSession(paths["encoder"]).get_modelmeta()
     columns = json.loads(metadata.custom_metadata_map["columns"])
     assert columns[2] == {
@@ -345,6 +345,7 @@ def test_tables_are_arrays_of_numbers_and_codes(tmp_path):
     assert columns[0] == {"name": "amount", "kind": "number", "categories": None}
 
 
+@SLOW
 def test_the_first_stage_of_two_and_models_of_classes(digits, tmp_path):
     X, y = digits
     two = small(skvae.TwoStageVAE).fit(X)
@@ -363,7 +364,7 @@ EVERYTHING = [
 ]
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.parametrize("estimator", EVERYTHING, ids=describe)
 def test_every_part_can_be_exported(estimator, tmp_path):
     X = make_data(100)
@@ -373,7 +374,7 @@ def test_every_part_can_be_exported(estimator, tmp_path):
     assert_exported(model, X, "reconstruct", tmp_path, sizes=(1, 100))
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.parametrize("network", IMAGE_NETWORKS, ids=describe)
 def test_networks_of_images_can_be_exported(network, tmp_path):
     X = np.random.default_rng(0).integers(0, 256, (40, 3, 17, 16)).astype(np.uint8)
@@ -391,7 +392,7 @@ torch.save(Z, {codes!r})
 """
 
 
-@pytest.mark.slow
+@SLOW
 def test_a_program_runs_where_there_is_no_skvae(model, rows, tmp_path):
     paths = {n: str(tmp_path / n) for n in ("program.pt2", "rows.pt", "codes.pt")}
     torch.export.save(to_exported_program(model), paths["program.pt2"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,7 +51,7 @@ _ERFC_FAR = (
 
 
 def ndtr(x: Tensor) -> Tensor:
-    """Return the standard normal distribution function, with the digits of float64 in its tail.
+    """Return the standard normal distribution function, to all digits of float64.
 
     onnxruntime has no error function in float64, and torch takes erfc for 1 - erf.
 
@@ -59,7 +60,7 @@ def ndtr(x: Tensor) -> Tensor:
     Cody, "Rational Chebyshev Approximations for the Error Function", Mathematics of
     Computation 23, 1969.
     """
-    y = x.double().abs() * _SQRT_HALF
+    y = _times(x.double().abs(), _SQRT_HALF)
     is_near, is_far = y <= _NEAR, y > _FAR
     # Not by clamp: passes of onnxscript lose what several of one value are made of.
     near = torch.where(is_near, y, _NEAR)
@@ -68,7 +69,7 @@ def ndtr(x: Tensor) -> Tensor:
     erf = near * _ratio(_ERF, near.square())
     of_middle = (-middle.square()).exp() * _ratio(_ERFC, middle)
     u = far.square().reciprocal()
-    of_far = _ONE_OVER_SQRT_PI - u * _ratio(_ERFC_FAR, u)
+    of_far = _plus(-u * _ratio(_ERFC_FAR, u), _ONE_OVER_SQRT_PI)
     of_far = (-far.square()).exp() * of_far / far
     erfc = torch.where(is_near, 1 - erf, torch.where(is_far, of_far, of_middle))
     return torch.where(x > 0, 1 - erfc / 2, erfc / 2).to(x.dtype)
@@ -88,10 +89,26 @@ def _ratio(polynomials: tuple[Sequence[float], Sequence[float]], x: Tensor) -> T
 
 
 def _polynomial(coefficients: Sequence[float], x: Tensor) -> Tensor:
-    total = torch.full_like(x, coefficients[0])
-    for c in coefficients[1:]:
-        total = total * x + c
+    total = torch.zeros_like(x)
+    for c in coefficients:
+        total = _plus(total * x, c)
     return total
+
+
+def _plus(x: Tensor, number: float) -> Tensor:
+    high, low = _halves(number)
+    return x + high + low
+
+
+def _times(x: Tensor, number: float) -> Tensor:
+    high, low = _halves(number)
+    return x * high + x * low
+
+
+def _halves(number: float) -> tuple[float, float]:
+    """Return two numbers of float32 for one of float64: torch writes these to ONNX."""
+    high = float(np.float32(number))
+    return high, float(np.float32(number - high))
 
 
 _aten = torch.ops.aten

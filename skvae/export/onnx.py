@@ -109,8 +109,8 @@ def _converted(program: Any, part: str) -> Any:
         except Exception as error:
             raise ValueError(
                 f"to_onnx finds no form in ONNX for an operation of the {part}: "
-                f"{_cause(error)}. Use `to_exported_program`, which takes any operation "
-                "of torch, or replace that of your network."
+                f"{_cause(error)}. Use `to_exported_program`, which takes any of "
+                "torch, or replace that operation in your network."
             ) from error
     return found.model
 
