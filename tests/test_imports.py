@@ -21,7 +21,7 @@ FLOORS = [
     ["losses"],
     ["_training"],
     ["estimators", "pipeline"],
-    ["diagnostics", "scorers", "compression", "impute", "outliers"],
+    ["diagnostics", "scorers", "compression", "export", "impute", "outliers"],
     ["evaluation"],
     ["plotting"],
     ["__init__"],

@@ -89,7 +89,7 @@ class ScoreMap(nn.Module):
         index = torch.searchsorted(knots, flat, right=True).clamp(1, knots.shape[1] - 1)
         x1, y1 = x.gather(1, index), knots.gather(1, index)
         x0, y0 = x.gather(1, index - 1), knots.gather(1, index - 1)
-        share = ((flat - y0) / (y1 - y0).clamp(min=1e-300)).clamp(0, 1)
+        share = ((flat - y0) / _not_zero(y1 - y0)).clamp(0, 1)
         return (x0 + share * (x1 - x0)).T.reshape(y.shape).to(y.dtype)
 
 
@@ -169,6 +169,8 @@ class NormalScores:
         n_values = max(1, self.map.table[0].numel())
         parts = loc, scale.expand_as(loc), *about
         rows = [t.reshape(-1, loc.shape[-1]) for t in parts]
+        if torch.compiler.is_compiling():  # for any number of rows: in one block
+            return moments(*rows).reshape(loc.shape)
         blocks = [t.split(max(1, _MOST_VALUES // n_values)) for t in rows]
         found = [moments(*block) for block in zip(*blocks, strict=True)]
         return torch.cat(found).reshape(loc.shape)
@@ -176,7 +178,7 @@ class NormalScores:
     def _first_moments(self, loc: Tensor, scale: Tensor) -> Tensor:
         """Return E[x], in closed form from piece to piece: x = a + b y."""
         x, y = self.map.table[0].double(), self.map.table[1].double()
-        b = x.diff(dim=-1) / y.diff(dim=-1).clamp(min=1e-300)
+        b = x.diff(dim=-1) / _not_zero(y.diff(dim=-1))
         a = x[:, :-1] - b * y[:, :-1]
         _, pdf, mass = self._at_knots(loc, scale)
         of_a, of_b = (torch.einsum("ndk,dk->nd", mass, c) for c in (a, b))
@@ -187,7 +189,7 @@ class NormalScores:
     def _second_moments(self, loc: Tensor, scale: Tensor, centre: Tensor) -> Tensor:
         """Return E[(x - centre)^2], from piece to piece: x - centre = a + b z."""
         x, y = self.map.table[0].double(), self.map.table[1].double()
-        slope = x.diff(dim=-1) / y.diff(dim=-1).clamp(min=1e-300)
+        slope = x.diff(dim=-1) / _not_zero(y.diff(dim=-1))
         a = x[:, :-1] - centre.unsqueeze(-1)
         a = a + slope * (loc.unsqueeze(-1) - y[:, :-1])
         b = slope * scale.unsqueeze(-1)
@@ -242,6 +244,11 @@ class NormalScores:
     def information_coordinates(self) -> Tensor:
         """Return numbers whose squared slopes sum to Fisher's information: (..., d)."""
         return self.loc * (-self.log_scale).exp()
+
+
+def _not_zero(lengths: Tensor) -> Tensor:
+    """Return lengths of pieces to divide by; those of padding are 0."""
+    return torch.where(lengths > 0, lengths, 1.0)
 
 
 def log_interval(low: Tensor, high: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from skvae._utils.threads import one_thread
+from skvae._utils.threads import using_threads
 from skvae.compression import _format
 from skvae.compression._format import Header
 from skvae.compression._grid import Grid
@@ -96,7 +96,7 @@ def compress(estimator: Any, X: Any) -> bytes:
     """
     model = Model(estimator, Grid())
     X, symbols = read_rows(estimator, X, model.support)
-    with one_thread():
+    with using_threads(1):
         stack = _pushed(model, symbols)
     n_known, words = stack.message()
     checksum = _checksum(symbols)
@@ -144,7 +144,7 @@ def decompress(estimator: Any, message: bytes) -> NDArray[Any]:
     model = Model(estimator, header.grid)
     header.check(model.fingerprint, model.n_features)
     try:
-        with one_thread():
+        with using_threads(1):
             symbols, rest = _popped(model, Stack(words), header.shape[0])
     except CodingError:
         _refuse()
