@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -93,6 +94,8 @@ def array_of_entry(
     """Return a new array from what `entry_of_array` returns."""
     if entry.dtype != _NUMPY.get(dtype, "U8"):
         raise ValueError(f"An array of {dtype} has entries of {entry.dtype}.")
+    if sorted(order) != list(range(len(shape))):
+        raise ValueError(f"An array of shape {shape} has its axes in order {order}.")
     values = np.frombuffer(entry.data, dtype=dtype_of(dtype)).reshape(shape)
     return values.transpose(np.argsort(order)).copy(order="K")
 
@@ -114,12 +117,12 @@ def tensor_of_entry(entry: Entry, dtype: str, stride: list[int]) -> Tensor:
     if entry.dtype != _TORCH.get(dtype):
         raise ValueError(f"A tensor of {dtype} has entries of {entry.dtype}.")
     sizes = zip(entry.shape, stride, strict=True)
-    reach = sum((size - 1) * abs(step) for size, step in sizes if size > 1)
-    if reach >= max(1, np.prod(entry.shape, dtype=object)):
+    reach = sum((size - 1) * abs(step) for size, step in sizes)
+    if 0 < math.prod(entry.shape) <= reach:
         raise ValueError(f"A tensor of shape {entry.shape} has strides {stride}.")
-    data = torch.from_numpy(np.frombuffer(entry.data, dtype=np.uint8).copy())
-    values = data.view(torch_dtype_of(dtype)).reshape(entry.shape)
-    options = {"dtype": values.dtype, "device": "cpu"}
+    options = {"dtype": torch_dtype_of(dtype), "device": "cpu"}
+    values = torch.empty(entry.shape, **options)
+    values.reshape(-1).view(torch.uint8).numpy()[:] = np.frombuffer(entry.data, "u1")
     return torch.empty_strided(entry.shape, stride, **options).copy_(values)
 
 

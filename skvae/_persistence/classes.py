@@ -34,6 +34,10 @@ from skvae.networks.mlp import Perceptron
 from skvae.networks.resnet import Residual
 
 
+class WrongPartError(ValueError):
+    """A part that the caller supplies is not the one that a file was saved with."""
+
+
 @dataclass(frozen=True)
 class Supplied:
     """What stands in a file for a parameter that the caller of `load` supplies.
@@ -115,10 +119,18 @@ def class_of(name: Any, classes: dict[str, type]) -> type:
 
     Raises
     ------
+    WrongPartError
+        If it is the class of a part that the caller supplies, but of another one.
     ValueError
         If it is not one of those that a file may name.
     """
     found = classes.get(FORMER_NAMES.get(name, name))
+    if found is None and ":" in name:
+        part, _, kind = name.partition(":")
+        raise WrongPartError(
+            f"parts[{part!r}] must be, or hold, an object of the class {kind}, with "
+            "which the file was saved. Supply what the model was fitted with."
+        )
     if found is None:
         raise ValueError(f"{name!r} is no class that a file of skvae may name.")
     return found

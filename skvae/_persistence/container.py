@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -101,20 +102,34 @@ def unpacked(content: bytes) -> tuple[dict[str, Any], dict[str, Entry]]:
             "The file is damaged: its content does not have the checksum that it was "
             "saved with. Take another copy of it."
         )
-    import safetensors
-
-    length = int.from_bytes(content[:8], "little")
+    data = 8 + int.from_bytes(content[:8], "little")
     try:
-        tensors = safetensors.deserialize(content)
-        header = _parsed(content[8 : 8 + length].decode())
-        document = _parsed(header["__metadata__"]["skvae"])
-    except (safetensors.SafetensorError, RecursionError) as error:
-        raise ValueError(f"The file is not valid ({error}).") from error
-    entries = {
-        name: Entry(tensor["dtype"], tuple(tensor["shape"]), tensor["data"])
-        for name, tensor in tensors
-    }
-    return document, entries
+        header = _parsed(content[8:data].decode())
+        document = _parsed(header.pop("__metadata__")["skvae"])
+        return document, _entries(header, rest[data:])
+    except (AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError(f"The file is not valid: {error!r}") from error
+
+
+def _entries(header: dict[str, Any], data: memoryview) -> dict[str, Entry]:
+    """Return the tensors of a file, which must fill its data, one after the other."""
+    entries, end = {}, 0
+    for name, note in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        dtype, shape = note["dtype"], note["shape"]
+        start, stop = note["data_offsets"]
+        n_bytes = SIZES[dtype] * math.prod(_size(n) for n in shape)
+        if (start, stop) != (end, end + n_bytes) or stop > len(data):
+            raise ValueError(f"The file is not valid: {name!r} has another size.")
+        entries[name], end = Entry(dtype, tuple(shape), data[start:stop]), stop
+    if end != len(data):
+        raise ValueError("The file is not valid: there is more in it than its tensors.")
+    return entries
+
+
+def _size(n: Any) -> int:
+    if type(n) is not int or n < 0:
+        raise ValueError(f"The file is not valid: a tensor has the size {n!r}.")
+    return n
 
 
 def _digest(chunks: Iterable[Any]) -> str:

@@ -19,6 +19,7 @@ Document = dict[str, Any]
 
 FORMAT = 1
 MIGRATIONS: dict[int, Callable[[Document], Document]] = {}
+_PARTS = {"format": int, "versions": dict, "supplied": dict, "objects": list}
 
 
 def versions() -> dict[str, str]:
@@ -36,14 +37,13 @@ def migrated(document: Document) -> Document:
     Raises
     ------
     ValueError
-        If the file has a newer format, or one that is none.
+        If the file has a newer format, or is none that was written.
     """
-    number = document.get("format")
-    if type(number) is not int:
-        raise ValueError(f"The file is not valid: it has the format {number!r}.")
+    _check(document)
+    number = document["format"]
     if number > FORMAT:
         raise ValueError(
-            f"The file was written by skvae {document['versions']['skvae']} with "
+            f"The file was written by skvae {document['versions'].get('skvae')} with "
             f"format {number}; this is skvae {_version.__version__}, which reads "
             f"formats up to {FORMAT}. Upgrade skvae to read it."
         )
@@ -52,6 +52,19 @@ def migrated(document: Document) -> Document:
             raise ValueError(f"The file is not valid: there was no format {number}.")
         document = MIGRATIONS[step](document)
     return document
+
+
+def _check(document: Any) -> None:
+    """Raise ValueError unless a document has all parts, of the right types."""
+    parts = document if isinstance(document, dict) else {}
+    for name, kind in _PARTS.items():
+        if type(parts.get(name)) is not kind:
+            raise ValueError(
+                f"The file is not valid: its {name} is no {kind.__name__}."
+            )
+    for name in ("versions", "supplied"):
+        if not all(isinstance(value, str) for value in parts[name].values()):
+            raise ValueError(f"The file is not valid: {name} has more than words.")
 
 
 def with_renamed_attribute(

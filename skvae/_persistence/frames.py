@@ -80,8 +80,9 @@ def _rebuilt_index(description: dict[str, Any]) -> Any:
         ends, closed = description["intervals"], description["closed"]
         make = pandas.IntervalIndex.from_arrays
         return make(*ends, closed=closed, name=description["name"])
+    options = {"name": description["name"], "tupleize_cols": False}
     dtype = _pandas_type(description["dtype"])
-    return pandas.Index(description["labels"], dtype=dtype, name=description["name"])
+    return pandas.Index(description["labels"], dtype=dtype, **options)
 
 
 def _described_pandas(dtype: Any) -> Any:

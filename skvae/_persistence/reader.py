@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from skvae._persistence.arrays import array_of_entry, tensor_of_entry
-from skvae._persistence.classes import Supplied, class_of
+from skvae._persistence.classes import Supplied, WrongPartError, class_of
 from skvae._persistence.container import Entry
 from skvae._persistence.states import restored
 from skvae._persistence.values import CODECS
@@ -52,6 +52,8 @@ class Reader:
 
         Raises
         ------
+        WrongPartError
+            If a class of the caller's is not among `classes`.
         ValueError
             If it names a class that it may not, or is not one that was written.
         """
@@ -59,6 +61,8 @@ class Reader:
             for written in document["objects"]:
                 self.objects.append(self._object(**written))
             return self.value(document["root"])
+        except WrongPartError:
+            raise
         except (
             *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError),
             ValueError,

@@ -23,7 +23,8 @@ _KEPT = {
 _UNSAVED_BUFFERS = "_non_persistent_buffers_set"
 _BOOKKEEPING = vars(nn.Module()).keys() - {*_KEPT, _UNSAVED_BUFFERS, "training"}
 # What an estimator knows beside its parameters and what it has learned.
-_UNSAVED = ("_versions", "_sklearn_version", "_skl_callbacks", "_optimizer_state")
+_UNSAVED = ("_versions", "_sklearn_version", "_optimizer_state")
+_UNSAVED += ("_skl_callbacks", "_metadata_request")
 _TREES = {"KDTree": KDTree, "BallTree": BallTree}
 
 
@@ -70,8 +71,9 @@ def restored(cls: type, state: dict[str, Any], device: Any = None) -> Any:
     ValueError
         If an object of the class cannot have such attributes.
     """
-    if not all(isinstance(name, str) and name.isidentifier() for name in state):
-        raise ValueError(f"Attributes of {cls.__name__} have names that are none.")
+    for name in state:
+        if not name.isidentifier() or name.startswith("__"):
+            raise ValueError(f"{cls.__name__} cannot have an attribute {name!r}.")
     value = cls.__new__(cls)
     if issubclass(cls, nn.Module):
         return _restored_module(value, dict(state), device)
@@ -86,7 +88,10 @@ def _state_of_module(module: nn.Module) -> dict[str, Any]:
     hooks = [state.pop(name, None) for name in _BOOKKEEPING]
     if any(hooks):
         raise TypeError("it has hooks, which are functions")
-    state = {k: dict(v) if k in _KEPT else v for k, v in state.items()}
+    for kind in (*_KEPT, _UNSAVED_BUFFERS):
+        state[kind] = state[kind].copy()
+        if not state[kind]:
+            del state[kind]
     if isinstance(module, AutoencoderModule):
         state["device"] = str(module.device)
     return state
@@ -100,11 +105,11 @@ def _restored_module(module: nn.Module, state: dict[str, Any], device: Any) -> A
     if isinstance(module, AutoencoderModule):
         device = device or available_device(state.pop("device"))
     for kind, allowed in _KEPT.items():
-        found = state.pop(kind)
+        found = state.pop(kind, {})
         if not all(isinstance(v, allowed) for v in found.values()):
             raise ValueError(f"{name} has something else among its {kind[1:]}.")
         vars(module)[kind].update(found)
-    vars(module)[_UNSAVED_BUFFERS].update(state.pop(_UNSAVED_BUFFERS))
+    vars(module)[_UNSAVED_BUFFERS].update(state.pop(_UNSAVED_BUFFERS, ()))
     vars(module).update(state)
     return module.to(device) if isinstance(module, AutoencoderModule) else module
 

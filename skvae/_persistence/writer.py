@@ -14,6 +14,7 @@ from skvae._persistence.states import Described, state_of
 from skvae._persistence.values import CODECS
 
 _DEEPEST = 200  # values inside of each other
+_SHOWN = 12  # of their names, in an error
 # Names that torch has for the parts of modules, without which paths are shorter.
 _PASSED_OVER = ("_parameters", "_buffers", "_modules", "tensors")
 
@@ -31,7 +32,8 @@ class NotWritableError(TypeError):
 
     def __init__(self, path: tuple[str, ...], value: Any, reason: str) -> None:
         self.path, self.value = path, value
-        super().__init__(f"{'.'.join(path) or 'it'} ({_short(value)}): {reason}")
+        place = ".".join(path[:_SHOWN]) + "..." * (len(path) > _SHOWN)
+        super().__init__(f"{place or 'it'} ({_short(value)}): {reason}")
 
 
 class Writer:
@@ -157,7 +159,7 @@ class Writer:
 
 def _short(value: Any) -> str:
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except Exception:
         text = type(value).__name__
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -137,7 +137,8 @@ def load(
     reader = Reader(entries, classes, parts, device)
     estimator = reader.read(document)
     if not isinstance(estimator, BaseAutoencoder):
-        raise ValueError(f"The file holds no estimator, but {estimator!r}.")
+        kind = type(estimator).__name__
+        raise ValueError(f"The file holds no estimator, but an object of {kind}.")
     for read in reader.objects:
         if isinstance(read, BaseAutoencoder):
             read._optimizer_state = None
@@ -249,7 +250,7 @@ def _check_parts(path: Any, parts: Any, needed: dict[str, str]) -> None:
 
 
 def _listed(supplied: dict[str, str]) -> str:
-    return ", ".join(f"{name!r} (a {kind})" for name, kind in supplied.items())
+    return ", ".join(f"{name!r} ({kind})" for name, kind in supplied.items())
 
 
 def _call(path: Any, supplied: dict[str, str]) -> str:
