@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.neighbors import BallTree, KDTree, KernelDensity
 from torch import Tensor, nn
 
@@ -58,6 +60,8 @@ def state_of(value: Any) -> dict[str, Any]:
 def restored(cls: type, state: dict[str, Any], device: Any = None) -> Any:
     """Return an object of a class with these attributes.
 
+    A parameter that its class did not have when the object was saved has its default.
+
     Parameters
     ----------
     cls : type
@@ -74,6 +78,7 @@ def restored(cls: type, state: dict[str, Any], device: Any = None) -> Any:
     for name in state:
         if not name.isidentifier() or name.startswith("__"):
             raise ValueError(f"{cls.__name__} cannot have an attribute {name!r}.")
+    state = {**state, **_new_parameters(cls, state)}
     value = cls.__new__(cls)
     if issubclass(cls, nn.Module):
         return _restored_module(value, dict(state), device)
@@ -81,6 +86,17 @@ def restored(cls: type, state: dict[str, Any], device: Any = None) -> Any:
         state = {**state, "tree_": _tree(state, *state["tree_"])}
     vars(value).update(state)
     return value
+
+
+def _new_parameters(cls: type, state: dict[str, Any]) -> dict[str, Any]:
+    if not issubclass(cls, BaseEstimator):
+        return {}
+    parameters = inspect.signature(cls).parameters.items()
+    return {
+        name: p.default
+        for name, p in parameters
+        if name not in state and p.default is not p.empty
+    }
 
 
 def _state_of_module(module: nn.Module) -> dict[str, Any]:

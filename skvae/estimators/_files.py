@@ -1,4 +1,4 @@
-"""Estimators as files without code: what goes into one, and `load`."""
+"""Estimators as files without code: what goes into one, and how it is read."""
 
 from __future__ import annotations
 
@@ -68,65 +68,9 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
 
 def load(
-    path: str | os.PathLike[str],
-    *,
-    parts: dict[str, Any] | None = None,
-    device: Any = None,
+    path: str | os.PathLike[str], parts: dict[str, Any] | None, device: Any
 ) -> Any:
-    """Return an estimator from a file that its method `save` has written.
-
-    No code from the file is run, and it is compared with its checksum before it is
-    read, so that it may come from anywhere. The estimator says the same as before.
-
-    Parameters
-    ----------
-    path : str or path-like
-    parts : dict of str to object, default=None
-        The parameters that the file does not hold, which are code of your own. The
-        names are those of `get_params`, such as "network" or "second_stage__network".
-        A network of your own is made anew and given the weights of the file. Other
-        parts lend their class to what was learned. "estimator" is an estimator of your
-        own class.
-    device : str or torch.device, default=None
-        Where the networks go: "auto", "cpu" and so on. None is the device of the fit,
-        or another one of its type, or the CPU, where these are not there.
-
-    Returns
-    -------
-    estimator : VAE or another estimator of skvae
-
-    Raises
-    ------
-    ValueError
-        If the file is none of these, is damaged, or is of a newer format; if `parts`
-        lacks what the file does, or does not fit its weights.
-    OSError
-        If it cannot be read.
-
-    Warns
-    -----
-    InconsistentVersionWarning
-        If skvae, torch or scikit-learn have other versions than when it was saved.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> import numpy as np
-    >>> import skvae
-    >>> from torch import nn
-    >>> from skvae.networks import CustomNetwork
-    >>> def make(n_in, n_out):
-    ...     return nn.Sequential(nn.Linear(n_in, 8), nn.ReLU(), nn.Linear(8, n_out))
-    >>> X = np.random.default_rng(0).normal(size=(64, 3))
-    >>> network = CustomNetwork(encoder=make, decoder=make)
-    >>> vae = skvae.VAE(2, network=network, max_epochs=2, random_state=0).fit(X)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "vae.skvae")
-    ...     vae.save(path)  # warns that the functions are not in the file
-    ...     loaded = skvae.load(path, parts={"network": network})
-    >>> bool((loaded.transform(X) == vae.transform(X)).all())
-    True
-    """
+    """Read an estimator; see `skvae.load`."""
     device = None if device is None else resolve_device(device)
     with open(path, "rb") as file:
         document, entries = unpacked(file.read())
