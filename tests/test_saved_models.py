@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from coded_models import model_and_rows
 from conftest import (
     ESTIMATORS,
     assert_same,
@@ -183,3 +184,13 @@ def test_estimator_of_a_detector_can_be_saved(X, path):
     model = getattr(detector, "estimator_", None) or detector.estimators_[0]
     model.save(path)
     assert_same(outputs(skvae.load(path), X), outputs(model, X))
+
+
+@pytest.mark.parametrize("name", ["bits", "levels, two stages"])
+def test_loaded_model_reads_messages(name, path):
+    pytest.importorskip("constriction")
+    compression = pytest.importorskip("skvae.compression")
+    model, rows = model_and_rows(name)
+    message = compression.compress(model, rows[:50])
+    found = compression.decompress(through_file(model, path), message)
+    np.testing.assert_array_equal(found, rows[:50], strict=True)

@@ -21,7 +21,6 @@ from sklearn.base import clone
 import skvae
 from skvae.likelihoods import ColumnLikelihood, LaplaceLikelihood
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:The file .* does not hold")
 
 
