@@ -181,7 +181,7 @@ def test_estimator_of_an_imputer_can_be_saved(X, path):
 
 def test_estimator_of_a_detector_can_be_saved(X, path):
     detector = DensityOutlierDetector(small(), random_state=0).fit(X)
-    model = getattr(detector, "estimator_", None) or detector.estimators_[0]
+    model = detector.estimators_[0]
     model.save(path)
     assert_same(outputs(skvae.load(path), X), outputs(model, X))
 

@@ -14,6 +14,7 @@ from own_parts import (
     own_network,
     second,
 )
+from sklearn.neighbors import KernelDensity
 from torch import nn
 
 import skvae
@@ -141,3 +142,11 @@ def test_compiled_network_is_saved_without_what_was_compiled(X, path):
     model.module_.encoder.compile()
     model.save(path)
     assert_same(outputs(skvae.load(path), X), before)
+
+
+def test_density_whose_parameters_have_changed_since_it_was_fitted_is_named(X, path):
+    model = small(latent_density=KernelDensity()).fit(X)
+    model.latent_density_.set_params(leaf_size=3)
+    with pytest.raises(TypeError, match=r"_density .*changed since it was fitted"):
+        model.save(path)
+    assert not path.exists()
