@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skvae._distributions.observed import Observed
+from skvae._utils.device import available_device
 from skvae._utils.float32 import to_float32
 from skvae._utils.random import standard_normal
 from skvae._utils.rows import DataSummary, has_missing, row_blocks
@@ -251,9 +252,9 @@ class AutoencoderModule(nn.Module):
         return {"module": nn.Module.__getstate__(module), "device": str(self.device)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore on the device of the fit where it exists, else on the CPU."""
+        """Restore on the device of the fit, or one that there is in its place."""
         super().__setstate__(state["module"])
-        self.to(_available(state["device"]))
+        self.to(available_device(state["device"]))
 
 
 def block_size(n_rows: int, largest: int = BLOCK) -> int:
@@ -325,10 +326,3 @@ def _values_per_row(network: nn.Module, n_in: int) -> int:
         layer.training = mode
         hook.remove()
     return max(counts)
-
-
-def _available(name: str) -> torch.device:
-    device = torch.device(name)
-    if device.type != "cuda" or (device.index or 0) < torch.cuda.device_count():
-        return device
-    return torch.device("cpu")

@@ -20,6 +20,7 @@ FLOORS = [
     ["module"],
     ["losses"],
     ["_training"],
+    ["_persistence"],
     ["estimators", "pipeline"],
     ["diagnostics", "scorers", "compression", "export", "impute", "outliers"],
     ["evaluation"],

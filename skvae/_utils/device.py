@@ -25,3 +25,26 @@ def resolve_device(device: Any) -> torch.device:
             f"use on this machine. Got {device!r} instead ({reason})."
         ) from None
     return resolved
+
+
+def available_device(name: str) -> torch.device:
+    """Return the device of another machine, or what this one has in its place.
+
+    That is the first device of the same type, else the CPU.
+
+    Parameters
+    ----------
+    name : str
+        Such as "cuda:1", "mps" or "xpu".
+    """
+    try:
+        device = torch.device(name)
+        if device.type == "cpu":
+            return device
+        n_devices = torch.get_device_module(device).device_count()
+    except (AttributeError, RuntimeError):  # a type that this torch does not know
+        return torch.device("cpu")
+    if n_devices == 0:
+        return torch.device("cpu")
+    exists = (device.index or 0) < n_devices
+    return device if exists else torch.device(device.type, 0)

@@ -53,7 +53,7 @@ class Header(NamedTuple):
             raise ValueError(
                 "The message must be read by the model that wrote it, which has the "
                 f"fingerprint {self.fingerprint.hex()}; that of this one is "
-                f"{fingerprint.hex()}. Keep the estimator, or its pickle, with the "
+                f"{fingerprint.hex()}. Keep the estimator, saved or pickled, with the "
                 "message: one that is fitted again has other weights."
             )
         if math.prod(self.shape[1:]) != n_features:

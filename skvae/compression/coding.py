@@ -112,7 +112,7 @@ def decompress(estimator: Any, message: bytes) -> NDArray[Any]:
     Parameters
     ----------
     estimator : VAE, IWAE or TwoStageVAE
-        The one that wrote the message, or its pickle.
+        The one that wrote the message, also saved or pickled, and loaded.
     message : bytes
 
     Returns

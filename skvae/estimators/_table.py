@@ -70,8 +70,7 @@ class Table:
     """
 
     def __init__(self, X: Any, columns: list[Column]) -> None:
-        self.library = library_of(X) if is_frame(X) else None
-        self.head = X.head(0) if self.library else X[:0]
+        self.head = X.head(0) if is_frame(X) else X[:0]
         self.names = [column.name for column in columns]
         self.kinds = [column.kind for column in columns]
         self.levels = [None if c.kind == "number" else levels_of(c) for c in columns]
@@ -80,6 +79,11 @@ class Table:
         ]
         self.is_empty = [bool(column.gaps.all()) for column in columns]
         self._warn_of(columns)
+
+    @property
+    def library(self) -> str | None:
+        """The name of the library that X is a frame of, None if X is an array."""
+        return library_of(self.head) if is_frame(self.head) else None
 
     @property
     def types(self) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -79,6 +80,14 @@ class CustomNetwork(Network):
         self.decoder = decoder
         self.image_shape = image_shape
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the parameters, with copies on the CPU of modules that are elsewhere.
+
+        Tensors of a device that does not exist cannot be unpickled.
+        """
+        state = super().__getstate__()
+        return {name: _on_cpu(value) for name, value in state.items()}
+
     def make_encoder(
         self, n_features: int, n_outputs: int, generator: torch.Generator
     ) -> nn.Module:
@@ -126,3 +135,11 @@ class CustomNetwork(Network):
                 f"{n_out}), must return an nn.Module. Got {module!r} instead."
             )
         return module
+
+
+def _on_cpu(value: Any) -> Any:
+    if not isinstance(value, nn.Module):
+        return value
+    tensors = *value.parameters(), *value.buffers()
+    elsewhere = any(tensor.device.type != "cpu" for tensor in tensors)
+    return copy.deepcopy(value).cpu() if elsewhere else value
