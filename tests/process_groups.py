@@ -1,5 +1,6 @@
 """Groups of processes of torch.distributed, which call functions for tests."""
 
+import contextlib
 import datetime
 import multiprocessing
 import os
@@ -85,3 +86,15 @@ def _serve(pipe, rank, size, folder):
         except BaseException as error:  # a KeyboardInterrupt, too
             outcome = Outcome(error=error)
         pipe.send(outcome)
+
+
+@contextlib.contextmanager
+def one_process():
+    """Have a group of this process alone."""
+    store = dist.HashStore()
+    timeout = datetime.timedelta(seconds=20)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1, timeout=timeout)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()

@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 import torch
 import torch.distributed as dist
 
-from skvae._training.processes import OneProcess, Processes
+from skvae._training.one_process import ONE, OneProcess
+from skvae._training.processes import Processes
 from skvae._utils.warn import quiet
 
-ONE = OneProcess()
 _CURRENT: ContextVar[OneProcess | None] = ContextVar("processes", default=None)
 # For every default group of torch.distributed, that of its control traffic.
 _CONTROL: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from skvae._training.gather import Gather
+from skvae._training.one_process import OneProcess
 from skvae._utils.random import SharedGenerator
 
 _LOST = (
@@ -27,63 +28,6 @@ _OUT_OF_STEP = (
     "with distributed=True in the same order, or their networks or losses do not do "
     "the same for every row. The fit has ended, and the estimator is as it was before."
 )
-
-
-class OneProcess:
-    """The only process of a fit: it has all rows, and exchanges nothing.
-
-    Attributes
-    ----------
-    rank, size : int
-        Number of this process, from 0, and number of all.
-    is_first : bool
-        Whether output, warnings and callbacks are those of this process.
-    key : tuple of int
-        Extends the path of a seed that is to differ between processes.
-    """
-
-    rank, size = 0, 1
-    is_first = True
-    key: tuple[int, ...] = ()
-    local_rank: int | None = None
-
-    def generator(self, device: torch.device) -> torch.Generator:
-        """Return the generator of the noise of batches."""
-        return torch.Generator(device=device)
-
-    def share(self, x: Tensor) -> Tensor:
-        """Return the rows of a batch that are this process's, all of a small one."""
-        return x
-
-    def collected(self, values: list[Tensor]) -> Tensor:
-        """Return values of the rows of several batches, those of all processes."""
-        return torch.cat(values)
-
-    def by_row(self, values: Tensor) -> Tensor:
-        """Return values of the rows of the last batch, in a form for `collected`."""
-        return values
-
-    def led(self, function: Callable[[], Any]) -> Any:
-        """Return what `function` returns on the first process, which alone calls it."""
-        return function()
-
-    def same(self, value: Any) -> Any:
-        """Return the value of the first process."""
-        return value
-
-    def gathered(self, value: Any) -> list[Any]:
-        """Return the values of all processes."""
-        return [value]
-
-    def agree(self, what: str) -> None:
-        """Wait for all others, and raise if one of them has failed."""
-
-    def share_state(self, module: nn.Module) -> None:
-        """Give a module the parameters and buffers that the first process has."""
-
-    def over(self, module: nn.Module) -> contextlib.AbstractContextManager[None]:
-        """Return the context in which layers see the whole batch."""
-        return contextlib.nullcontext()
 
 
 class Processes(OneProcess):
@@ -210,7 +154,7 @@ class Processes(OneProcess):
     def same(self, value: Any) -> Any:
         """Return the value of the first process."""
         data = pickle.dumps(value) if self.is_first else b""
-        return pickle.loads(self._from_first("value", data))  # noqa: S301
+        return pickle.loads(self._from_first("value", data))
 
     def gathered(self, value: Any) -> list[Any]:
         """Return the values of all processes, which must be of built-in types."""
@@ -249,7 +193,7 @@ class Processes(OneProcess):
             raise KeyboardInterrupt
         if text:
             raise RuntimeError(f"The first process of the fit failed: {text}")
-        return value if self.is_first else pickle.loads(data)  # noqa: S301
+        return value if self.is_first else pickle.loads(data)
 
     @torch.no_grad()
     def share_state(self, module: nn.Module) -> None:

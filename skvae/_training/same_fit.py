@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from skvae._training.one_process import OneProcess
 from skvae._training.parts import without_addresses
-from skvae._training.processes import OneProcess
 from skvae._utils.cache import content_key
 from skvae._utils.validation import plain
 
@@ -23,6 +23,7 @@ _LOOKED_AT = 4096  # rows, by which data are known to be the same
 def check_same(
     processes: OneProcess,
     estimator: Any,
+    method: str,
     data: dict[str, np.ndarray | None],
     previous: Any = None,
 ) -> None:
@@ -32,6 +33,7 @@ def check_same(
     ----------
     processes : OneProcess
     estimator : BaseAutoencoder
+    method : {"fit", "partial_fit"}
     data : dict of str to ndarray of shape (n, ...) or None
         Arrays by their names, of which up to 4,096 rows are compared.
     previous : BaseAutoencoder, optional
@@ -39,7 +41,8 @@ def check_same(
     """
     if processes.size == 1:
         return
-    facts = {"class": type(estimator).__name__, **_parameters(estimator)}
+    facts = {"method": method, "class": type(estimator).__name__}
+    facts |= _parameters(estimator)
     for name, X in data.items():
         facts |= _described(name, X)
     facts["model to go on from"] = _digest_of(previous)

@@ -155,9 +155,7 @@ def standard_normal(
     return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
 
 
-def whole_batch(
-    *rows: Tensor, generator: torch.Generator
-) -> tuple[Tensor, ...]:
+def whole_batch(*rows: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
     """Return the rows of the batch of all processes, in their order.
 
     For losses that couple the rows of a batch. Gradients reach the rows of this

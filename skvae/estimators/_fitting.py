@@ -234,7 +234,8 @@ class FittingMixin(CallbackSupportMixin):
         is_chunk = n_epochs is not None
         labels = twin._labels(y, len(rows), is_chunk=is_chunk)
         data = {"X": rows, "X_val": held_out, "y": labels}
-        check_same(current_processes(), twin, data, self if goes_on else None)
+        method, before = "partial_fit" if is_chunk else "fit", self if goes_on else None
+        check_same(current_processes(), twin, method, data, before)
         if goes_on and not self._sample.is_small:
             warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
             warn_if_beyond(self.module_, rows)
