@@ -14,7 +14,7 @@ from skvae._distributions.normal import (
     rsample_with_log_prob,
     standard_normal_log_prob,
 )
-from skvae._utils.random import standard_normal
+from skvae._utils.random import standard_normal, whole_batch
 from skvae.module import AutoencoderModule
 from skvae.networks._penalties import gradient_penalty, squared_weights
 
@@ -215,7 +215,8 @@ def wae_mmd_loss(
     z = module.encode(x).mean
     reconstruction = -module.decode(z).log_prob(x)
     prior = standard_normal(*z.shape, generator=generator, device=z.device)
-    divergence = divergence_weight * mmd_of_codes(z, prior, kernel)
+    codes, prior = whole_batch(z, prior, generator=generator)
+    divergence = divergence_weight * mmd_of_codes(codes, prior, kernel)
     return {"reconstruction": reconstruction, "divergence": divergence}
 
 

@@ -15,6 +15,7 @@ import pytest
 import sklearn.datasets
 import torch
 from hypothesis import settings
+from process_groups import ProcessGroup
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
@@ -289,6 +290,14 @@ def vae(digits):
 def flat_vae(digits):
     """Return a VAE of digits with two components and a validation loss."""
     return small(early_stopping=True).fit(digits[0][:N_TRAIN])
+
+
+@pytest.fixture(scope="session", params=[2, 3], ids="{} processes".format)
+def group(request):
+    """Return processes that call functions, all with the same arguments."""
+    processes = ProcessGroup(request.param)
+    yield processes
+    processes.close()
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.checkpoint import Record
 from skvae._training.held_out import split_batches, validation_loss
 from skvae._training.history import print_epoch
-from skvae._training.loop import Step, compiled, minimize
+from skvae._training.loop import SharedStep, Step, compiled, minimize
 from skvae._training.schedules import Annealing, make_schedulers
 from skvae._utils.random import Stream, child_seed, make_generator
 
@@ -34,7 +33,7 @@ class Epochs:
     def __init__(self, fit: Any, callbacks: EpochCallbacks) -> None:
         self.fit, self.callbacks = fit, callbacks
         self.train_batches, self.held_out = fit.split = split_batches(fit)
-        self.noise = torch.Generator(device=fit.device)
+        self.noise = fit.processes.generator(fit.device)
         self.annealing = Annealing(
             fit.estimator.annealing, self._n_annealed(), fit.device
         )
@@ -44,9 +43,10 @@ class Epochs:
         fit, estimator, held_out = self.fit, self.fit.estimator, self.held_out
         networks = fit.module.encoder, fit.module.decoder
         disturbed = fit.module.input_noise(estimator.input_noise, self.noise)
-        with compiled(networks, estimator.compile), disturbed:
+        over_all = fit.processes.over(fit.module)
+        with compiled(networks, estimator.compile), disturbed, over_all:
             minimize(
-                Step(self._terms, fit.optimizers),
+                self._step(),
                 fit.module,
                 range(fit.first_epoch, fit.first_epoch + fit.n_epochs),
                 self._batches,
@@ -61,6 +61,12 @@ class Epochs:
                 end_epoch=self._end,
             )
 
+    def _step(self) -> Step:
+        fit = self.fit
+        if fit.processes.size == 1:
+            return Step(self._terms, fit.optimizers)
+        return SharedStep(self._terms, fit.optimizers, fit.processes)
+
     def _terms(self, x: Tensor) -> dict[str, Tensor]:
         fit = self.fit
         return fit.terms(fit.module, x, self.noise, self.annealing.factor)
@@ -72,11 +78,13 @@ class Epochs:
         self.start = time.perf_counter()
         self.rate = float(fit.optimizers[0].param_groups[0]["lr"])
         self.noise.manual_seed(child_seed(fit.seed, Stream.NOISE, epoch))
-        fit.network.reseed(child_seed(fit.seed, Stream.FOREIGN, 1 + epoch))
+        foreign = Stream.FOREIGN, 1 + epoch, *fit.processes.key
+        fit.network.reseed(child_seed(fit.seed, *foreign))
         shuffle = make_generator(fit.seed, Stream.SHUFFLE, epoch)
         for i, x in enumerate(batches.shuffled(shuffle)):
             self.annealing.update(epoch + i / len(batches))
             yield x
+        fit.processes.share_state(fit.module)
 
     def _monitor(self) -> Record:
         """Return what the record of an epoch holds beside its losses."""
@@ -84,6 +92,9 @@ class Epochs:
 
     def _end(self, record: Record) -> bool:
         """Tell of a complete epoch; return True if a callback asks to stop."""
+        return self.fit.processes.led(lambda: self._tell(record))
+
+    def _tell(self, record: Record) -> bool:
         fit = self.fit
         if fit.estimator.verbose:
             n_done = fit.first_epoch + len(fit.checkpoint.records)

@@ -17,6 +17,7 @@ from skvae._training.checkpoint import Checkpoint
 from skvae._training.epochs import Epochs
 from skvae._training.held_out import stops_early
 from skvae._training.history import extended
+from skvae._training.joined import current_processes
 from skvae._training.latents import check_density_of, diagnosis, fit_latent_density
 from skvae._training.optimizers import make_optimizers, state_of
 from skvae._training.outliers import without_outliers
@@ -94,8 +95,11 @@ class Fit:
         asked, has_others = estimator.early_stopping, X_val is not None
         self.stops_early = stops_early(asked, len(X), has_others, stream)
         self.draws, self.rows = draws, self.X if draws is None else draws.rows
-        self.device = device or resolve_device(estimator.device)
-        self.seed = previous._seed if previous else draw_seed(estimator.random_state)
+        self.processes = current_processes()
+        local_rank = self.processes.local_rank
+        self.device = device or resolve_device(estimator.device, local_rank)
+        seed = previous._seed if previous else draw_seed(estimator.random_state)
+        self.seed = self.processes.same(seed)
         self.first_epoch = previous.n_epochs_ if previous else 0
         self.row_shape = described["_row_shape"]
         network = resolve_network(estimator.network).for_shape(self.row_shape)
@@ -138,7 +142,8 @@ class Fit:
         """
         self.shown = attributes or self.attributes
         with self.network.rng_context(child_seed(self.seed, Stream.FOREIGN)):
-            self.module = starting_module(self).to(self.device).train()
+            module = self.processes.led(lambda: starting_module(self))
+            self.module = module.to(self.device).train()
             state = self.previous._optimizer_state if self.resumed else None
             self.optimizers = make_optimizers(
                 self.module, self.estimator.learning_rate, state
@@ -182,6 +187,12 @@ class Fit:
         return f"of epoch {epoch}, the {which} one"
 
     def _attributes(self, make_density: Callable[..., Any]) -> Attributes:
+        found = self.processes.led(lambda: self._computed(make_density))
+        found["module_"].to(self.device)
+        return {**self.described, **found, "_sample": self.sample}
+
+    def _computed(self, make_density: Callable[..., Any]) -> Attributes:
+        """Return the attributes that are computed from the module as it is."""
         module = calibrated(self)
         history, density, rows = self.history, None, self.X
         state = state_of(self.optimizers) if self.keep_optimizer else None
@@ -191,10 +202,8 @@ class Fit:
             parts = self.estimator, module, rows, self.seed, self.labels
             density = make_density(*parts)
         return {
-            **self.described,
             "module_": module,
             "_density": density,
-            "_sample": self.sample,
             "history_": history,
             "n_epochs_": len(history["loss"]),
             **diagnosis(module, rows, self.seed),

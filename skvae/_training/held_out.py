@@ -83,18 +83,20 @@ def rows_to_train(fit: Any, X: np.ndarray, most: int) -> np.ndarray:
 
 def validation_loss(fit: Any, batches: Batches) -> Callable[[], float]:
     """Return a function that computes the loss of a `Fit` on rows held out."""
-    noise = torch.Generator(device=fit.device)
+    processes = fit.processes
+    noise = processes.generator(fit.device)
 
     def loss() -> float:
         noise.manual_seed(child_seed(fit.seed, Stream.VALIDATE))
         fit.module.eval()
         losses = []
         with torch.no_grad():
-            for x in batches.ordered():
+            for x in map(processes.share, batches.ordered()):
                 terms = fit.terms(fit.module, x, noise).values()
-                losses.append(sum(t.double().expand(len(x)) for t in terms))
+                by_row = sum(t.double().expand(len(x)) for t in terms)
+                losses.append(processes.by_row(by_row))
         fit.module.train()
-        return robust_mean(torch.cat(losses))
+        return robust_mean(processes.collected(losses))
 
     return loss
 

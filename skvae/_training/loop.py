@@ -40,15 +40,49 @@ class Step:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Take the step; return the mean of every term, without synchronising."""
+        means = self.differentiate(x)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return means
+
+    def differentiate(self, x: Tensor) -> Tensor:
+        """Set the gradients of all parameters; return the mean of every term."""
         terms = self.terms(x)
         self.names = list(terms)
         means = _means(list(terms.values()))
         for p in self.parameters:
             p.grad = None
         means.sum().backward()
-        for optimizer in self.optimizers:
-            optimizer.step()
         return means.detach()
+
+
+class SharedStep(Step):
+    """A step on a batch whose rows several processes share.
+
+    Gradients and means are reduced in one exchange, each weighted by the rows that it
+    is of.
+
+    Parameters
+    ----------
+    terms, optimizers
+        As of `Step`.
+    processes : Processes
+    """
+
+    def __init__(self, terms: Terms, optimizers: list[Any], processes: Any) -> None:
+        super().__init__(terms, optimizers)
+        self.processes = processes
+
+    def differentiate(self, x: Tensor) -> Tensor:
+        """Set the gradients for the whole batch; return the means over it."""
+        means = super().differentiate(self.processes.share(x))
+        moved = [p for p in self.parameters if p.grad is not None]
+        parts = [means, *(p.grad for p in moved)]
+        flat = torch.cat([part.flatten() for part in parts]) * self.processes.weight
+        sums = self.processes.sum(flat).split([part.numel() for part in parts])
+        for p, gradient in zip(moved, sums[1:], strict=True):
+            p.grad = gradient.view_as(p)
+        return sums[0]
 
 
 def minimize(

@@ -19,7 +19,7 @@ from skvae.networks import CustomNetwork, Network
 from skvae.networks._foreign import adopt, confining_end
 from skvae.networks._probes import probe
 
-_ADDRESS = re.compile(" at 0x[0-9a-f]+")  # differs after unpickling
+_ADDRESS = re.compile(" at 0x[0-9a-fA-F]+")  # differs after unpickling
 
 
 def new_module(
@@ -112,4 +112,9 @@ def _described(part: Any) -> str:
         return repr(part)
     parameters = part.get_params(deep=False).items()
     text = ", ".join(f"{name}={plain(value)!r}" for name, value in parameters)
-    return f"{type(part).__name__}({_ADDRESS.sub('', text)})"
+    return f"{type(part).__name__}({without_addresses(text)})"
+
+
+def without_addresses(text: str) -> str:
+    """Return the `repr` of an object without addresses in memory."""
+    return _ADDRESS.sub("", text)

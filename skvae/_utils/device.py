@@ -5,8 +5,15 @@ from typing import Any
 import torch
 
 
-def resolve_device(device: Any) -> torch.device:
+def resolve_device(device: Any, local_rank: int | None = None) -> torch.device:
     """Return the torch device for "auto", a name or a device.
+
+    Parameters
+    ----------
+    device : str or torch.device
+    local_rank : int, optional
+        Number of this process among those on the machine, each of which has a CUDA
+        device of its own with "auto".
 
     Raises
     ------
@@ -14,6 +21,8 @@ def resolve_device(device: Any) -> torch.device:
         If there is no such device on this machine.
     """
     if isinstance(device, str) and device == "auto":
+        if torch.cuda.is_available() and local_rank is not None:
+            return torch.device("cuda", local_rank % torch.cuda.device_count())
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)

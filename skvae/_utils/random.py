@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -150,7 +150,65 @@ def standard_normal(
     *shape: int, generator: torch.Generator, device: torch.device | str = "cpu"
 ) -> Tensor:
     """Return independent standard normal draws, shape `shape`, in float32."""
+    if isinstance(generator, SharedGenerator):
+        return generator.standard_normal(shape, device)
     return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
+
+
+def whole_batch(*rows: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Return the rows of the batch of all processes, in their order.
+
+    For losses that couple the rows of a batch. Gradients reach the rows of this
+    process, such that the weighted mean over all processes is the gradient of one.
+
+    Parameters
+    ----------
+    *rows : Tensor of shape (n, d)
+        All are gathered in one exchange.
+    generator : torch.Generator
+        That of the loss, which knows whether there are other processes.
+    """
+    if not isinstance(generator, SharedGenerator):
+        return rows
+    gathered = generator.processes.gather(torch.cat(rows, -1))
+    return gathered.split([r.shape[-1] for r in rows], -1)
+
+
+class SharedGenerator(torch.Generator):
+    """A generator of a process that has a share of the rows of every batch.
+
+    Normal draws by row, from `standard_normal`, are rows of those of the whole batch,
+    as one process would draw them. What is drawn from the generator itself differs
+    between processes.
+
+    Parameters
+    ----------
+    processes : Processes
+    device : torch.device
+    """
+
+    def __new__(cls, processes: Any, device: torch.device) -> Self:
+        """Return a new generator on a device."""
+        return super().__new__(cls, device)
+
+    def __init__(self, processes: Any, device: torch.device) -> None:
+        self.processes, self.whole = processes, torch.Generator(device)
+
+    def manual_seed(self, seed: int) -> Self:
+        """Seed the draws of whole batches alike on all processes, all others not."""
+        self.whole.manual_seed(seed)
+        return super().manual_seed(child_seed(seed, *self.processes.key))
+
+    def standard_normal(
+        self, shape: tuple[int, ...], device: torch.device | str
+    ) -> Tensor:
+        """Return the rows of this process of draws for a batch, along the axis -2."""
+        processes, options = self.processes, {"device": device, "dtype": torch.float32}
+        if len(shape) < 2 or shape[-2] != processes.n_own:
+            return torch.randn(shape, generator=self, **options)
+        whole = *shape[:-2], processes.n_rows, shape[-1]
+        draws = torch.randn(whole, generator=self.whole, **options)
+        return draws[..., processes.rows, :]
 
 
 @contextmanager

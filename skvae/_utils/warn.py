@@ -6,10 +6,25 @@ And who that is.
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
 _LIBRARIES = {"skvae", "joblib", "sklearn", "torch", *sys.stdlib_module_names}
+
+
+_IS_QUIET: ContextVar[bool] = ContextVar("is_quiet", default=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let `warn` do nothing, in a context."""
+    token = _IS_QUIET.set(True)
+    try:
+        yield
+    finally:
+        _IS_QUIET.reset(token)
 
 
 def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
@@ -26,6 +41,8 @@ def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
     category : type of Warning, default=UserWarning
         Of no effect if `message` is a Warning.
     """
+    if _IS_QUIET.get():
+        return
     caller = sys._getframe(1)
     level = _level(caller, _LIBRARIES) or _level(caller, {"skvae"}) or 1
     warnings.warn(message, category, stacklevel=1 + level)

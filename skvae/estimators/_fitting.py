@@ -13,11 +13,13 @@ from skvae._training.callbacks import (
     with_callbacks,
 )
 from skvae._training.fit import Fit
+from skvae._training.joined import current_processes, joined
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
+from skvae._training.same_fit import check_same
 from skvae._training.stream import warn_if_beyond, warn_if_far
 from skvae._utils.labels import as_labels
-from skvae._utils.validation import with_plain_integers
+from skvae._utils.validation import check_boolean, with_plain_integers
 from skvae._utils.warn import warn
 from skvae.densities._adapter import check_density, takes_labels, try_density
 
@@ -178,13 +180,28 @@ class FittingMixin(CallbackSupportMixin):
     def _fit(
         self, X: Any, y: Any, X_val: Any, n_epochs: int | None, resume: bool
     ) -> Self:
+        """Fit all or nothing, on this process or on all of them."""
+        check_boolean(type(self).__name__, "distributed", self.distributed)
+        with joined(self.distributed) as processes:
+            return self._fit_on(processes, X, y, X_val, n_epochs, resume)
+
+    def _fit_on(
+        self,
+        processes: Any,
+        X: Any,
+        y: Any,
+        X_val: Any,
+        n_epochs: int | None,
+        resume: bool,
+    ) -> Self:
         """Fit all or nothing: the fitted attributes are set by one assignment."""
         fit = self._prepare(X, y, X_val, n_epochs, resume)
         try:
-            self._train(fit, X, y)
+            self._with_callbacks_of(processes)._train(fit, X, y)
             fitted = self._with(fit.fitted)
             if fitted._sample.n_seen > 1 and (message := fitted._find_collapse()):
                 warn(message)
+            processes.agree("end of the fit")
             self.__dict__ = vars(fitted)
         except KeyboardInterrupt as interrupt:
             try:
@@ -216,6 +233,9 @@ class FittingMixin(CallbackSupportMixin):
         held_out = twin._validate_held_out(X_val)
         is_chunk = n_epochs is not None
         labels = twin._labels(y, len(rows), is_chunk=is_chunk)
+        data = {"X": rows, "X_val": held_out, "y": labels}
+        method, before = "partial_fit" if is_chunk else "fit", self if goes_on else None
+        check_same(current_processes(), twin, method, data, before)
         if goes_on and not self._sample.is_small:
             warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
             warn_if_beyond(self.module_, rows)
@@ -223,6 +243,14 @@ class FittingMixin(CallbackSupportMixin):
             twin._try_density()
         n_epochs = n_epochs or twin.max_epochs
         return twin._make_fit(rows, held_out, n_epochs, resume, is_chunk, labels)
+
+    def _with_callbacks_of(self, processes: Any) -> Self:
+        """Return this estimator on the first process, else one without callbacks."""
+        if processes.is_first:
+            return self
+        twin = self._with({})
+        twin.set_callbacks()
+        return twin
 
     @with_callbacks
     def _train(self, fit: Any, X: Any, y: Any) -> None:

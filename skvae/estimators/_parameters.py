@@ -26,6 +26,7 @@ class TrainingParameters(TypedDict, total=False):
     precision: str
     compile: bool
     device: Any
+    distributed: bool
     warm_start: bool
     verbose: int
     random_state: Any

@@ -120,6 +120,13 @@ class BaseAutoencoder(
         Compile the networks with torch.compile for training.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is a device, else the CPU.
+    distributed : bool, default=False
+        Let all processes of ``torch.distributed`` train one model: each calls ``fit``
+        with the same X and parameters, trains on a share of the rows of every batch,
+        and has the same fitted attributes, which are those of one process up to
+        rounding. Output, warnings and callbacks are on the first one; "auto" is the
+        CUDA device with the number of the process on its machine. False fits on this
+        process alone, whatever others do.
     warm_start : bool, default=False
         Let ``fit`` go on from the last fit, with the optimizer's state.
     verbose : int, default=0
@@ -177,6 +184,7 @@ class BaseAutoencoder(
         precision: str = "float32",
         compile: bool = False,
         device: Any = "auto",
+        distributed: bool = False,
         warm_start: bool = False,
         verbose: int = 0,
         random_state: Any = None,
@@ -197,6 +205,7 @@ class BaseAutoencoder(
         self.precision = precision
         self.compile = compile
         self.device = device
+        self.distributed = distributed
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
@@ -294,7 +303,7 @@ class BaseAutoencoder(
         check_choice(owner, "precision", self.precision, ("float32", "bfloat16"))
         if self.early_stopping != "auto":
             check_boolean(owner, "early_stopping", self.early_stopping)
-        for name in ("compile", "warm_start"):
+        for name in ("compile", "distributed", "warm_start"):
             check_boolean(owner, name, getattr(self, name))
 
     @property

@@ -100,6 +100,13 @@ class TwoStageVAE(VAE, without=("latent_density",)):
         Compile the networks with torch.compile for training.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is a device, else the CPU.
+    distributed : bool, default=False
+        Let all processes of ``torch.distributed`` train one model: each calls ``fit``
+        with the same X and parameters, trains on a share of the rows of every batch,
+        and has the same fitted attributes, which are those of one process up to
+        rounding. Output, warnings and callbacks are on the first one; "auto" is the
+        CUDA device with the number of the process on its machine. False fits on this
+        process alone, whatever others do.
     warm_start : bool, default=False
         Let ``fit`` go on from the last fit, with the optimizer's state.
     verbose : int, default=0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,10 +27,18 @@ class BatchNorm(nn.Module):
         Weight of the newest batch; TensorFlow's ``decay`` is 1 - momentum.
     eps : float, default=1e-5
 
+    Attributes
+    ----------
+    processes : Processes or None
+        Those that share the rows of a batch, while a fit on several trains: means and
+        variances are of the whole batch.
+
     References
     ----------
     Ioffe & Szegedy, "Batch Normalization", ICML 2015.
     """
+
+    processes: Any = None
 
     def __init__(
         self, n_channels: int, momentum: float = 0.1, eps: float = 1e-5
@@ -44,6 +54,8 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised batch."""
+        if self.training and self.processes and self.processes.is_shared:
+            return self._over_processes(x)
         if not self.training or len(x) == 1:
             mean, variance = self._averages()
             return F.batch_norm(
@@ -61,6 +73,28 @@ class BatchNorm(nn.Module):
             self.momentum,
             self.eps,
         )
+
+    def _over_processes(self, x: Tensor) -> Tensor:
+        """Return the share of a batch, normalised by the moments of all of it.
+
+        Moments of the shares are merged as by Chan, Golub & LeVeque (1983).
+        """
+        values = x.float().transpose(0, 1).flatten(1)  # (C, values of a channel)
+        variance, mean = torch.var_mean(values, 1, correction=0)
+        own = torch.stack([mean, variance, torch.full_like(mean, values.shape[1])])
+        means, variances, counts = self.processes.stack(own).unbind(1)  # (size, C)
+        total = counts.sum(0)
+        mean = (means * counts).sum(0) / total
+        variance = ((variances + (means - mean) ** 2) * counts).sum(0) / total
+        with torch.no_grad():
+            self.sum_weights.lerp_(torch.ones_like(self.sum_weights), self.momentum)
+            self.sum_mean.lerp_(mean, self.momentum)
+            unbiased = variance * total / (total - 1)
+            self.sum_variance.lerp_(unbiased, self.momentum)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        like = -1, *(1,) * (x.ndim - 2)
+        y = (x.float() - mean.view(like)) * scale.view(like) + self.bias.view(like)
+        return y.to(x.dtype)
 
     def _averages(self) -> tuple[Tensor, Tensor]:
         total = self.sum_weights

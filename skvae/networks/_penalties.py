@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from skvae._utils.random import standard_normal
+
 
 def squared_weights(network: nn.Module) -> Tensor:
     """Sum of all squared weights, without biases and other vectors; shape ()."""
@@ -40,6 +42,6 @@ def gradient_penalty(
     with torch.enable_grad():
         z = z if z.requires_grad else z.detach().requires_grad_()
         x = decode(z)
-        v = torch.empty_like(x).normal_(generator=generator)
+        v = standard_normal(*x.shape, generator=generator, device=x.device)
         (gradient,) = torch.autograd.grad((x * v).sum(), z, create_graph=True)
     return gradient.square().sum(-1)

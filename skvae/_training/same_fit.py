@@ -1,0 +1,105 @@
+"""Whether all processes of a fit have been given the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from skvae._training.one_process import OneProcess
+from skvae._training.parts import without_addresses
+from skvae._utils.cache import content_key
+from skvae._utils.validation import plain
+
+Facts = dict[str, str]
+
+_FREE = ("device", "verbose")  # parameters that may differ
+_LOOKED_AT = 4096  # rows, by which data are known to be the same
+
+
+def check_same(
+    processes: OneProcess,
+    estimator: Any,
+    method: str,
+    data: dict[str, np.ndarray | None],
+    previous: Any = None,
+) -> None:
+    """Raise ValueError on all processes if they have been given different things.
+
+    Parameters
+    ----------
+    processes : OneProcess
+    estimator : BaseAutoencoder
+    method : {"fit", "partial_fit"}
+    data : dict of str to ndarray of shape (n, ...) or None
+        Arrays by their names, of which up to 4,096 rows are compared.
+    previous : BaseAutoencoder, optional
+        What the fit goes on from.
+    """
+    if processes.size == 1:
+        return
+    facts = {"method": method, "class": type(estimator).__name__}
+    facts |= _parameters(estimator)
+    for name, X in data.items():
+        facts |= _described(name, X)
+    facts["model to go on from"] = _digest_of(previous)
+    first, *others = processes.gathered(facts)
+    for rank, other in enumerate(others, 1):
+        names = [n for n in first | other if first.get(n) != other.get(n)]
+        if names:
+            raise ValueError(
+                "With distributed=True all processes must be given the same X and "
+                f"parameters, but process {rank} differs from process 0 in its "
+                f"{_listed(names, first, other)}. Load the same data, in the same "
+                "order, and build the same estimator on all of them: rows are shared "
+                "by fit itself."
+            )
+
+
+def _parameters(estimator: Any) -> Facts:
+    """Return all parameters but those that may differ, and those inside of others."""
+    parameters = estimator.get_params(deep=True)
+    return {
+        f"parameter {name!r}": without_addresses(repr(plain(value)))
+        for name, value in parameters.items()
+        if name not in _FREE
+    }
+
+
+def _described(name: str, X: np.ndarray | None) -> Facts:
+    if X is None:
+        return {f"shape of {name}": "None"}
+    some = np.asarray(X[:: -(-len(X) // _LOOKED_AT)])
+    return {
+        f"shape of {name}": str(X.shape),
+        f"type of {name}": str(X.dtype),
+        f"rows of {name}": content_key(some)[-1].hex(),
+    }
+
+
+def _digest_of(model: Any) -> str:
+    digest = blake2b(digest_size=20)
+    for tensor in _tensors_of(model):
+        digest.update(tensor.detach().cpu().double().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _tensors_of(model: Any) -> Iterator[Tensor]:
+    """Yield weights and moments of a fitted model, and of one that is its density."""
+    if not hasattr(model, "module_"):
+        return
+    yield from model.module_.state_dict().values()
+    for state in model._optimizer_state or ():
+        for values in state.get("state", {}).values():
+            yield from (v for v in values.values() if isinstance(v, Tensor))
+    yield from _tensors_of(getattr(model, "_density", None))
+
+
+def _listed(names: list[str], first: Facts, other: Facts) -> str:
+    """Name what differs, with the values of the first of them if these are short."""
+    values = [facts.get(names[0], "None") for facts in (other, first)]
+    shown = "" if "rows of" in names[0] else f" ({values[0]} instead of {values[1]})"
+    return ", ".join([names[0] + shown, *names[1:3]])
