@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 import torch
 from sklearn.exceptions import InconsistentVersionWarning
@@ -13,11 +14,17 @@ from skvae._utils.warn import warn
 
 
 class PersistenceMixin:
-    """Leaves optimizers and rows out of pickles; warns if versions differ."""
+    """Leaves states of training and rows out of pickles; warns if versions differ."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy all that there is, which a pickle does not hold."""
+        memo[id(self)] = twin = object.__new__(type(self))
+        vars(twin).update(copy.deepcopy(vars(self), memo))
+        return twin
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        state.pop("_optimizer_state", None)
+        state.pop("_training_state", None)
         if self.__sklearn_is_fitted__():
             with suppress(ValueError):  # a density may need more rows than there are
                 state["_density"] = self.latent_density_
@@ -36,7 +43,7 @@ class PersistenceMixin:
                         current_sklearn_version=f"{version} of {library}",
                     )
                 )
-        super().__setstate__({**state, "_optimizer_state": None})
+        super().__setstate__({**state, "_training_state": None})
 
 
 def _versions() -> dict[str, str]:
