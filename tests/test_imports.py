@@ -20,7 +20,7 @@ FLOORS = [
     ["module"],
     ["losses"],
     ["_training"],
-    ["estimators", "pipeline"],
+    ["estimators", "pipeline", "callbacks"],
     ["diagnostics", "scorers", "compression", "impute", "outliers"],
     ["evaluation"],
     ["plotting"],

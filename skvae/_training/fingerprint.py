@@ -32,13 +32,14 @@ def fingerprint(fit: Any) -> Fingerprint:
     """Return what a `Fit` depends on: parameters and data, each by its name."""
     estimator = fit.estimator
     parameters = estimator.get_params(deep=True).items()
-    columns = estimator.columns_of_rows
+    table = estimator._table
+    columns = table and (table.names, table.kinds, table.levels)
     return {
         "the class": type(estimator).__name__,
         **{name: described(v) for name, v in parameters if name not in _FREE},
-        "X": _rows(fit.X),
         "the shape of a row": str(tuple(fit.row_shape)),
-        "the kinds of columns": str(columns and _digest([repr(columns.kinds)])),
+        "the columns": str(columns and _digest([repr(columns)])),
+        "X": _rows(fit.X),
         "y": "None" if fit.labels is None else described(fit.labels),
         "X_val": "None" if fit.X_val is None else _rows(fit.X_val),
         "epochs before this fit": str(fit.first_epoch),
@@ -58,7 +59,7 @@ def versions() -> Fingerprint:
 
 def difference(old: Fingerprint, new: Fingerprint) -> str | None:
     """Say of which other fit the old fingerprint is, None if they are the same."""
-    for name in old.keys() | new.keys():
+    for name in old | new:
         before, now = old.get(name, "not there"), new.get(name, "not there")
         if before != now:
             return f"a fit with {name}={before}, this one has {name}={now}"
@@ -73,6 +74,8 @@ def described(value: Any) -> str:
     """
     if hasattr(value, "get_params"):
         return type(value).__name__
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(described, value)))}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(described, value))}]"
     if isinstance(value, dict):

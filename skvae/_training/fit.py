@@ -191,9 +191,7 @@ class Fit:
         self.shown = attributes or self.attributes
         with self.network.rng_context(child_seed(self.seed, Stream.FOREIGN)):
             self.module = starting_module(self).to(self.device).train()
-            self.optimizers = make_optimizers(
-                self.module, self.estimator.learning_rate
-            )
+            self.optimizers = make_optimizers(self.module, self.estimator.learning_rate)
             epochs = Epochs(self, callbacks)
             checkpoint = Checkpoint(self.module, self.optimizers)
             if self.begun_with:

@@ -100,6 +100,8 @@ class LearningRates:
         rates : list of float
             The first rate of every epoch.
         """
+        for scheduler in self.schedulers:  # else torch warns that there were no steps
+            scheduler.optimizer._opt_called = True
         rates, n_halved = [], Counter(recoveries)
         for i, record in enumerate(records):
             self._halve_often(n_halved[i])

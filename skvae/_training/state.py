@@ -69,12 +69,12 @@ def check_state(fit: Any, values: dict[str, Any]) -> None:
     """
     found = difference(values["fingerprint"], fit.fingerprint)
     if found is not None:
-        raise ValueError(f"It is of {found}.")
+        raise ValueError(f"The checkpoint is of {found}.")
     check_course(fit, values)
     found = difference(values["versions"], versions())
     if found is not None:
         warn(
-            f"What another process has trained is of {found}. The fit goes on, but the "
+            f"The checkpoint is of {found}. The fit goes on, but the "
             "last bits may differ from those of one without a break."
         )
 
@@ -93,7 +93,7 @@ def check_course(fit: Any, values: dict[str, Any]) -> None:
     n_done = origin + len(records) - fit.first_epoch
     if not records:
         return
-    told = f"It has {n_done} epochs of a fit with another max_epochs"
+    told = f"The checkpoint has {n_done} epochs of a fit with another max_epochs"
     if n_done > fit.n_epochs:
         raise ValueError(f"{told}: this one ends after {fit.n_epochs}.")
     annealing = annealing_of(fit)

@@ -16,7 +16,7 @@ from skvae._training.callbacks import EpochCallbacks
 from skvae._training.checkpoint import State
 from skvae._training.fit import Fit
 from skvae._training.held_out import stops_early
-from skvae._training.state import check_course
+from skvae._training.state import check_course, check_state
 from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
 from skvae._utils.warn import warn
 from skvae.module import AutoencoderModule, blockwise
@@ -88,10 +88,11 @@ class TwoStageFit:
             )
             for name, values in state.values.items()
         }
-        second = stages.get("second")
+        first, second = stages["first"], stages.get("second")
+        check_state(self.first, first.values)
         if second is not None:
             check_course(self._outline_of_second(second.values), second.values)
-        self.first.resume(stages["first"])
+        self.first.go_on_from(first)
         self.begins_with = second
         self._seed_second()
 
