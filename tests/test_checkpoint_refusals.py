@@ -141,7 +141,9 @@ def test_functions_are_told_apart_by_what_they_do(path):
     assert fit_killed(small(network=layers(4, torch.nn.ReLU)), path, 2)
     fit_again(small(network=layers(4, torch.nn.ReLU)), path)
     assert fit_killed(small(network=layers(4, torch.nn.ReLU)), path, 2)
-    assert_refused(small(network=layers(5, torch.nn.ReLU)), path, "network__decoder=.*make")
+    assert_refused(
+        small(network=layers(5, torch.nn.ReLU)), path, "network__decoder=.*make"
+    )
     path.unlink()
     assert fit_killed(small(lr_schedule=lambda o: halving(o)), path, 2)
     assert_refused(small(lr_schedule=lambda o: one_cycle(o)), path, "lr_schedule")
