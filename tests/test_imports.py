@@ -21,7 +21,7 @@ FLOORS = [
     ["losses"],
     ["_training"],
     ["_persistence"],
-    ["estimators", "pipeline"],
+    ["estimators", "pipeline", "callbacks"],
     ["diagnostics", "scorers", "compression", "export", "impute", "outliers"],
     ["evaluation"],
     ["plotting"],

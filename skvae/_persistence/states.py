@@ -25,7 +25,7 @@ _KEPT = {
 _UNSAVED_BUFFERS = "_non_persistent_buffers_set"
 _BOOKKEEPING = vars(nn.Module()).keys() - {*_KEPT, _UNSAVED_BUFFERS, "training"}
 # What an estimator knows beside its parameters and what it has learned.
-_UNSAVED = ("_versions", "_sklearn_version", "_optimizer_state")
+_UNSAVED = ("_versions", "_sklearn_version", "_training_state")
 _UNSAVED += ("_skl_callbacks", "_metadata_request")
 _TREES = {"KDTree": KDTree, "BallTree": BallTree}
 

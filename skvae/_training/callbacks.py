@@ -16,13 +16,38 @@ class EpochCallbacks:
     estimator : estimator with `CallbackSupportMixin`
     n_epochs : int
     X, y : data of the fit, passed to callbacks that ask for them
+    fit : object with `state()` and `resume(state)`
+        Callbacks find both of them in ``metadata["fit"]`` when the fit begins. (At the
+        end of a task, scikit-learn hands metadata on to scorers.)
+
+    Attributes
+    ----------
+    resumed : State or None
+        From which a callback lets the fit go on.
     """
 
-    def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any) -> None:
+    def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any, fit: Any) -> None:
         self.estimator, self.data = estimator, {"X": X, "y": y}
+        self.fit, self.resumed = fit, None
         self.context = estimator._init_callback_context(max_subtasks=n_epochs)
-        self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+        self.context.call_on_fit_task_begin(
+            estimator=estimator, metadata={"fit": self}, **self.data
+        )
         self.epoch: Any = None
+
+    def state(self) -> Any:
+        """Return the state of the fit."""
+        return self.fit.state()
+
+    def resume(self, state: Any) -> None:
+        """Let the fit go on from a state."""
+        self.fit.resume(state)
+        self.resumed = state
+
+    def pass_over(self, n_epochs: int) -> None:
+        """Count epochs that another process has trained, of which nothing is told."""
+        for _ in range(n_epochs):
+            self.context.subcontext(task_name="epoch")
 
     def begin_epoch(self) -> None:
         """Begin an epoch, unless one has begun (an epoch may be repeated)."""

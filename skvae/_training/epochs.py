@@ -13,12 +13,9 @@ from skvae._training.checkpoint import Record
 from skvae._training.held_out import split_batches, validation_loss
 from skvae._training.history import print_epoch
 from skvae._training.loop import SharedStep, Step, compiled, minimize
-from skvae._training.schedules import Annealing, make_schedulers
+from skvae._training.schedules import make_schedulers
+from skvae._training.state import annealing_of, schedule_length
 from skvae._utils.random import Stream, child_seed, make_generator
-
-# Early stopping makes `max_epochs` a mere limit. Of a training as long as this one,
-# annealing then takes its share.
-_LONGEST_ANNEALED = 100
 
 
 class Epochs:
@@ -34,12 +31,31 @@ class Epochs:
         self.fit, self.callbacks = fit, callbacks
         self.train_batches, self.held_out = fit.split = split_batches(fit)
         self.noise = fit.processes.generator(fit.device)
-        self.annealing = Annealing(
-            fit.estimator.annealing, self._n_annealed(), fit.device
-        )
+        self.annealing = annealing_of(fit)
 
     def run(self) -> None:
         """Train until the epochs or the patience end, or a callback asks to stop."""
+        if self._is_over():
+            self.fit.checkpoint.finish()
+        else:
+            self._train()
+
+    def _is_over(self) -> bool:
+        """Tell whether another process has trained already as long as it should.
+
+        The end of its last epoch is told of once more: it may have been killed before
+        all callbacks had heard of it, and it is they who may ask to stop.
+        """
+        fit = self.fit
+        if not fit.is_resumed:
+            return False
+        self.callbacks.pass_over(fit.n_complete - (not fit.was_trained))
+        if fit.was_trained:
+            return True
+        self.callbacks.begin_epoch()
+        return fit.processes.led(lambda: self.callbacks.end_epoch(fit.shown))
+
+    def _train(self) -> None:
         fit, estimator, held_out = self.fit, self.fit.estimator, self.held_out
         networks = fit.module.encoder, fit.module.decoder
         disturbed = fit.module.input_noise(estimator.input_noise, self.noise)
@@ -48,15 +64,16 @@ class Epochs:
             minimize(
                 self._step(),
                 fit.module,
-                range(fit.first_epoch, fit.first_epoch + fit.n_epochs),
+                range(fit.origin, fit.first_epoch + fit.n_epochs),
                 self._batches,
                 checkpoint=fit.checkpoint,
                 validation_loss=held_out and validation_loss(fit, held_out),
                 patience=held_out and estimator.n_iter_no_change,
-                n_warmup=max(0, self.annealing.n_changing - fit.first_epoch),
+                n_warmup=max(0, self.annealing.n_changing - fit.origin),
                 schedulers=make_schedulers(
-                    estimator.lr_schedule, fit.optimizers[0], fit.n_epochs
+                    estimator.lr_schedule, fit.optimizers[0], schedule_length(fit)
                 ),
+                scheduled_from=fit.scheduled_from,
                 monitor=self._monitor,
                 end_epoch=self._end,
             )
@@ -97,13 +114,7 @@ class Epochs:
     def _tell(self, record: Record) -> bool:
         fit = self.fit
         if fit.estimator.verbose:
-            n_done = fit.first_epoch + len(fit.checkpoint.records)
+            n_done = fit.first_epoch + fit.n_complete
             total = fit.first_epoch + fit.n_epochs
             print_epoch(fit.estimator, n_done, total, record, self.start)
         return self.callbacks.end_epoch(fit.shown)
-
-    def _n_annealed(self) -> int:
-        """Return the number of epochs to which the progress of annealing refers."""
-        fit = self.fit
-        n_epochs = max(fit.estimator.max_epochs, fit.first_epoch + fit.n_epochs)
-        return min(n_epochs, _LONGEST_ANNEALED) if fit.stops_early else n_epochs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,18 @@ from torch import Tensor
 from skvae._training.batches import Batches, Draws
 from skvae._training.calibration import calibrated
 from skvae._training.callbacks import EpochCallbacks
-from skvae._training.checkpoint import Checkpoint
+from skvae._training.checkpoint import Checkpoint, State
 from skvae._training.epochs import Epochs
+from skvae._training.fingerprint import Fingerprint, fingerprint
 from skvae._training.held_out import stops_early
 from skvae._training.history import extended
 from skvae._training.joined import current_processes
 from skvae._training.latents import check_density_of, diagnosis, fit_latent_density
-from skvae._training.optimizers import make_optimizers, state_of
+from skvae._training.optimizers import make_optimizers
 from skvae._training.outliers import without_outliers
 from skvae._training.parts import describe_parts
 from skvae._training.start import sample_and_start, starting_module
+from skvae._training.state import check_state, continued_state, kept_state, whole_state
 from skvae._training.stream import RowSample
 from skvae._utils.device import resolve_device
 from skvae._utils.float32 import PLAIN
@@ -50,13 +53,13 @@ class Fit:
         are names, and ``_row_shape``, the shape of a row before it was flattened.
     previous : BaseAutoencoder, optional
         A fitted estimator to go on from, bit for bit as if its training had never
-        stopped (except after unpickling, which loses Adam's moments).
+        stopped (except after unpickling, which loses the state of its training).
     stream : bool, default=False
         Whether X is the next chunk of a stream, of which `previous` has seen others.
         Diagnostics are then those of a sample of the stream, and so will be the latent
         density, which is fitted when it is asked for.
-    keep_optimizer : bool, default=False
-        Keep the optimizers' state, for a fit that goes on from this one.
+    keep_state : bool, default=False
+        Keep the state of the training, for a fit that goes on from this one.
     draws : Draws, optional
         What batches are drawn from in place of X, which then is one such draw.
     device : torch.device, optional
@@ -77,7 +80,7 @@ class Fit:
         *,
         previous: Any = None,
         stream: bool = False,
-        keep_optimizer: bool = False,
+        keep_state: bool = False,
         draws: Draws | None = None,
         device: torch.device | None = None,
         X_val: np.ndarray | None = None,
@@ -90,7 +93,7 @@ class Fit:
             parts = estimator.make_likelihood(), estimator.columns_of_rows
             self.X = without_outliers(X, *parts)
         self.X_val, self.labels = X_val, labels
-        self.previous, self.keep_optimizer = previous, keep_optimizer
+        self.previous, self.keep_state = previous, keep_state
         self.stream = stream
         asked, has_others = estimator.early_stopping, X_val is not None
         self.stops_early = stops_early(asked, len(X), has_others, stream)
@@ -107,9 +110,57 @@ class Fit:
         self.checkpoint: Checkpoint | None = None
         self.fitted: Attributes | None = None
         self.is_trained, self.lacks_density = False, False
-        self.sample, self.resumed = sample_and_start(self)
+        self.is_resumed, self.was_trained = False, False  # in another process
+        self._begin()
         if not stream:
             check_density_of(estimator, len(X))
+
+    def _begin(self) -> None:
+        self.sample, self.resumed = sample_and_start(self)
+        self.begun_with = continued_state(self)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What the fit depends on."""
+        return fingerprint(self)
+
+    @property
+    def origin(self) -> int:
+        """The number of epochs of which there is a history, but no record."""
+        return self.begun_with.values["origin"] if self.begun_with else self.first_epoch
+
+    @property
+    def scheduled_from(self) -> int:
+        """The number of records before the schedule of learning rates began."""
+        return self.begun_with.values["scheduled_from"] if self.begun_with else 0
+
+    @property
+    def n_complete(self) -> int:
+        """The number of complete epochs of this fit, not counting earlier ones."""
+        return self.origin + len(self.checkpoint.records) - self.first_epoch
+
+    def state(self) -> State:
+        """Return the state at the end of the last complete epoch, for `resume`."""
+        return whole_state(self)
+
+    def resume(self, state: State) -> None:
+        """Let `run` go on from a state, which may be that of another process.
+
+        Raises
+        ------
+        ValueError
+            If it is that of another fit; this one then begins anew.
+        """
+        check_state(self, state.values)
+        self.go_on_from(state)
+
+    def go_on_from(self, state: State) -> None:
+        """Let `run` go on from a state that is known to be one of this fit."""
+        self.seed = state.values["seed"]
+        self._begin()
+        if state.values["records"]:
+            self.begun_with, self.is_resumed = state, True
+            self.was_trained = state.values["is_trained"]
 
     @property
     def n_callback_epochs(self) -> int:
@@ -119,13 +170,14 @@ class Fit:
     @property
     def has_complete_epoch(self) -> bool:
         """Whether there is anything that an interrupt leaves."""
-        return self.checkpoint is not None and bool(self.checkpoint.records)
+        return self.checkpoint is not None and self.n_complete > 0
 
     @property
     def history(self) -> dict[str, np.ndarray]:
         """The history of all complete epochs, those of earlier fits included."""
         before = self.previous.history_ if self.previous else {}
-        return extended(before, self.first_epoch, self.checkpoint.records)
+        before = {name: values[: self.origin] for name, values in before.items()}
+        return extended(before, self.origin, self.checkpoint.records)
 
     def run(
         self,
@@ -144,12 +196,13 @@ class Fit:
         with self.network.rng_context(child_seed(self.seed, Stream.FOREIGN)):
             module = self.processes.led(lambda: starting_module(self))
             self.module = module.to(self.device).train()
-            state = self.previous._optimizer_state if self.resumed else None
-            self.optimizers = make_optimizers(
-                self.module, self.estimator.learning_rate, state
-            )
-            self.checkpoint = Checkpoint(self.module, self.optimizers)
-            Epochs(self, callbacks).run()
+            self.optimizers = make_optimizers(self.module, self.estimator.learning_rate)
+            epochs = Epochs(self, callbacks)
+            checkpoint = Checkpoint(self.module, self.optimizers)
+            if self.begun_with:
+                checkpoint.load(self.begun_with)
+            self.checkpoint = checkpoint  # from here on, an interrupt keeps its epochs
+            epochs.run()
         self.is_trained = True
 
     def attributes(self) -> Attributes:
@@ -183,7 +236,7 @@ class Fit:
     def describe_epoch(self) -> str:
         """Say which epoch the weights are of, counted from 1 over all fits."""
         which = "best" if self.checkpoint.best_epoch else "last complete"
-        epoch = self.first_epoch + self.checkpoint.kept_epoch
+        epoch = self.origin + self.checkpoint.kept_epoch
         return f"of epoch {epoch}, the {which} one"
 
     def _attributes(self, make_density: Callable[..., Any]) -> Attributes:
@@ -195,7 +248,7 @@ class Fit:
         """Return the attributes that are computed from the module as it is."""
         module = calibrated(self)
         history, density, rows = self.history, None, self.X
-        state = state_of(self.optimizers) if self.keep_optimizer else None
+        state = kept_state(self) if self.keep_state else None
         if self.stream:
             rows = self.sample_of_stream().rows
         else:
@@ -210,7 +263,7 @@ class Fit:
             "image_shape_": self._image_shape(),
             "_parts": describe_parts(self.estimator, self.network),
             "_seed": self.seed,
-            "_optimizer_state": state,
+            "_training_state": state,
         }
 
     def sample_of_stream(self) -> RowSample:

@@ -96,6 +96,7 @@ def minimize(
     patience: int | None = None,
     n_warmup: int = 0,
     schedulers: Iterable[Any] = (),
+    scheduled_from: int = 0,
     monitor: Callable[[], Record] = dict,
     end_epoch: Callable[[Record], bool] = lambda record: False,
 ) -> list[Record]:
@@ -113,7 +114,8 @@ def minimize(
     epochs : iterable of int
     batches : callable, epoch -> iterator of Tensor
     checkpoint : Checkpoint, optional
-        A new one of the module and the optimizers, to be read from outside.
+        One of the module and the optimizers, to be read from outside. If it has
+        records, training goes on after these epochs.
     validation_loss : callable, optional
         Evaluated after every epoch; the best epoch's state is restored at the end.
     patience : int, optional
@@ -123,6 +125,8 @@ def minimize(
         patience nor for schedulers that wait for progress.
     schedulers : iterable of torch.optim.lr_scheduler.LRScheduler
         Stepped after every epoch.
+    scheduled_from : int, default=0
+        The number of epochs, of those that the checkpoint has, before schedulers began.
     monitor : callable, optional
         Returns more entries for the record of an epoch, at its end.
     end_epoch : callable, record -> bool
@@ -147,24 +151,25 @@ def minimize(
     """
     checkpoint = checkpoint or Checkpoint(module, step.optimizers)
     rates = LearningRates(step.groups, schedulers)
-    epochs, n_recoveries, stop = list(epochs), 0, False
+    rates.replay(checkpoint.records, checkpoint.recoveries, scheduled_from, n_warmup)
+    limit = math.inf if patience is None else patience
+    epochs, stop = list(epochs), False
     try:
-        while not stop and len(checkpoint.records) < len(epochs):
-            epoch = epochs[len(checkpoint.records)]
+        while not stop and checkpoint.n_waited(n_warmup) < limit:
+            n_done = len(checkpoint.records)
+            if n_done >= len(epochs):
+                break
+            epoch = epochs[n_done]
             record = _run_epoch(step, batches(epoch))
             if not _is_finite(record, step.parameters):
-                checkpoint.restore()
-                n_recoveries += 1
-                _recover(rates, epoch, record, n_recoveries)
+                checkpoint.undo()
+                _recover(rates, epoch, record, len(checkpoint.recoveries))
                 continue
             if validation_loss is not None:
                 record["validation_loss"] = validation_loss()
             checkpoint.commit(record | monitor())
-            n_done = len(checkpoint.records)
-            rates.step(record, warming_up=n_done <= n_warmup)
-            n_waited = n_done - max(checkpoint.best_epoch, n_warmup)
+            rates.step(record, warming_up=n_done < n_warmup)
             stop = end_epoch(checkpoint.records[-1])
-            stop = stop or (patience is not None and n_waited >= patience)
     finally:
         checkpoint.finish()
     return checkpoint.records

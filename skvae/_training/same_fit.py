@@ -92,9 +92,8 @@ def _tensors_of(model: Any) -> Iterator[Tensor]:
     if not hasattr(model, "module_"):
         return
     yield from model.module_.state_dict().values()
-    for state in model._optimizer_state or ():
-        for values in state.get("state", {}).values():
-            yield from (v for v in values.values() if isinstance(v, Tensor))
+    if model._training_state is not None:
+        yield from model._training_state.tensors.values()
     yield from _tensors_of(getattr(model, "_density", None))
 
 

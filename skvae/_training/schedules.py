@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -74,6 +75,46 @@ class LearningRates:
                 scheduler.step(record.get("validation_loss", record["loss"]))
         self._multiply(self.factor)
 
+    def replay(
+        self,
+        records: Sequence[dict[str, float]],
+        recoveries: Sequence[int],
+        start: int = 0,
+        n_warmup: int = 0,
+    ) -> list[float]:
+        """Bring the rates to where they were after epochs of an earlier training.
+
+        Parameters
+        ----------
+        records : sequence of dict
+            Of all epochs.
+        recoveries : sequence of int
+            For each halving, how many epochs were complete.
+        start : int, default=0
+            The number of epochs before the schedulers began.
+        n_warmup : int, default=0
+            The number of epochs in which weights of terms still changed.
+
+        Returns
+        -------
+        rates : list of float
+            The first rate of every epoch.
+        """
+        for scheduler in self.schedulers:  # else torch warns that there were no steps
+            scheduler.optimizer._opt_called = True
+        rates, n_halved = [], Counter(recoveries)
+        for i, record in enumerate(records):
+            self._halve_often(n_halved[i])
+            rates.append(float(self.groups[0]["lr"]))
+            if i >= start:
+                self.step(record, warming_up=i < n_warmup)
+        self._halve_often(n_halved[len(records)])
+        return rates
+
+    def _halve_often(self, n: int) -> None:
+        for _ in range(n):
+            self.halve()
+
     def _multiply(self, factor: float) -> None:
         for group in self.groups:
             group["lr"] *= factor
@@ -100,7 +141,7 @@ class Annealing:
 
     def update(self, epoch: float) -> None:
         """Set the factor for a point in time, in epochs."""
-        value = self._at(epoch)
+        value = self.at(epoch)
         if value != self.value:
             self.factor.fill_(value)
             self.value = value
@@ -108,8 +149,9 @@ class Annealing:
     @property
     def n_changing(self) -> int:
         """The number of epochs before the first one with the final factor."""
-        final = self._at(self.n_epochs)
-        return next(e for e in range(self.n_epochs + 1) if self._at(e) == final)
+        final = self.at(self.n_epochs)
+        return next(e for e in range(self.n_epochs + 1) if self.at(e) == final)
 
-    def _at(self, epoch: float) -> float:
+    def at(self, epoch: float) -> float:
+        """Return the factor at a point in time, in epochs."""
         return self.function(min(1.0, epoch / self.n_epochs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from sklearn.base import clone
 from torch import Tensor
 
 from skvae._training.callbacks import EpochCallbacks
+from skvae._training.checkpoint import State
 from skvae._training.fit import Fit
+from skvae._training.held_out import stops_early
+from skvae._training.state import check_course, check_state
 from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
 from skvae._utils.warn import warn
 from skvae.module import AutoencoderModule, blockwise
@@ -33,11 +37,11 @@ class TwoStageFit:
     """
 
     def __init__(self, first: Fit, stage: Any, n_second_epochs: int) -> None:
-        if stage.random_state is None:
-            seed = numpy_seed(first.seed, Stream.SECOND_STAGE)
-            stage.set_params(random_state=seed)
+        self.has_own_seed = stage.random_state is not None
         self.first, self.device = first, first.device
         self.stage, self.n_second_epochs = stage, n_second_epochs
+        self.is_interrupted, self.begins_with = False, None
+        self._seed_second()
         self.second: Fit | None = None
         self.fitted: dict[str, Any] | None = None
 
@@ -51,11 +55,55 @@ class TwoStageFit:
         """Whether both stages are trained."""
         return self.second is not None and self.second.is_trained
 
+    def state(self) -> State:
+        """Return the state of both stages, for `resume`.
+
+        A first stage that has been interrupted is not trained to its end: whoever goes
+        on will do so, and begin the second stage after that.
+        """
+        stages = {"first": self.first.state()}
+        if self.second and self.second.has_complete_epoch and not self.is_interrupted:
+            stages["second"] = self.second.state()
+        return State(
+            {f"{k}/{n}": t for k, s in stages.items() for n, t in s.tensors.items()},
+            {name: state.values for name, state in stages.items()},
+        )
+
+    def resume(self, state: State) -> None:
+        """Let `run` go on from a state, which may be that of another process.
+
+        Raises
+        ------
+        ValueError
+            If it is that of another fit; this one then begins anew.
+        """
+        stages = {
+            name: State(
+                {
+                    key.removeprefix(f"{name}/"): t
+                    for key, t in state.tensors.items()
+                    if key.startswith(f"{name}/")
+                },
+                values,
+            )
+            for name, values in state.values.items()
+        }
+        first, second = stages["first"], stages.get("second")
+        check_state(self.first, first.values)
+        if second is not None:
+            check_course(self._outline_of_second(second.values), second.values)
+        self.first.go_on_from(first)
+        self.begins_with = second
+        self._seed_second()
+
     def run(self, callbacks: EpochCallbacks) -> None:
         """Train the first stage, then the second, even if the first is interrupted."""
         interrupt = self._run_first(callbacks)
+        self.is_interrupted = interrupt is not None
         self.first.fitted = self.first.attributes()
         self.second = self._fit_of_codes(self.first.fitted["module_"])
+        if self.begins_with is not None:
+            self.second.go_on_from(self.begins_with)
         with _named("second stage, whose rows are codes of the first,"):
             self.second.run(callbacks, self.attributes)
         self.second.fitted = self.second.attributes()
@@ -88,6 +136,24 @@ class TwoStageFit:
         return (
             f"{first}. The second stage is not fitted, so that the model encodes and "
             "decodes, but neither samples nor scores: call fit again."
+        )
+
+    def _seed_second(self) -> None:
+        if not self.has_own_seed:
+            seed = numpy_seed(self.first.seed, Stream.SECOND_STAGE)
+            self.stage.set_params(random_state=seed)
+
+    def _outline_of_second(self, values: dict[str, Any]) -> SimpleNamespace:
+        """Return what is known of the second fit before there are codes."""
+        first, asked = self.first, self.stage.early_stopping
+        return SimpleNamespace(
+            estimator=self.stage,
+            first_epoch=values["first_epoch"],
+            n_epochs=self.n_second_epochs,
+            stops_early=stops_early(
+                asked, len(first.X), first.X_val is not None, stream=False
+            ),
+            stream=False,
         )
 
     def _run_first(self, callbacks: EpochCallbacks) -> KeyboardInterrupt | None:
@@ -129,7 +195,7 @@ class TwoStageFit:
             self.n_second_epochs,
             {"n_features_in_": Z.shape[1], "_row_shape": Z.shape[1:]},
             previous=before if before and before.__sklearn_is_fitted__() else None,
-            keep_optimizer=first.keep_optimizer,
+            keep_state=first.keep_state,
             draws=draws,
             device=first.device,
             X_val=None if first.X_val is None else CodeDraws(module, first.X_val).rows,

@@ -45,7 +45,12 @@ def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
         return
     caller = sys._getframe(1)
     level = _level(caller, _LIBRARIES) or _level(caller, {"skvae"}) or 1
-    warnings.warn(message, category, stacklevel=1 + level)
+    try:
+        warnings.warn(message, category, stacklevel=1 + level)
+    except Warning:  # a filter asks for errors
+        raise
+    except (OSError, ValueError):
+        pass  # a full disk or a closed pipe behind the output must not end a fit
 
 
 def is_called_by(module: str) -> bool:

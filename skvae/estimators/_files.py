@@ -85,7 +85,7 @@ def load(
         raise ValueError(f"The file holds no estimator, but an object of {kind}.")
     for read in reader.objects:
         if isinstance(read, BaseAutoencoder):
-            read._optimizer_state = None
+            read._training_state = None
             _make_networks(read)
     warn_of_versions(type(estimator).__name__, document["versions"])
     return estimator

@@ -254,8 +254,12 @@ class FittingMixin(CallbackSupportMixin):
 
     @with_callbacks
     def _train(self, fit: Any, X: Any, y: Any) -> None:
+        processes = current_processes()
         with training_context(fit.device, self.precision):
-            callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y)
+            callbacks = EpochCallbacks(self, fit.n_callback_epochs, X, y, fit)
+            resumed = processes.same(callbacks.resumed)
+            if resumed is not None and not processes.is_first:
+                fit.resume(resumed)
             fit.run(callbacks)
             fit.fitted = fit.attributes()
         callbacks.end(lambda: fit.fitted)
@@ -321,7 +325,7 @@ class FittingMixin(CallbackSupportMixin):
             {k: v for k, v in vars(self).items() if k in _DESCRIPTION},
             previous=self if resume and self.__sklearn_is_fitted__() else None,
             stream=stream,
-            keep_optimizer=resume,
+            keep_state=resume,
             X_val=X_val,
             labels=labels,
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from sklearn.exceptions import InconsistentVersionWarning
 
@@ -13,7 +14,13 @@ from skvae._utils.warn import warn
 
 
 class PersistenceMixin:
-    """Leaves optimizers and rows out of pickles; warns if versions differ."""
+    """Leaves states of training and rows out of pickles; warns if versions differ."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy all that there is, which a pickle does not hold."""
+        memo[id(self)] = twin = object.__new__(type(self))
+        vars(twin).update(copy.deepcopy(vars(self), memo))
+        return twin
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the estimator to a file without code, which `skvae.load` reads.
@@ -68,7 +75,7 @@ class PersistenceMixin:
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        state.pop("_optimizer_state", None)
+        state.pop("_training_state", None)
         if self.__sklearn_is_fitted__():
             with suppress(ValueError):  # a density may need more rows than there are
                 state["_density"] = self.latent_density_
@@ -78,7 +85,7 @@ class PersistenceMixin:
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         warn_of_versions(type(self).__name__, state.pop("_versions", {}))
-        super().__setstate__({**state, "_optimizer_state": None})
+        super().__setstate__({**state, "_training_state": None})
 
 
 def load(
