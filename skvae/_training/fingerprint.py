@@ -23,7 +23,7 @@ _ADDRESS = re.compile(" at 0x[0-9a-f]+")  # differs in another process
 _FREE = {
     f"{owner}{name}"
     for owner in ("", "second_stage__")
-    for name in ("verbose", "device", "warm_start", "max_epochs")
+    for name in ("verbose", "device", "distributed", "warm_start", "max_epochs")
 }
 _VALUES = (str, int, float, bool, type(None))
 
