@@ -1,26 +1,17 @@
 """Exported encoders and decoders give what the methods of the estimator give."""
 
 import builtins
-import io
 import json
-import subprocess
 import sys
 import warnings
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 import torch
-from conftest import (
-    IMAGE_NETWORKS,
-    LIKELIHOODS,
-    NETWORKS,
-    POSTERIORS,
-    describe,
-    make_data,
-    small,
-    small_estimators,
-)
+from conftest import make_data, small
+from exported import METHODS, assert_close, assert_exported, run_onnx, run_program
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -29,58 +20,10 @@ from torch import nn
 import skvae
 from skvae import VAE
 from skvae.densities import ClassConditionalDensity
-from skvae.export import _decompositions, onnx, to_exported_program, to_onnx
+from skvae.export import onnx, to_exported_program, to_onnx
 from skvae.networks import CustomNetwork
 
-onnxruntime = pytest.importorskip("onnxruntime")
 SLOW = pytest.mark.slow
-SIZES = (1, 2, 7, 1000)
-METHODS = {
-    "encoder": "transform",
-    "decoder": "inverse_transform",
-    "reconstruct": "reconstruct",
-}
-RTOL, ATOL = 2e-5, 2e-6  # of a value, and of the largest in its column
-
-
-def run_onnx(path, rows):
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (name,) = [i.name for i in session.get_inputs()]
-    return session.run(None, {name: rows})[0]
-
-
-def run_program(program, rows):
-    file = io.BytesIO()
-    torch.export.save(program, file)
-    file.seek(0)
-    return torch.export.load(file).module()(torch.from_numpy(rows)).numpy()
-
-
-def many(rows, n):
-    return np.concatenate([rows] * -(-n // len(rows)))[:n]
-
-
-def assert_close(actual, expected):
-    assert actual.dtype == expected.dtype
-    assert actual.shape == expected.shape
-    scale = np.abs(expected).max(0, where=np.isfinite(expected), initial=0)
-    error = np.abs(actual - expected) - RTOL * np.abs(expected) - ATOL * scale
-    assert np.array_equal(np.isnan(actual), np.isnan(expected))
-    assert np.nanmax(error) <= 0, np.nanmax(error / np.maximum(scale, 1e-300))
-
-
-def assert_exported(model, rows, part, tmp_path, sizes=SIZES, **options):
-    """Assert that a part, as either kind of program, equals a method of the model."""
-    method = getattr(model, METHODS[part])
-    if part == "decoder":
-        rows = model.transform(rows)
-    path = str(tmp_path / f"{part}.onnx")
-    to_onnx(model, path, part, **options)
-    program = to_exported_program(model, part, **options)
-    for n in sizes:
-        some = many(rows, n)
-        assert_close(run_onnx(path, some), method(some))
-        assert_close(run_program(program, some), method(some))
 
 
 @pytest.fixture(scope="module")
@@ -354,71 +297,3 @@ def test_the_first_stage_of_two_and_models_of_classes(digits, tmp_path):
     assert_exported(two.second_stage_, codes, "encoder", tmp_path, sizes=(7,))
     of_classes = small(latent_density=ClassConditionalDensity()).fit(X, y)
     assert_exported(of_classes.of_class(3), X, "decoder", tmp_path, sizes=(7,))
-
-
-EVERYTHING = [
-    *small_estimators(),
-    *(small(likelihood=likelihood) for likelihood in LIKELIHOODS),
-    *(small(posterior=posterior) for posterior in POSTERIORS),
-    *(small(network=network) for network in NETWORKS),
-]
-
-
-@SLOW
-@pytest.mark.parametrize("estimator", EVERYTHING, ids=describe)
-def test_every_part_can_be_exported(estimator, tmp_path):
-    X = make_data(100)
-    if not isinstance(estimator.likelihood, str) and estimator.likelihood.discrete:
-        X = np.round(X * 5) if estimator.likelihood.support is None else X
-    model = estimator.fit(X)
-    assert_exported(model, X, "reconstruct", tmp_path, sizes=(1, 100))
-
-
-@SLOW
-@pytest.mark.parametrize("network", IMAGE_NETWORKS, ids=describe)
-def test_networks_of_images_can_be_exported(network, tmp_path):
-    X = np.random.default_rng(0).integers(0, 256, (40, 3, 17, 16)).astype(np.uint8)
-    model = small(network=network, max_epochs=1).fit(X)
-    assert_exported(model, X, "reconstruct", tmp_path, sizes=(1, 7), dtype="uint8")
-
-
-LOADED = """
-import sys
-import torch
-program = torch.export.load({path!r}).module()
-Z = program(torch.load({rows!r}))
-assert not any(name.split(".")[0] in ("skvae", "sklearn") for name in sys.modules)
-torch.save(Z, {codes!r})
-"""
-
-
-@SLOW
-def test_a_program_runs_where_there_is_no_skvae(model, rows, tmp_path):
-    paths = {n: str(tmp_path / n) for n in ("program.pt2", "rows.pt", "codes.pt")}
-    torch.export.save(to_exported_program(model), paths["program.pt2"])
-    torch.save(torch.from_numpy(rows), paths["rows.pt"])
-    names = dict(zip(("path", "rows", "codes"), paths.values(), strict=True))
-    command = [sys.executable, "-c", LOADED.format(**names)]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert run.returncode == 0, run.stderr
-    assert_close(torch.load(paths["codes.pt"]).numpy(), model.transform(rows))
-
-
-def test_the_normal_distribution_function_has_the_digits_of_its_tail():
-    from scipy.special import ndtr
-
-    x = np.concatenate([np.linspace(-37, 37, 10001), [-np.inf, np.inf, 0.0]])
-    got = _decompositions.ndtr(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(got, ndtr(x), rtol=1e-14, atol=1e-300)
-    assert np.isnan(_decompositions.ndtr(torch.tensor([torch.nan]))).all()
-
-
-@pytest.mark.parametrize("right", [False, True])
-def test_places_among_edges_are_those_of_numpy(right):
-    rng = np.random.default_rng(0)
-    edges = np.sort(rng.integers(0, 9, (3, 7)), axis=1).astype(np.float32)
-    values = rng.integers(-1, 10, (3, 50)).astype(np.float32)
-    got = _decompositions.searchsorted(*map(torch.tensor, (edges, values)), right=right)
-    side = "right" if right else "left"
-    for row, found, e in zip(values, got.numpy(), edges, strict=True):
-        np.testing.assert_array_equal(found, np.searchsorted(e, row, side))
