@@ -151,7 +151,7 @@ def _without_networks(module: nn.Module) -> Described:
 def _classes_of_parts(parts: dict[str, Any]) -> dict[str, type]:
     """Return the classes of supplied parts, and of what they are made of."""
     return {
-        f"{name}:{type(value).__qualname__}": type(value)
+        f"{name}:{type(value).__name__}": type(value)
         for name, part in parts.items()
         for value in _inside(part)
         if isinstance(value, BaseEstimator | nn.Module)
@@ -205,7 +205,7 @@ def _call(path: Any, supplied: dict[str, str]) -> str:
 def _make_networks(estimator: Any) -> None:
     """Let a network of the user's own make the modules that have the weights read."""
     module = getattr(estimator, "module_", None)
-    if module is None or not isinstance(module.encoder, Weights):
+    if not isinstance(getattr(module, "encoder", None), Weights):
         return
     network = resolve_network(estimator.network).for_shape(estimator._row_shape)
     network = with_plain_integers(network)
