@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from skvae import estimators
 from skvae._persistence import formats
 from skvae._persistence.classes import CLASSES, Supplied, Weights, names_of_classes
 from skvae._persistence.container import packed, unpacked
@@ -24,15 +25,10 @@ from skvae._utils.warn import warn
 from skvae.estimators._persistence import warn_of_versions
 from skvae.estimators._table import Table
 from skvae.estimators.base import BaseAutoencoder
-from skvae.estimators.iwae import IWAE
-from skvae.estimators.rae import RAE
-from skvae.estimators.two_stage_vae import TwoStageVAE
-from skvae.estimators.vae import VAE
-from skvae.estimators.wae import WAE
 from skvae.networks import resolve_network
 
 _ESTIMATORS = {
-    f"skvae.{cls.__name__}": cls for cls in (IWAE, RAE, TwoStageVAE, VAE, WAE)
+    f"skvae.{name}": getattr(estimators, name) for name in estimators.__all__
 }
 _CLASSES = {**CLASSES, **_ESTIMATORS, "skvae.Table": Table}
 _KNOWN = names_of_classes(_CLASSES)
