@@ -3,6 +3,7 @@
 import decimal
 import json
 import re
+import sys
 import warnings
 
 import numpy as np
@@ -13,12 +14,13 @@ import torch
 from conftest import small
 from hypothesis import given, strategies
 from hypothesis.extra import numpy as numpy_strategies
-from mixed_frames import assert_equal, make_frame
+from mixed_frames import LIBRARIES, assert_equal, make_frame
 from saved_models import through_file
 from sklearn.compose import make_column_selector
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+import skvae
 from skvae._persistence.classes import CLASSES, names_of_classes
 from skvae._persistence.container import packed, unpacked
 from skvae._persistence.reader import Reader
@@ -306,6 +308,14 @@ def test_frame_of_all_columns_can_be_modelled(tmp_path):
         loaded = through_file(model, tmp_path / "model")
         drawn = [m.sample(9, random_state=0) for m in (loaded, model)]
     assert_equal(*drawn)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_library_that_is_not_installed_is_named(library, tmp_path, monkeypatch):
+    small(max_epochs=1).fit(LIBRARIES[library](make_frame())).save(tmp_path / "model")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=f"frame of {library}, which must be inst"):
+        skvae.load(tmp_path / "model")
 
 
 def test_columns_with_names_that_are_no_strings_come_back(tmp_path):
