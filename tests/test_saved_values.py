@@ -183,6 +183,10 @@ class Own(nn.Module):
     """A module that skvae does not know."""
 
 
+class OwnTensor(torch.Tensor):
+    """A tensor of a class that skvae does not know."""
+
+
 LOOP: list = []
 LOOP.append(LOOP)
 DEEP: list = []
@@ -205,6 +209,7 @@ for _ in range(1000):
         (np.ma.array([1.0], mask=[True]), "does not know MaskedArray"),
         (torch.zeros(2).to_sparse(), "layout torch.sparse_coo"),
         (torch.zeros(2, dtype=torch.complex128), "a tensor of complex128"),
+        (torch.zeros(2).as_subclass(OwnTensor), "of the class OwnTensor"),
         (np.random.default_rng(0), "does not know Generator"),
         (pd.DataFrame({"a": pd.to_datetime(["2020-01-01"])}), "column of datetime64"),
         (pl.DataFrame({"a": [[1]]}), "a column of List"),
