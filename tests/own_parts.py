@@ -131,7 +131,10 @@ MODELS = {
         second_stage=second(network=OwnNetwork(), likelihood=OwnLikelihood()),
     ),
     "default stage": small(
-        skvae.TwoStageVAE, lr_schedule=lambda o: halve(o), max_epochs=1
+        skvae.TwoStageVAE,
+        second_stage=None,
+        lr_schedule=lambda o: halve(o),
+        max_epochs=1,
     ),
     "density is a VAE": small(latent_density=second(network=OwnNetwork())),
     "all": small(

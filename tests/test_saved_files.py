@@ -138,6 +138,7 @@ def test_device_of_a_loaded_model_can_be_chosen(device, X, path):
     model = small().fit(X)
     model.save(path)
     loaded = skvae.load(path, device=device)
+    assert "device" not in vars(loaded.module_)
     expected = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     assert loaded.module_.device.type in ("cpu", expected.type)
     assert loaded.device == model.device

@@ -13,6 +13,7 @@ from own_parts import (
     OwnLikelihood,
     OwnNetwork,
     halve,
+    make,
     own_network,
 )
 from saved_models import supplied_by, through_file
@@ -47,6 +48,17 @@ def test_model_with_own_parts_goes_on(name, X, path):
     loaded = through_file(model, path).partial_fit(X)
     assert loaded.n_epochs_ == model.n_epochs_ + 1
     assert_same(outputs(loaded.fit(X), X), outputs(clone(MODELS[name]).fit(X), X))
+
+
+def test_network_may_be_made_by_a_function_of_another_name(X, path):
+    def renamed(n_in, n_out):
+        return make(n_in, n_out)
+
+    model = small(network=own_network()).fit(X)
+    model.save(path)
+    loaded = skvae.load(path, parts={"network": own_network(renamed)})
+    assert_same(outputs(loaded, X), outputs(model, X))
+    assert loaded.partial_fit(X).n_epochs_ == 4
 
 
 def test_weights_of_batch_normalisation_are_kept(X, path):

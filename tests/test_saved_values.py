@@ -3,6 +3,7 @@
 import decimal
 import json
 import re
+import sys
 import warnings
 
 import numpy as np
@@ -13,12 +14,13 @@ import torch
 from conftest import small
 from hypothesis import given, strategies
 from hypothesis.extra import numpy as numpy_strategies
-from mixed_frames import assert_equal, make_frame
+from mixed_frames import LIBRARIES, assert_equal, make_frame
 from saved_models import through_file
 from sklearn.compose import make_column_selector
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+import skvae
 from skvae._persistence.classes import CLASSES, names_of_classes
 from skvae._persistence.container import packed, unpacked
 from skvae._persistence.reader import Reader
@@ -181,6 +183,10 @@ class Own(nn.Module):
     """A module that skvae does not know."""
 
 
+class OwnTensor(torch.Tensor):
+    """A tensor of a class that skvae does not know."""
+
+
 LOOP: list = []
 LOOP.append(LOOP)
 DEEP: list = []
@@ -203,6 +209,7 @@ for _ in range(1000):
         (np.ma.array([1.0], mask=[True]), "does not know MaskedArray"),
         (torch.zeros(2).to_sparse(), "layout torch.sparse_coo"),
         (torch.zeros(2, dtype=torch.complex128), "a tensor of complex128"),
+        (torch.zeros(2).as_subclass(OwnTensor), "of the class OwnTensor"),
         (np.random.default_rng(0), "does not know Generator"),
         (pd.DataFrame({"a": pd.to_datetime(["2020-01-01"])}), "column of datetime64"),
         (pl.DataFrame({"a": [[1]]}), "a column of List"),
@@ -306,6 +313,14 @@ def test_frame_of_all_columns_can_be_modelled(tmp_path):
         loaded = through_file(model, tmp_path / "model")
         drawn = [m.sample(9, random_state=0) for m in (loaded, model)]
     assert_equal(*drawn)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_library_that_is_not_installed_is_named(library, tmp_path, monkeypatch):
+    small(max_epochs=1).fit(LIBRARIES[library](make_frame())).save(tmp_path / "model")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=f"frame of {library}, which must be inst"):
+        skvae.load(tmp_path / "model")
 
 
 def test_columns_with_names_that_are_no_strings_come_back(tmp_path):

@@ -116,6 +116,12 @@ def test_value_that_is_none_is_refused(value, path):
     refused(path, "not valid")
 
 
+@pytest.mark.parametrize("number", [-1, 1, True, 0.0])
+def test_object_that_is_not_there_is_refused(number, path):
+    file_of(path, {"object": number}, [LINEAR])
+    refused(path, "not valid")
+
+
 @pytest.mark.parametrize("place", [-1, 625, 10**12])
 def test_generator_that_would_read_beyond_its_state_is_refused(place):
     state = [np.zeros(624, np.uint32), place, 0, 0.0]

@@ -118,7 +118,7 @@ def _entries(header: dict[str, Any], data: memoryview) -> dict[str, Entry]:
         dtype, shape = note["dtype"], note["shape"]
         start, stop = note["data_offsets"]
         n_bytes = SIZES[dtype] * math.prod(_size(n) for n in shape)
-        if (start, stop) != (end, end + n_bytes) or stop > len(data):
+        if (start, stop) != (end, end + n_bytes):
             raise ValueError(f"The file is not valid: {name!r} has another size.")
         entries[name], end = Entry(dtype, tuple(shape), data[start:stop]), stop
     if end != len(data):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skvae._persistence.arrays import name_of_dtype
+from skvae._persistence.arrays import dtype_of, name_of_dtype
 from skvae._utils.columns import is_frame, library_of
 
 _PANDAS = re.compile(r"U?Int(8|16|32|64)|Float(32|64)|boolean")
@@ -36,17 +36,37 @@ def described(frame: Any) -> dict[str, Any]:
 
 
 def rebuilt(description: dict[str, Any]) -> Any:
-    """Return the frame that `described` was given."""
-    if description["library"] == "polars":
-        import polars
+    """Return the frame that `described` was given.
 
-        columns = {name: _polars_type(t) for name, t in description["columns"]}
-        return polars.DataFrame(schema=columns)
+    Raises
+    ------
+    ImportError
+        If the library of the frame is not installed, or one that it needs.
+    """
+    library = description["library"]
+    try:
+        make = _polars_frame if library == "polars" else _pandas_frame
+        return make(description)
+    except ImportError as error:
+        raise ImportError(
+            f"The model was fitted to a frame of {library}, which must be installed to "
+            f"load it, with all that its columns need ({error})."
+        ) from error
+
+
+def _polars_frame(description: dict[str, Any]) -> Any:
+    import polars
+
+    columns = {name: _polars_type(t) for name, t in description["columns"]}
+    return polars.DataFrame(schema=columns)
+
+
+def _pandas_frame(description: dict[str, Any]) -> Any:
     import pandas
 
     types = [_pandas_type(dtype) for dtype in description["types"]]
     columns = [pandas.Series([], dtype=dtype) for dtype in types]
-    frame = pandas.concat(columns, axis=1) if columns else pandas.DataFrame()
+    frame = pandas.concat(columns, axis=1)
     frame.columns = _rebuilt_index(description["index"])
     return frame
 
@@ -110,7 +130,7 @@ def _pandas_type(description: Any) -> Any:
 
     if isinstance(description, str):
         if not _PANDAS.fullmatch(description):
-            return _numpy_type(description)
+            return dtype_of(description)
         return pandas.api.types.pandas_dtype(description)
     if "categories" in description:
         found = description["categories"]
@@ -122,12 +142,6 @@ def _pandas_type(description: Any) -> Any:
     import pyarrow
 
     return pandas.ArrowDtype(pyarrow.type_for_alias(_known(_ARROW, description)))
-
-
-def _numpy_type(name: str) -> np.dtype[Any]:
-    from skvae._persistence.arrays import dtype_of
-
-    return dtype_of(name)
 
 
 def _known(pattern: re.Pattern[str], description: dict[str, str]) -> str:

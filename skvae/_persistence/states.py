@@ -119,7 +119,8 @@ def _restored_module(module: nn.Module, state: dict[str, Any], device: Any) -> A
     if not _BOOKKEEPING.isdisjoint(state):
         raise ValueError(f"A file cannot set how torch keeps {name}.")
     if isinstance(module, AutoencoderModule):
-        device = device or available_device(state.pop("device"))
+        saved = available_device(state.pop("device"))
+        device = device or saved
     for kind, allowed in _KEPT.items():
         found = state.pop(kind, {})
         if not all(isinstance(v, allowed) for v in found.values()):

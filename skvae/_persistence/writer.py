@@ -148,9 +148,8 @@ class Writer:
     def _add(self, entry: Entry, path: tuple[str, ...]) -> str:
         """Add an entry under a name that says where it is."""
         name = ".".join(p for p in path if p not in _PASSED_OVER)
-        taken = {*self.entries, "__metadata__"}
         unique, n = name, 1
-        while unique in taken:
+        while unique in self.entries or unique == "__metadata__":
             n += 1
             unique = f"{name}#{n}"
         self.entries[unique] = entry

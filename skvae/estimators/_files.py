@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from skvae import estimators
 from skvae._persistence import formats
 from skvae._persistence.classes import CLASSES, Supplied, Weights, names_of_classes
 from skvae._persistence.container import packed, unpacked
@@ -24,15 +25,10 @@ from skvae._utils.warn import warn
 from skvae.estimators._persistence import warn_of_versions
 from skvae.estimators._table import Table
 from skvae.estimators.base import BaseAutoencoder
-from skvae.estimators.iwae import IWAE
-from skvae.estimators.rae import RAE
-from skvae.estimators.two_stage_vae import TwoStageVAE
-from skvae.estimators.vae import VAE
-from skvae.estimators.wae import WAE
 from skvae.networks import resolve_network
 
 _ESTIMATORS = {
-    f"skvae.{cls.__name__}": cls for cls in (IWAE, RAE, TwoStageVAE, VAE, WAE)
+    f"skvae.{name}": getattr(estimators, name) for name in estimators.__all__
 }
 _CLASSES = {**CLASSES, **_ESTIMATORS, "skvae.Table": Table}
 _KNOWN = names_of_classes(_CLASSES)
@@ -151,7 +147,7 @@ def _without_networks(module: nn.Module) -> Described:
 def _classes_of_parts(parts: dict[str, Any]) -> dict[str, type]:
     """Return the classes of supplied parts, and of what they are made of."""
     return {
-        f"{name}:{type(value).__qualname__}": type(value)
+        f"{name}:{type(value).__name__}": type(value)
         for name, part in parts.items()
         for value in _inside(part)
         if isinstance(value, BaseEstimator | nn.Module)
@@ -205,7 +201,7 @@ def _call(path: Any, supplied: dict[str, str]) -> str:
 def _make_networks(estimator: Any) -> None:
     """Let a network of the user's own make the modules that have the weights read."""
     module = getattr(estimator, "module_", None)
-    if module is None or not isinstance(module.encoder, Weights):
+    if not isinstance(getattr(module, "encoder", None), Weights):
         return
     network = resolve_network(estimator.network).for_shape(estimator._row_shape)
     network = with_plain_integers(network)
