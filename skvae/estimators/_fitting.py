@@ -91,8 +91,10 @@ class FittingMixin(CallbackSupportMixin):
     def partial_fit(self, X: Any, y: Any = None, *, X_val: Any = None) -> Self:
         """Train for one more epoch on the rows of X.
 
-        ``max_epochs`` calls with the same X equal one ``fit`` with a constant learning
-        rate (with more than 10,000 rows, except for what is estimated from codes).
+        ``max_epochs`` calls with the same X equal one ``fit`` without early stopping
+        (with more than 10,000 rows, except for what is estimated from codes). A
+        `lr_schedule` goes on from call to call; "cosine" begins anew after every
+        ``max_epochs`` of them.
 
         X may be the next chunk of a stream. The latent density and the diagnostics are
         then those of a sample of the stream, rows of ``fit`` included, in which every
