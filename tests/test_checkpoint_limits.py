@@ -8,7 +8,7 @@ from sklearn.base import clone
 from test_checkpoint_refusals import assert_refused
 from test_checkpoints import assert_same_fit, fit_again, fit_killed, halving
 
-from skvae import TwoStageVAE
+from skvae import VAE, TwoStageVAE
 
 X = make_data(120, 5)
 
@@ -41,6 +41,20 @@ def test_a_larger_limit_goes_on_if_the_result_is_that_of_a_whole_fit(
         assert_same_fit(fit_again(larger, path), clone(larger).fit(X))
     else:
         assert_refused(larger, path, "another max_epochs")
+
+
+class Cyclical(VAE):
+    """A weight that rises and falls several times, and is 1 at the ends of cycles."""
+
+    def annealing(self, progress):
+        return round(0.6 + 0.4 * np.cos(12 * np.pi * progress), 6)
+
+
+def test_a_weight_that_differs_only_inside_of_epochs_is_another_one(path):
+    model = small(Cyclical, max_epochs=6)
+    assert fit_killed(model, path, 3)
+    assert_refused(clone(model).set_params(max_epochs=12), path, "weight of the KL")
+    assert_same_fit(fit_again(model, path), clone(model).fit(X))
 
 
 def test_a_smaller_limit_must_not_be_passed(path):

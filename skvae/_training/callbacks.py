@@ -5,7 +5,18 @@ from typing import Any
 
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 
-__all__ = ["CallbackSupportMixin", "EpochCallbacks", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "EpochCallbacks",
+    "forget_callbacks",
+    "with_callbacks",
+]
+
+
+def forget_callbacks(estimator: Any) -> None:
+    """Remove what an interrupt in the midst of teardown leaves in an estimator."""
+    for name in ("_callback_fit_ctx", "_skl_callbacks_to_teardown"):
+        vars(estimator).pop(name, None)
 
 
 class EpochCallbacks:

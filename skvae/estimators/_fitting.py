@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from skvae._training.callbacks import (
     CallbackSupportMixin,
     EpochCallbacks,
+    forget_callbacks,
     with_callbacks,
 )
 from skvae._training.fit import Fit
@@ -200,6 +201,8 @@ class FittingMixin(CallbackSupportMixin):
                 self._keep_what_is_trained(fit, "The latent density failed;")
             finally:
                 raise error
+        finally:
+            forget_callbacks(self)
         return self
 
     def _prepare(
