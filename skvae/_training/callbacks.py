@@ -34,6 +34,8 @@ class EpochCallbacks:
 
     def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any, fit: Any) -> None:
         self.estimator, self.data = estimator, {"X": X, "y": y}
+        # So that an interrupt in the next line finds it, as scikit-learn expects.
+        estimator._skl_callbacks_to_teardown = []
         self.context = estimator._init_callback_context(max_subtasks=n_epochs)
         self.context.call_on_fit_task_begin(
             estimator=estimator, metadata={"fit": fit}, **self.data
