@@ -12,6 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_data
+from sklearn.base import clone
+from test_checkpoints import MODELS, Killer, assert_same_fit, fit_again
+
+from skvae.callbacks import Checkpoint
 
 TESTS = os.path.dirname(__file__)
 X = make_data(600, 20)
@@ -113,3 +117,24 @@ def test_a_fit_that_is_killed_as_it_writes_goes_on(kind, whole, tmp_path):
     assert finish(start(kind, path, result))
     assert_equal(result_of(result), whole)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["result", "whole"]
+
+
+class Pressing(Killer):
+    """Presses Ctrl-C after some epochs."""
+
+    def on_fit_task_end(self, estimator, context):
+        self.n_epochs -= context.task_name == "epoch"
+        if self.n_epochs == 0:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("n_epochs", [1, 5, 8, 9, 12])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_stage_that_was_interrupted_is_trained_to_its_end(n_epochs, first, tmp_path):
+    model, path = MODELS["two stages"], tmp_path / "run.ckpt"
+    callbacks = [Checkpoint(path), Pressing(n_epochs)][:: 1 if first else -1]
+    interrupted = clone(model).set_callbacks(*callbacks)
+    with pytest.raises(KeyboardInterrupt), pytest.warns(RuntimeWarning):
+        interrupted.fit(X)
+    assert path.exists()
+    assert_same_fit(fit_again(model, path, X), clone(model).fit(X), X)

@@ -5,7 +5,18 @@ from typing import Any
 
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 
-__all__ = ["CallbackSupportMixin", "EpochCallbacks", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "EpochCallbacks",
+    "forget_callbacks",
+    "with_callbacks",
+]
+
+
+def forget_callbacks(estimator: Any) -> None:
+    """Remove what an interrupt in the midst of teardown leaves in an estimator."""
+    for name in ("_callback_fit_ctx", "_skl_callbacks_to_teardown"):
+        vars(estimator).pop(name, None)
 
 
 class EpochCallbacks:
@@ -29,6 +40,8 @@ class EpochCallbacks:
     def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any, fit: Any) -> None:
         self.estimator, self.data = estimator, {"X": X, "y": y}
         self.fit, self.resumed = fit, None
+        # So that an interrupt in the next line finds it, as scikit-learn expects.
+        estimator._skl_callbacks_to_teardown = []
         self.context = estimator._init_callback_context(max_subtasks=n_epochs)
         self.context.call_on_fit_task_begin(
             estimator=estimator, metadata={"fit": self}, **self.data

@@ -113,8 +113,7 @@ def _anneals_alike(annealing: Annealing, values: dict[str, Any]) -> bool:
         return True
     n_done, n_batches = values["origin"] + len(values["records"]), values["n_batches"]
     before = Annealing(annealing.function, n_epochs, torch.device("cpu"))
-    last = min(n_done, max(n_changing, annealing.n_changing))
-    times = [e + i / n_batches for e in range(last) for i in range(n_batches)]
+    times = (e + i / n_batches for e in range(n_done) for i in range(n_batches))
     return annealing.n_changing == n_changing and all(
         annealing.at(t) == before.at(t) for t in times
     )

@@ -9,7 +9,6 @@ class HasOptimizers:
     def optimizers(self) -> list[Any]:
         """Return optimizers of these parameters, with the interface of torch's.
 
-        They have ``param_groups``, ``state``, ``step()``, ``state_dict()`` and
-        ``load_state_dict(state)``, as `torch.optim.Optimizer`.
+        They have ``param_groups``, ``state`` and ``step()``, as torch's optimizers do.
         """
         return []

@@ -95,6 +95,7 @@ class Checkpoint:
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Refuse what is known to go wrong, before a fit begins."""
+        self._runs.pop(id(estimator), None)  # of a teardown that was interrupted
         path = Path(self.path).absolute()
         if is_called_by("sklearn.model_selection._validation"):
             raise ValueError(

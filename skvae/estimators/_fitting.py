@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from skvae._training.callbacks import (
     CallbackSupportMixin,
     EpochCallbacks,
+    forget_callbacks,
     with_callbacks,
 )
 from skvae._training.fit import Fit
@@ -93,8 +94,10 @@ class FittingMixin(CallbackSupportMixin):
     def partial_fit(self, X: Any, y: Any = None, *, X_val: Any = None) -> Self:
         """Train for one more epoch on the rows of X.
 
-        ``max_epochs`` calls with the same X equal one ``fit`` with a constant learning
-        rate (with more than 10,000 rows, except for what is estimated from codes).
+        ``max_epochs`` calls with the same X equal one ``fit`` without early stopping
+        (with more than 10,000 rows, except for what is estimated from codes). A
+        `lr_schedule` goes on from call to call; "cosine" begins anew after every
+        ``max_epochs`` of them.
 
         X may be the next chunk of a stream. The latent density and the diagnostics are
         then those of a sample of the stream, rows of ``fit`` included, in which every
@@ -215,6 +218,8 @@ class FittingMixin(CallbackSupportMixin):
                 self._keep_what_is_trained(fit, "The latent density failed;")
             finally:
                 raise error
+        finally:
+            forget_callbacks(self)
         return self
 
     def _prepare(

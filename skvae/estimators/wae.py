@@ -102,7 +102,9 @@ class WAE(DeterministicAutoencoder):
         CUDA device with the number of the process on its machine. False fits on this
         process alone, whatever others do.
     warm_start : bool, default=False
-        Let ``fit`` go on from the last fit, with the optimizer's state.
+        Let ``fit`` go on from the last fit: with Adam's moments, with a schedule other
+        than "cosine", and, on the same rows, with the best epoch and the patience of
+        `early_stopping`.
     verbose : int, default=0
         Print a line after every epoch if positive. For progress bars use
         ``set_callbacks(sklearn.callback.ProgressBar())``.

@@ -39,10 +39,3 @@ class ClosedFormScale:
         (log_scale,) = group["params"]
         shift = torch.log1p(log_scale.grad * (-group["lr"] / self.count))
         log_scale.add_(shift, alpha=1 / self.power).clamp_(min=self.lowest)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state, of which there is none beside the log scale."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
