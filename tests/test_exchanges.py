@@ -1,7 +1,9 @@
 """What several processes exchange, and what a failure or an interrupt does to it."""
 
 import copy
+import datetime
 import os
+import signal
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from process_groups import ProcessGroup, one_process
 from torch import nn
 
 from skvae import VAE
+from skvae._training.joined import _interrupts_taken_by, _timeout
 from skvae._training.processes import Processes
 from skvae._utils.device import resolve_device
 from skvae.networks._normalisation import BatchNorm
@@ -45,6 +48,30 @@ def test_an_interrupt_of_what_one_does_for_all_comes_at_once(processes):
     with pytest.raises(KeyboardInterrupt):
         processes.led(interrupted)
     assert processes.led(lambda: processes.led(lambda: 7)) == 7
+
+
+def test_an_interrupt_after_the_last_exchange_is_not_lost(processes):
+    def interrupted():
+        with _interrupts_taken_by(processes):
+            signal.raise_signal(signal.SIGINT)
+            assert processes.is_pressed
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_interrupts_that_are_ignored_stay_so(processes):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _interrupts_taken_by(processes):
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_exchanges_have_the_timeout_of_the_group(processes):
+    assert _timeout(dist.group.WORLD) == datetime.timedelta(seconds=20)
 
 
 def test_nothing_is_exchanged_after_a_failure(processes):

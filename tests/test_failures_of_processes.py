@@ -170,6 +170,33 @@ def test_processes_out_of_step_end(group):
     assert "out of step" in outcomes[0].text
 
 
+class FailingAtTheEnd:
+    """A callback that fails after all has been exchanged."""
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "fit":
+            raise LookupError("no place for the model")
+
+    def teardown(self, estimator, context):
+        pass
+
+
+def fit_failing_at_the_end():
+    fit(new().set_callbacks(FailingAtTheEnd()), X)
+
+
+def test_an_error_at_the_very_end_leaves_all_as_they_were(group):
+    outcomes = group.outcomes(fit_failing_at_the_end)
+    assert kinds(outcomes) == [LookupError] + [RuntimeError] * (group.size - 1)
+    assert not any(group(is_fitted))
+
+
 # Losses that are not finite.
 
 

@@ -81,7 +81,7 @@ class SharedStep(Step):
         flat = torch.cat([part.flatten() for part in parts]) * self.processes.weight
         sums = self.processes.sum(flat).split([part.numel() for part in parts])
         for p, gradient in zip(moved, sums[1:], strict=True):
-            p.grad = gradient.view_as(p)
+            p.grad = gradient.view_as(p).to(p.dtype)
         return sums[0]
 
 

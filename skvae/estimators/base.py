@@ -244,6 +244,7 @@ class BaseAutoencoder(
         module : AutoencoderModule
             With ``encode(x)`` and ``decode(z)``.
         x : Tensor of shape (n, n_features)
+            The rows of a batch; of several processes, the share of this one.
         generator : torch.Generator
             Source of all random numbers, on the device of `x`.
         annealing : float or Tensor of shape ()
