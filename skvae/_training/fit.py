@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skvae._training.batches import Batches, Draws
+from skvae._training.block_batches import BlockBatches
 from skvae._training.calibration import calibrated
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.checkpoint import Checkpoint
@@ -19,14 +20,20 @@ from skvae._training.held_out import stops_early
 from skvae._training.history import extended
 from skvae._training.latents import check_density_of, diagnosis, fit_latent_density
 from skvae._training.optimizers import make_optimizers, state_of
-from skvae._training.outliers import without_outliers
 from skvae._training.parts import describe_parts
-from skvae._training.start import sample_and_start, starting_module
+from skvae._training.progress import Progress
+from skvae._training.start import (
+    rows_of_fit,
+    sample_and_start,
+    sample_before,
+    starting_module,
+)
 from skvae._training.stream import RowSample
 from skvae._utils.device import resolve_device
 from skvae._utils.float32 import PLAIN
 from skvae._utils.images import image_shape_of
 from skvae._utils.random import Stream, child_seed, draw_seed
+from skvae._utils.sources import is_stored
 from skvae._utils.validation import with_plain_integers
 from skvae.module import AutoencoderModule
 from skvae.networks import resolve_network
@@ -84,16 +91,12 @@ class Fit:
     ) -> None:
         self.estimator = estimator = with_plain_integers(estimator)
         self.n_epochs, self.described = int(n_epochs), described
-        self.X = X
-        if draws is None:
-            parts = estimator.make_likelihood(), estimator.columns_of_rows
-            self.X = without_outliers(X, *parts)
-        self.X_val, self.labels = X_val, labels
+        self.X, self.X_val, self.labels = X, X_val, labels
         self.previous, self.keep_optimizer = previous, keep_optimizer
         self.stream = stream
         asked, has_others = estimator.early_stopping, X_val is not None
         self.stops_early = stops_early(asked, len(X), has_others, stream)
-        self.draws, self.rows = draws, self.X if draws is None else draws.rows
+        self.draws = draws
         self.device = device or resolve_device(estimator.device)
         self.seed = previous._seed if previous else draw_seed(estimator.random_state)
         self.first_epoch = previous.n_epochs_ if previous else 0
@@ -103,7 +106,11 @@ class Fit:
         self.checkpoint: Checkpoint | None = None
         self.fitted: Attributes | None = None
         self.is_trained, self.lacks_density = False, False
-        self.sample, self.resumed = sample_and_start(self)
+        before = sample_before(self)
+        if draws is None:
+            self.X = rows_of_fit(self, before)
+        self.rows = self.X if draws is None else draws.rows
+        self.sample, self.resumed = sample_and_start(self, before)
         if not stream:
             check_density_of(estimator, len(X))
 
@@ -216,10 +223,15 @@ class Fit:
         shape = self.row_shape if known else self.network.image_shape
         return shape and image_shape_of(shape, type(self.network).__name__)
 
-    def batches(self, X: np.ndarray) -> Batches:
+    def batches(self, X: Any) -> Batches | BlockBatches:
         """Return batches of X, which has the form of `rows`."""
         frame = PLAIN if self.draws else self.module.frame
-        return Batches(X, self.estimator.batch_size, self.device, frame=frame)
+        parts = X, self.estimator.batch_size, self.device, frame
+        if not is_stored(X):
+            return Batches(*parts)
+        return BlockBatches(
+            *parts, report=lambda: Progress(self.estimator, "epoch", len(X), level=2)
+        )
 
     def terms(
         self,

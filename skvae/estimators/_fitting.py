@@ -17,6 +17,8 @@ from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
 from skvae._training.stream import warn_if_beyond, warn_if_far
 from skvae._utils.labels import as_labels
+from skvae._utils.rows import row_blocks
+from skvae._utils.sources import is_stored
 from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
 from skvae.densities._adapter import check_density, takes_labels, try_density
@@ -44,8 +46,9 @@ class FittingMixin(CallbackSupportMixin):
         ----------
         X : array-like or Tensor of shape (n_samples, n_features), or data frame
             Rows, or images of shape (n_samples, H, W) or (n_samples, C, H, W), of any
-            numeric type: bytes need no conversion. A memory-mapped array is read batch
-            by batch. A frame of pandas or polars is a table: columns that do not hold
+            numeric type: bytes need no conversion. What is stored elsewhere is read
+            block by block: a memory-mapped array, or an array of h5py, zarr, dask or
+            pyarrow. A frame of pandas or polars is a table: columns that do not hold
             numbers are categories, and rows that come out are frames. NaN, None and NA
             stand for missing values.
         y : array-like of shape (n_samples,), default=None
@@ -168,7 +171,8 @@ class FittingMixin(CallbackSupportMixin):
         2
         """
         module, X = self._fitted_module(), self._validate(X)
-        module.likelihood.check_support(X)
+        for rows in row_blocks(X) if is_stored(X) else (X,):
+            module.likelihood.check_support(rows)
         check_density(self.latent_density)
         plain = with_plain_integers(self)
         labels = self._labels(y, len(X))
@@ -216,13 +220,14 @@ class FittingMixin(CallbackSupportMixin):
         held_out = twin._validate_held_out(X_val)
         is_chunk = n_epochs is not None
         labels = twin._labels(y, len(rows), is_chunk=is_chunk)
-        if goes_on and not self._sample.is_small:
-            warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
-            warn_if_beyond(self.module_, rows)
         if not is_chunk:  # the density of a stream is fitted when it is used
             twin._try_density()
         n_epochs = n_epochs or twin.max_epochs
-        return twin._make_fit(rows, held_out, n_epochs, resume, is_chunk, labels)
+        fit = twin._make_fit(rows, held_out, n_epochs, resume, is_chunk, labels)
+        if goes_on and not self._sample.is_small:
+            warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
+            warn_if_beyond(self.module_, rows)
+        return fit
 
     @with_callbacks
     def _train(self, fit: Any, X: Any, y: Any) -> None:

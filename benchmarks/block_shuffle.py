@@ -1,0 +1,213 @@
+"""Rows in a file, read by blocks: what is read, how long it takes, and what it costs.
+
+    python benchmarks/block_shuffle.py read --gigabytes 4    bytes, memory and seconds
+    python benchmarks/block_shuffle.py shuffle               held-out scores
+
+The first writes a memory-mapped file of normal rows, fits one epoch to it with a cold
+cache, and deletes it. The second compares held-out scores of fits to rows in a random
+order and sorted by class, with buffers of several sizes, with those of the array in
+memory.
+"""
+
+import argparse
+import os
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import make_blobs
+
+from skvae import VAE
+from skvae._training import block_batches
+from skvae._utils import sources
+from skvae.datasets import load_mnist
+from skvae.networks import MLP
+
+N_FEATURES = 1024
+SEEDS = range(3)
+# Blocks in the file, of which 16 are mixed at a time.
+BLOCKS = [32, 64, 256, 1024]
+
+
+def bytes_read():
+    """Return the number of bytes that this process has had from the disk."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("read_bytes")).split()[1])
+
+
+def memory():
+    """Return the bytes of memory of this process that are no pages of files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if "RssAnon" in line).split()[1])
+
+
+class Peak(threading.Thread):
+    """The largest memory of this process, looked at twenty times a second."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.first, self.most, self.is_over = memory(), 0, False
+
+    def run(self):
+        while not self.is_over:
+            self.most = max(self.most, memory() - self.first)
+            time.sleep(0.05)
+
+
+class Stages:
+    """A callback that notes bytes and seconds where epochs begin and end."""
+
+    def __init__(self):
+        self.marks = [(time.perf_counter(), bytes_read())]
+
+    def mark(self):
+        self.marks.append((time.perf_counter(), bytes_read()))
+
+    def setup(self, estimator, context):
+        """Nothing to do; scikit-learn asks for it."""
+
+    teardown = setup
+
+    def on_fit_task_begin(self, estimator, context):
+        if context.task_name == "epoch":
+            self.mark()
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "epoch":
+            self.mark()
+
+
+def write(path, n_rows):
+    """Write normal rows around a plane, and take them out of the cache."""
+    X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, N_FEATURES))
+    rng = np.random.default_rng(0)
+    plane = rng.standard_normal((8, N_FEATURES), dtype=np.float32)
+    for start in range(0, n_rows, 8192):
+        rows = X[start : start + 8192]
+        rows[:] = rng.standard_normal((len(rows), 8), dtype=np.float32) @ plane
+        rows += rng.standard_normal(rows.shape, dtype=np.float32)
+    X.flush()
+    del X
+    forget(path)
+
+
+def forget(path):
+    """Take a file out of the cache."""
+    file = os.open(path, os.O_RDONLY)
+    os.fsync(file)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(file)
+
+
+def measure_reading(gigabytes, folder):
+    n_rows = int(gigabytes * 2**30) // (4 * N_FEATURES)
+    with tempfile.TemporaryDirectory(dir=folder) as held:
+        path = os.path.join(held, "X.npy")
+        write(path, n_rows)
+        X = np.load(path, mmap_mode="r")
+        VAE(8, network=MLP((32,)), max_epochs=1).fit(np.zeros((500, N_FEATURES)))
+        model, stages = VAE(8, network=MLP((32,)), max_epochs=1), Stages()
+        peak = Peak()
+        peak.start()
+        model.set_callbacks(stages).fit(X)
+        stages.mark()
+        peak.is_over = True
+        report_stages(stages, X.nbytes, peak)
+        forget(path)
+        stages, peak = Stages(), Peak()
+        peak.start()
+        model.set_callbacks().transform(X)
+        stages.mark()
+        peak.is_over = True
+        report("transform", *stages.marks, X.nbytes)
+        print(f"memory added by transform: {peak.most / 2**20:.0f} MB")
+
+
+def report_stages(stages, useful, peak):
+    names = ["before the first epoch", "the epoch", "after it"]
+    for i, name in enumerate(names):
+        report(name, *stages.marks[i : i + 2], useful)
+    print(f"memory added by fit: {peak.most / 2**20:.0f} MB", flush=True)
+
+
+def report(name, before, after, useful):
+    seconds, n_bytes = after[0] - before[0], after[1] - before[1]
+    print(
+        f"{name}: {n_bytes / useful:.3f} bytes read for each byte of X, {seconds:.0f} s",
+        flush=True,
+    )
+
+
+class InMemory(sources.StoredRows):
+    """An array that pretends to lie elsewhere."""
+
+    def __init__(self, X):
+        super().__init__(X.shape, X.dtype)
+        self.array = X
+
+    def _read(self, start, stop):
+        return self.array[start:stop].copy()
+
+
+def data_sets():
+    """Yield names, rows to train on, their classes, and rows held out."""
+    X, y = load_mnist(return_X_y=True)
+    some = np.random.default_rng(0).permutation(60_000)[:20_000]
+    X_test, _ = load_mnist("test", return_X_y=True)
+    yield "MNIST, 20,000 rows", X[some], y[some], X_test[:2_000]
+    X, y = make_blobs(22_000, 20, centers=50, center_box=(-3, 3), random_state=0)
+    X = X.astype(np.float32)
+    yield "50 clusters in 20 features", X[:20_000], y[:20_000], X[20_000:]
+
+
+def held_out_score(X, X_test, seed, max_epochs):
+    options = {"max_epochs": max_epochs, "early_stopping": False}
+    model = VAE(8, network=MLP((64,)), random_state=seed, **options).fit(X)
+    return model.score_samples(X_test, n_importance_samples=16).mean()
+
+
+def measure_shuffling(max_epochs):
+    warnings.simplefilter("ignore")
+    for name, X, y, X_test in data_sets():
+        orders = {"in random order": np.arange(len(X)), "sorted": np.argsort(y)}
+        exact = [held_out_score(X, X_test, seed, max_epochs) for seed in SEEDS]
+        print(f"{name}: in memory {shown(exact)}", flush=True)
+        for order, rows in orders.items():
+            for n_blocks in BLOCKS:
+                stored = InMemory(X[rows])
+                stored._edges = np.linspace(0, len(X), n_blocks + 1).astype(int)
+                scores = [
+                    held_out_score(stored, X_test, seed, max_epochs) for seed in SEEDS
+                ]
+                share = block_batches.MIXED_BLOCKS / n_blocks
+                differences = np.subtract(scores, exact)
+                print(
+                    f"  {order}, {n_blocks} blocks, buffer {share:.1%} of the rows: "
+                    f"{shown(scores)}, less those in memory {shown(differences)}",
+                    flush=True,
+                )
+
+
+def shown(values):
+    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["read", "shuffle"])
+    parser.add_argument("--gigabytes", type=float, default=4.0)
+    parser.add_argument("--folder", default=None, help="where the file is written")
+    parser.add_argument("--epochs", type=int, default=10)
+    arguments = parser.parse_args()
+    if arguments.what == "read":
+        measure_reading(arguments.gigabytes, arguments.folder)
+    else:
+        sources.IN_MEMORY = 0
+        measure_shuffling(arguments.epochs)
+
+
+if __name__ == "__main__":
+    main()
