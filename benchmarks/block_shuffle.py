@@ -10,6 +10,7 @@ memory.
 """
 
 import argparse
+import mmap
 import os
 import tempfile
 import threading
@@ -58,13 +59,24 @@ class Peak(threading.Thread):
 
 
 class Stages:
-    """A callback that notes bytes and seconds where epochs begin and end."""
+    """A callback that notes bytes and seconds where epochs begin and end.
 
-    def __init__(self):
-        self.marks = [(time.perf_counter(), bytes_read())]
+    All begin with a cold cache.
+    """
 
-    def mark(self):
-        self.marks.append((time.perf_counter(), bytes_read()))
+    def __init__(self, X, path):
+        self.X, self.path, self.stages = X, path, []
+        self.begin()
+
+    def begin(self):
+        self.X._mmap.madvise(mmap.MADV_DONTNEED)  # pages that are mapped stay
+        forget(self.path)
+        self.start = time.perf_counter(), bytes_read()
+
+    def end(self):
+        now = time.perf_counter(), bytes_read()
+        seconds, n_bytes = np.subtract(now, self.start)
+        self.stages.append((seconds, n_bytes / self.X.nbytes))
 
     def setup(self, estimator, context):
         """Nothing to do; scikit-learn asks for it."""
@@ -73,15 +85,14 @@ class Stages:
 
     def on_fit_task_begin(self, estimator, context):
         if context.task_name == "epoch":
-            self.mark()
+            self.end()
+            self.begin()
 
-    def on_fit_task_end(self, estimator, context):
-        if context.task_name == "epoch":
-            self.mark()
+    on_fit_task_end = on_fit_task_begin
 
 
 def write(path, n_rows):
-    """Write normal rows around a plane, and take them out of the cache."""
+    """Write normal rows around a plane."""
     X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, N_FEATURES))
     rng = np.random.default_rng(0)
     plane = rng.standard_normal((8, N_FEATURES), dtype=np.float32)
@@ -90,12 +101,10 @@ def write(path, n_rows):
         rows[:] = rng.standard_normal((len(rows), 8), dtype=np.float32) @ plane
         rows += rng.standard_normal(rows.shape, dtype=np.float32)
     X.flush()
-    del X
-    forget(path)
 
 
 def forget(path):
-    """Take a file out of the cache."""
+    """Take a file that nobody has mapped out of the cache."""
     file = os.open(path, os.O_RDONLY)
     os.fsync(file)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -107,38 +116,23 @@ def measure_reading(gigabytes, folder):
     with tempfile.TemporaryDirectory(dir=folder) as held:
         path = os.path.join(held, "X.npy")
         write(path, n_rows)
-        X = np.load(path, mmap_mode="r")
-        VAE(8, network=MLP((32,)), max_epochs=1).fit(np.zeros((500, N_FEATURES)))
-        model, stages = VAE(8, network=MLP((32,)), max_epochs=1), Stages()
-        peak = Peak()
-        peak.start()
-        model.set_callbacks(stages).fit(X)
-        stages.mark()
-        peak.is_over = True
-        report_stages(stages, X.nbytes, peak)
-        forget(path)
-        stages, peak = Stages(), Peak()
-        peak.start()
-        model.set_callbacks().transform(X)
-        stages.mark()
-        peak.is_over = True
-        report("transform", *stages.marks, X.nbytes)
-        print(f"memory added by transform: {peak.most / 2**20:.0f} MB")
+        model = VAE(8, network=MLP((32,)), max_epochs=1, random_state=0)
+        rows = np.random.default_rng(0).standard_normal((500, N_FEATURES))
+        model.fit(rows).transform(rows)  # loads what torch loads when it is first used
+        measure(model, "fit", path, ["before the first epoch", "the epoch", "after it"])
+        measure(model, "transform", path, ["transform"])
 
 
-def report_stages(stages, useful, peak):
-    names = ["before the first epoch", "the epoch", "after it"]
-    for i, name in enumerate(names):
-        report(name, *stages.marks[i : i + 2], useful)
-    print(f"memory added by fit: {peak.most / 2**20:.0f} MB", flush=True)
-
-
-def report(name, before, after, useful):
-    seconds, n_bytes = after[0] - before[0], after[1] - before[1]
-    print(
-        f"{name}: {n_bytes / useful:.3f} bytes read for each byte of X, {seconds:.0f} s",
-        flush=True,
-    )
+def measure(model, method, path, names):
+    X = np.load(path, mmap_mode="r")
+    stages, peak = Stages(X, path), Peak()
+    peak.start()
+    getattr(model.set_callbacks(stages), method)(X)
+    peak.is_over = True
+    stages.end()
+    for name, (seconds, share) in zip(names, stages.stages, strict=True):
+        print(f"{name}: {share:.3f} bytes read for each byte of X, {seconds:.1f} s")
+    print(f"memory added by {method}: {peak.most / 2**20:.0f} MB", flush=True)
 
 
 class InMemory(sources.StoredRows):
@@ -156,7 +150,7 @@ def data_sets():
     """Yield names, rows to train on, their classes, and rows held out."""
     X, y = load_mnist(return_X_y=True)
     some = np.random.default_rng(0).permutation(60_000)[:20_000]
-    X_test, _ = load_mnist("test", return_X_y=True)
+    X_test, _ = load_mnist(subset="test", return_X_y=True)
     yield "MNIST, 20,000 rows", X[some], y[some], X_test[:2_000]
     X, y = make_blobs(22_000, 20, centers=50, center_box=(-3, 3), random_state=0)
     X = X.astype(np.float32)

@@ -24,6 +24,7 @@ from torch import nn
 import skvae
 from skvae import BaseAutoencoder, densities, likelihoods, networks, posteriors
 from skvae._training import loop
+from skvae._utils import sources
 from skvae.likelihoods import Likelihood
 from skvae.networks import MLP, CustomNetwork, ImageNetwork, Network
 from skvae.posteriors import Posterior
@@ -304,6 +305,15 @@ def figures_without_warnings(closed_figures):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # also those of layout
         yield
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Let stored rows be read by blocks of half a kilobyte, however few they are."""
+    monkeypatch.setattr(sources, "IN_MEMORY", 0)
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 2**9)
+    monkeypatch.setattr(sources, "_LARGEST_BLOCK", 2**10)
+    monkeypatch.setattr(sources, "_AHEAD_BYTES", 2**11)
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ class StoredRows:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def reshape(self, shape: tuple[int, ...]) -> StoredRows:
+    def reshape(self, *shape: int) -> StoredRows:
         """Return the same rows in another shape."""
         twin = copy.copy(self)
         twin.shape = tuple(int(n) for n in shape)
@@ -122,11 +122,12 @@ class StoredRows:
                 f"X had {len(self)} rows, but of rows {start} to {stop} it gives "
                 f"{len(rows)}. Do not change it while it is read."
             )
-        rows = rows.reshape(len(rows), *self.shape[1:])
-        return rows.astype(self.dtype, order="C", copy=False)
+        out = _own_memory((len(rows), *self.shape[1:]), self.dtype)
+        out[:] = rows.reshape(out.shape)
+        return out
 
     def _read(self, start: int, stop: int) -> Any:
-        """Return consecutive rows in any shape, as an array that is no view."""
+        """Return consecutive rows in any shape and type."""
         raise NotImplementedError
 
     def blocks(self, order: Iterable[int] | None = None) -> Iterator[NDArray[Any]]:
@@ -224,7 +225,7 @@ class MappedRows(StoredRows):
             begin, end = (self.first + i * self.array.strides[0] for i in (start, stop))
             page = begin - begin % mmap.PAGESIZE
             self.map.madvise(mmap.MADV_WILLNEED, page, end - page)
-        return np.array(self.array[start:stop])
+        return self.array[start:stop]
 
     def _between(self, start: int, stop: int) -> NDArray[Any]:
         return self.read(start, stop)
@@ -332,6 +333,18 @@ def is_memory_mapped(X: Any) -> bool:
             return True
         X = getattr(X, "base", None)
     return False
+
+
+def _own_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array in memory that goes back to the system with the array.
+
+    The heap would keep much of what blocks, which threads hand to each other, free.
+    """
+    n_values = int(np.prod(shape, dtype=object))
+    if not n_values:
+        return np.empty(shape, dtype)
+    memory = mmap.mmap(-1, n_values * dtype.itemsize)
+    return np.frombuffer(memory, dtype).reshape(shape)
 
 
 def _address(X: NDArray[Any]) -> int:

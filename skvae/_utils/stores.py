@@ -58,7 +58,7 @@ def as_stored(X: Any, name: str = "X") -> StoredRows | None:
     if rows.stored_type.kind not in "buif":
         raise TypeError(
             f"{name} must hold real numbers, but is stored as {rows.stored_type}. "
-            "Store numbers."
+            "Store them as numbers, for example as float32."
         )
     return rows
 

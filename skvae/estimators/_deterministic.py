@@ -54,7 +54,7 @@ class DeterministicAutoencoder(BaseAutoencoder):
             p = module.decode(module.encode(x).mean)
             return p.log_prob(x.double()).double()  # squares may overflow in float32
 
-        def scored(rows: NDArray[Any]) -> NDArray[np.float64]:
+        def scored(module: Any, rows: NDArray[Any]) -> NDArray[np.float64]:
             module.likelihood.check_support(rows)
             return in_units(module.blockwise(log_likelihood, rows), module, rows)
 

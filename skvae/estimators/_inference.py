@@ -63,7 +63,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         """
         module, X = self._fitted_module(), self._validate(X)
 
-        def encoded(rows: NDArray[Any]) -> NDArray[np.float32]:
+        def encoded(module: Any, rows: NDArray[Any]) -> NDArray[np.float32]:
             module.likelihood.check_support(rows)
             Z = module.blockwise(lambda module, x: module.encode(x).mean, rows)
             Z[without_values(rows)] = 0  # as the prior's
@@ -106,7 +106,7 @@ class InferenceMixin(InputMixin, TransformerMixin):
         """
         module, rows = self._fitted_module(), self._validate(X)
 
-        def reconstructed(rows: NDArray[Any]) -> NDArray[np.floating]:
+        def reconstructed(module: Any, rows: NDArray[Any]) -> NDArray[np.floating]:
             module.likelihood.check_support(rows)
             return module.blockwise(reconstruction, rows)
 
@@ -209,8 +209,9 @@ class InferenceMixin(InputMixin, TransformerMixin):
         check_boolean(owner, "return_effective_sample_size", with_sizes)
         seed = child_seed(self._seed, Stream.SCORE)
         scores, sizes = np.empty((2, len(X)))
+        module = module if y is None else module.reading(X)
         for rows, density in self._scoring_densities(y, len(X)):
-            scored = partial(_scored, module, density, k, seed)
+            scored = partial(_scored, density, k, seed)
             scores[rows], sizes[rows] = by_parts(scored, X, module, rows).T
         return (scores, sizes) if with_sizes else scores
 
@@ -331,11 +332,11 @@ def decoded(
 
 
 def _scored(
-    module: AutoencoderModule, density: Any, k: int, seed: int, rows: NDArray[Any]
+    density: Any, k: int, seed: int, module: AutoencoderModule, rows: NDArray[Any]
 ) -> NDArray[np.float64]:
     """Return scores and effective sample sizes of rows, shape (n, 2)."""
     module.likelihood.check_support(rows)
-    sampler = ImportanceSampler(module.reading(rows), density, k, seed)
+    sampler = ImportanceSampler(module, density, k, seed)
     return np.stack(sampler(rows), 1)
 
 

@@ -75,8 +75,8 @@ class InputMixin:
         if is_new_table or (self._table is not None and not reset):
             raise TypeError(
                 "Tables, with columns of several kinds, must be in memory, but X has "
-                f"{X.size:,} values that are read by blocks. Pass a data frame of fewer "
-                "rows, one block after the other."
+                f"{X.size:,} values that are read by blocks. Pass data frames of fewer "
+                "rows, one after the other."
             )
         X, shape = self._flattened(X, reset)
         named_rows = X if X.head is None else X.head

@@ -15,7 +15,7 @@ _MOST_BLOCKS = 4  # of the module that any function takes at once
 
 
 def by_parts(
-    function: Callable[[NDArray[Any]], NDArray[Any]],
+    function: Callable[[AutoencoderModule, NDArray[Any]], NDArray[Any]],
     X: Any,
     module: AutoencoderModule,
     rows: Any = slice(None),
@@ -24,7 +24,8 @@ def by_parts(
 
     Parameters
     ----------
-    function : callable, ndarray (n, n_features) -> ndarray (n, ...)
+    function : callable, (module, ndarray (n, n_features)) -> ndarray (n, ...)
+        The module is that which reads X, which may have missing values.
     X : ndarray or StoredRows of shape (n_samples, n_features)
         An array is one part.
     module : AutoencoderModule
@@ -37,14 +38,18 @@ def by_parts(
     out : ndarray of shape (n, ...)
     """
     if not is_stored(X):
-        return function(X[rows])
+        return function(module.reading(X), X[rows])
     numbers = None if isinstance(rows, slice) else np.arange(len(X))[rows]
     n_rows = len(X) if numbers is None else len(numbers)
     least = _MOST_BLOCKS * module.block
     size = least * max(1, X.block_rows // least)
     out: Any = None
     for part in in_parts(n_rows, size):
-        y = function(X[part] if numbers is None else X[numbers[part]])
+        some = X[part] if numbers is None else X[numbers[part]]
+        reading = module.reading(some)
+        if reading is not module:  # the last digits of all rows depend on it
+            return by_parts(function, X, reading, rows)
+        y = function(module, some)
         if out is None:
             out = np.empty((n_rows, *y.shape[1:]), y.dtype)
         out[part] = y
