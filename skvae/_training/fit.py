@@ -33,6 +33,7 @@ from skvae._utils.device import resolve_device
 from skvae._utils.float32 import PLAIN
 from skvae._utils.images import image_shape_of
 from skvae._utils.random import Stream, child_seed, draw_seed
+from skvae._utils.rows import extremes
 from skvae._utils.sources import is_stored
 from skvae._utils.validation import with_plain_integers
 from skvae.module import AutoencoderModule
@@ -229,6 +230,7 @@ class Fit:
         parts = X, self.estimator.batch_size, self.device, frame
         if not is_stored(X):
             return Batches(*parts)
+        frame.read(np.stack(extremes(X)))  # else refused in the midst of an epoch
         return BlockBatches(
             *parts, report=lambda: Progress(self.estimator, "epoch", len(X), level=2)
         )

@@ -154,15 +154,12 @@ class StoredRows:
                 return SomeColumns(self, columns)
             return self[rows][:, columns]
         if isinstance(rows, slice):
-            start, stop, step = rows.indices(len(self))
-            if step == 1:
-                return self._between(start, max(start, stop))
-            rows = np.arange(start, stop, step)
+            rows = np.arange(*rows.indices(len(self)))
         rows = np.asarray(rows)
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
         if rows.ndim == 0:
-            return self[int(rows) % len(self) : int(rows) % len(self) + 1][0]
+            return self.take(rows.reshape(1))[0]
         return self.take(rows.astype(np.intp))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -178,8 +175,8 @@ class StoredRows:
     def take(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Return rows by their numbers, those that are kept without reading."""
         for numbers, values in self.kept.values():
-            places = np.searchsorted(numbers, rows).clip(max=len(numbers) - 1)
-            if np.array_equal(numbers[places], rows):
+            places = np.searchsorted(numbers, rows)
+            if np.array_equal(numbers[places[places < len(numbers)]], rows):
                 return values[places]
         return self._take(np.where(rows < 0, rows + len(self), rows))
 
@@ -191,9 +188,6 @@ class StoredRows:
         for i, places in zip(numbers, np.split(order, first[1:]), strict=False):
             out[places] = self._block(int(i))[rows[places] - self.edges[i]]
         return out
-
-    def _between(self, start: int, stop: int) -> NDArray[Any]:
-        return self._take(np.arange(start, stop))
 
     def _block(self, i: int) -> NDArray[Any]:
         """Return a block, which stays in memory until another one is asked for."""
@@ -226,9 +220,6 @@ class MappedRows(StoredRows):
             page = begin - begin % mmap.PAGESIZE
             self.map.madvise(mmap.MADV_WILLNEED, page, end - page)
         return self.array[start:stop]
-
-    def _between(self, start: int, stop: int) -> NDArray[Any]:
-        return self.read(start, stop)
 
 
 class SomeRows(StoredRows):
@@ -343,7 +334,7 @@ def _own_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     n_values = int(np.prod(shape, dtype=object))
     if not n_values:
         return np.empty(shape, dtype)
-    memory = mmap.mmap(-1, n_values * dtype.itemsize)
+    memory = mmap.mmap(-1, n_values * dtype.itemsize, access=mmap.ACCESS_COPY)
     return np.frombuffer(memory, dtype).reshape(shape)
 
 
