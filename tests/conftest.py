@@ -310,10 +310,9 @@ def figures_without_warnings(closed_figures):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Let stored rows be read by blocks of half a kilobyte, however few they are."""
-    monkeypatch.setattr(sources, "IN_MEMORY", 0)
-    monkeypatch.setattr(sources, "BLOCK_BYTES", 2**9)
-    monkeypatch.setattr(sources, "_LARGEST_BLOCK", 2**10)
-    monkeypatch.setattr(sources, "_AHEAD_BYTES", 2**11)
+    sizes = {"IN_MEMORY": 0, "BLOCK_BYTES": 512, "_LARGEST_BLOCK": 1024}
+    for name, size in {**sizes, "_AHEAD_BYTES": 2048}.items():
+        monkeypatch.setattr(sources, name, size)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A fit looks at all stored rows once before its first epoch, and refuses what is wrong.
+"""A fit looks at all stored rows once before its first epoch, and finds what is wrong.
 
 An array in memory is the oracle of what it sees.
 """
@@ -274,7 +274,7 @@ def test_rows_held_out_are_bounded(monkeypatch):
 
 def test_large_chunks_are_warned_of(tmp_path):
     large = ARRAYS["dask"](X, tmp_path).rechunk((500, 5))
-    with pytest.warns(UserWarning, match="chunks.*about 500 rows.*20 times.*25 rows"):
+    with pytest.warns(UserWarning, match=r"chunks.*about 500 rows.*20 times.*25 rows"):
         small(max_epochs=1).fit(large)
 
 
@@ -298,6 +298,6 @@ def test_chunks_of_a_stream_may_be_stored():
 
 
 def test_large_tables_are_refused():
-    with pytest.raises(TypeError, match="Tables.*must be in memory"):
+    with pytest.raises(TypeError, match=r"Tables.*must be in memory"):
         small(categorical_features=[1]).fit(Recorded(X))
     assert is_stored(Recorded(X))

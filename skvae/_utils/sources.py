@@ -122,7 +122,7 @@ class StoredRows:
                 f"X had {len(self)} rows, but of rows {start} to {stop} it gives "
                 f"{len(rows)}. Do not change it while it is read."
             )
-        out = _own_memory((len(rows), *self.shape[1:]), self.dtype)
+        out = own_memory((len(rows), *self.shape[1:]), self.dtype)
         out[:] = rows.reshape(out.shape)
         return out
 
@@ -326,7 +326,7 @@ def is_memory_mapped(X: Any) -> bool:
     return False
 
 
-def _own_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+def own_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return an array in memory that goes back to the system with the array.
 
     The heap would keep much of what blocks, which threads hand to each other, free.
