@@ -26,7 +26,7 @@ from skvae.networks import MLP
 
 torch.set_num_threads(1)
 SMALL = os.environ.get("SKVAE_EXAMPLE_SIZE") == "small"
-N_ROWS, N_FEATURES, BATCH, N_EPOCHS = 300_000, 256, 10_000, 5
+N_ROWS, N_FEATURES, BATCH, N_EPOCHS = 100_000, 256, 10_000, 5
 if SMALL:  # so few rows that they are read at once
     N_ROWS, BATCH, N_EPOCHS = 3_000, 500, 2
 
