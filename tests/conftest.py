@@ -25,6 +25,7 @@ from torch import nn
 import skvae
 from skvae import BaseAutoencoder, densities, likelihoods, networks, posteriors
 from skvae._training import loop
+from skvae._utils import sources
 from skvae.likelihoods import Likelihood
 from skvae.networks import MLP, CustomNetwork, ImageNetwork, Network
 from skvae.posteriors import Posterior
@@ -313,6 +314,14 @@ def figures_without_warnings(closed_figures):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # also those of layout
         yield
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Let stored rows be read by blocks of half a kilobyte, however few they are."""
+    sizes = {"IN_MEMORY": 0, "BLOCK_BYTES": 512, "_LARGEST_BLOCK": 1024}
+    for name, size in {**sizes, "_AHEAD_BYTES": 2048}.items():
+        monkeypatch.setattr(sources, name, size)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from small_images import C, H, W, make_images
 from torch import nn
 
 from skvae import evaluate, make_sample_scorer, sample_pipeline
-from skvae._utils.rows import is_memory_mapped
+from skvae._utils.sources import is_memory_mapped
 from skvae.diagnostics import (
     decoding_scores,
     latent_diagnostics,

@@ -49,7 +49,7 @@ class Endlessly(IterableDataset):
 
 
 class FileArray:
-    """As h5py's data sets are: attributes, and reading."""
+    """As h5py's data sets are, but not to be read."""
 
     shape, dtype, ndim, chunks = (24, 36), np.dtype("f4"), 2, None
 
@@ -94,7 +94,6 @@ REFUSED = {
         r"torch\.cat.*or call partial_fit",
     ),
     "LazyFrame": (polars.DataFrame(ROWS).lazy(), r"LazyFrame.*X\.collect\(\)"),
-    "file": (FileArray(), r"FileArray.*np\.asarray\(X\) if it fits.*partial_fit"),
     "generator": ((row for row in ROWS), r"generator.*np\.stack\(list\(X\)\)"),
     "dict": ({"a": ROWS}, r"dict.*X\['a'\], or pandas\.DataFrame"),
     "Bunch": (load_digits(), r"Bunch.*X\['data'\]"),
@@ -160,6 +159,14 @@ def test_metrics_and_codes_refuse_it_too(rows, fitted):
         frechet_distance(rows, ROWS)
     with pytest.raises(TypeError, match="X must be an array"):
         fitted.inverse_transform(rows)
+
+
+def test_metrics_and_codes_refuse_rows_in_files_unread(fitted):
+    remedy = r"in memory here.*FileArray.*np\.asarray\({}\) if it fits"
+    with pytest.raises(TypeError, match=remedy.format("X_real")):
+        frechet_distance(FileArray(), ROWS)
+    with pytest.raises(TypeError, match=remedy.format("X")):
+        fitted.inverse_transform(FileArray())
 
 
 TAKEN = {

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from skvae._utils.float32 import PLAIN, Frame
-from skvae._utils.rows import is_memory_mapped
 
 
 class Batches:
     """Mini-batches of rows in float32 on the device.
 
-    An array in memory is put on the device once, as float32 or, if its type is smaller,
-    as it is; a memory-mapped array, or one that does not fit, is read batch by batch.
+    An array is put on the device once, as float32 or, if its type is smaller, as it is;
+    one that does not fit is read batch by batch.
 
     Parameters
     ----------
@@ -41,6 +40,11 @@ class Batches:
         self.resident = self._place(X)
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    @property
     def batch_size(self) -> int:
         """Rows of all batches but the last."""
         return even_batch_size(len(self.rows), self.most)
@@ -50,6 +54,10 @@ class Batches:
         some = copy.copy(self)
         some.rows = rows
         return some
+
+    def some(self, most: int) -> "Batches":
+        """Return batches of at most so many rows from all over X."""
+        return self.of(self.rows[:: -(-len(self.rows) // most)])
 
     def __len__(self) -> int:
         """Return the number of batches in one pass."""
@@ -75,7 +83,7 @@ class Batches:
         yield from map(self, rows.split(self.batch_size))
 
     def _place(self, X: np.ndarray) -> Tensor | None:
-        if is_memory_mapped(X) or not self._fits(X):
+        if not self._fits(X):
             return None
         if X.dtype.itemsize < 4 and self.frame.is_plain:
             return torch.tensor(X, device=self.device)

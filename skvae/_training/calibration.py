@@ -80,14 +80,13 @@ class _Calibration:
         if errors.is_empty or new.is_empty:
             return  # all values are missing
         if has_held_out:
-            errors = errors.pooled(new, len(held_out.rows))
+            errors = errors.pooled(new, held_out.n_rows)
         likelihood.calibrate(errors)
 
     def _errors(self, batches: Batches, has_held_out: bool) -> Any:
         errors = self.likelihood.new_errors(held_out=has_held_out)
-        rows = batches.rows
         with torch.no_grad():
-            for batch in batches.of(rows[:: -(-len(rows) // self.most_rows)]).ordered():
+            for batch in batches.some(self.most_rows).ordered():
                 x = self.fit.drawn(batch, self.generator)
                 z, weight = self._draws(x)
                 p = self.module.decode(z)

@@ -13,7 +13,9 @@ import sklearn
 import torch
 
 from skvae import _version
+from skvae._training.start import EVENLY_SPACED
 from skvae._utils.rows import row_blocks
+from skvae._utils.sources import is_stored
 from skvae._utils.validation import plain
 
 Fingerprint = dict[str, str]
@@ -105,9 +107,17 @@ def _parts(code: CodeType) -> list[str]:
 
 
 def _rows(X: Any) -> str:
-    blocks = (np.ascontiguousarray(block).view(np.uint8) for block in row_blocks(X))
+    blocks = (np.ascontiguousarray(block).view(np.uint8) for block in _looked_at(X))
     shape, dtype = tuple(map(int, X.shape)), X.dtype
     return f"rows of shape {shape}, {dtype}, {_digest(blocks)}"
+
+
+def _looked_at(X: Any) -> Iterable[np.ndarray]:
+    """Return all rows, of stored ones what a look at them has told."""
+    if not is_stored(X) or X.facts is None:
+        return row_blocks(X)
+    kept = [rows for name, (_, rows) in X.kept.items() if name == EVENLY_SPACED]
+    return (X.facts.count, X.facts.mean, X.facts.m2, *X.facts.extremes(), *kept)
 
 
 def _weights(model: Any) -> str:

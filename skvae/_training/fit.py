@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from skvae._training.batches import Batches, Draws
+from skvae._training.block_batches import BlockBatches
 from skvae._training.calibration import calibrated
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.checkpoint import Checkpoint, State
@@ -22,15 +24,22 @@ from skvae._training.history import extended
 from skvae._training.joined import current_processes
 from skvae._training.latents import check_density_of, diagnosis, fit_latent_density
 from skvae._training.optimizers import make_optimizers
-from skvae._training.outliers import without_outliers
 from skvae._training.parts import describe_parts
-from skvae._training.start import sample_and_start, starting_module
+from skvae._training.progress import Progress
+from skvae._training.start import (
+    rows_of_fit,
+    sample_and_start,
+    sample_before,
+    starting_module,
+)
 from skvae._training.state import check_state, continued_state, kept_state, whole_state
 from skvae._training.stream import RowSample
 from skvae._utils.device import resolve_device
 from skvae._utils.float32 import PLAIN
 from skvae._utils.images import image_shape_of
 from skvae._utils.random import Stream, child_seed, draw_seed
+from skvae._utils.rows import extremes
+from skvae._utils.sources import is_stored
 from skvae._utils.validation import with_plain_integers
 from skvae.module import AutoencoderModule
 from skvae.networks import resolve_network
@@ -88,17 +97,15 @@ class Fit:
     ) -> None:
         self.estimator = estimator = with_plain_integers(estimator)
         self.n_epochs, self.described = int(n_epochs), described
-        self.X = X
-        if draws is None:
-            parts = estimator.make_likelihood(), estimator.columns_of_rows
-            self.X = without_outliers(X, *parts)
-        self.X_val, self.labels = X_val, labels
+        self.processes = current_processes()
+        if not self.processes.is_first:
+            self.estimator = estimator = copy.copy(estimator).set_params(verbose=0)
+        self.X, self.X_val, self.labels = X, X_val, labels
         self.previous, self.keep_state = previous, keep_state
         self.stream = stream
         asked, has_others = estimator.early_stopping, X_val is not None
         self.stops_early = stops_early(asked, len(X), has_others, stream)
-        self.draws, self.rows = draws, self.X if draws is None else draws.rows
-        self.processes = current_processes()
+        self.draws = draws
         local_rank = self.processes.local_rank
         self.device = device or resolve_device(estimator.device, local_rank)
         seed = previous._seed if previous else draw_seed(estimator.random_state)
@@ -111,12 +118,15 @@ class Fit:
         self.fitted: Attributes | None = None
         self.is_trained, self.lacks_density = False, False
         self.is_resumed, self.was_trained = False, False  # in another process
+        if draws is None:
+            self.X = rows_of_fit(self, sample_before(self))
+        self.rows = self.X if draws is None else draws.rows
         self._begin()
         if not stream:
             check_density_of(estimator, len(X))
 
     def _begin(self) -> None:
-        self.sample, self.resumed = sample_and_start(self)
+        self.sample, self.resumed = sample_and_start(self, sample_before(self))
         self.begun_with = continued_state(self)
 
     @cached_property
@@ -278,10 +288,16 @@ class Fit:
         shape = self.row_shape if known else self.network.image_shape
         return shape and image_shape_of(shape, type(self.network).__name__)
 
-    def batches(self, X: np.ndarray) -> Batches:
+    def batches(self, X: Any) -> Batches | BlockBatches:
         """Return batches of X, which has the form of `rows`."""
         frame = PLAIN if self.draws else self.module.frame
-        return Batches(X, self.estimator.batch_size, self.device, frame=frame)
+        parts = X, self.estimator.batch_size, self.device, frame
+        if not is_stored(X):
+            return Batches(*parts)
+        frame.read(np.stack(extremes(X)))  # else refused in the midst of an epoch
+        return BlockBatches(
+            *parts, report=lambda: Progress(self.estimator, "epoch", len(X), level=2)
+        )
 
     def terms(
         self,

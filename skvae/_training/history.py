@@ -33,8 +33,11 @@ def print_epoch(
     """Print a line on a complete epoch, which began when a clock showed `start`."""
     figures = "  ".join(f"{name} {value:.4g}" for name, value in record.items())
     seconds = time.perf_counter() - start
-    name = type(estimator).__name__
-    line = f"[{name}] epoch {n_done}/{n_epochs}  {figures}  ({seconds:.2f} s)"
+    print_line(estimator, f"epoch {n_done}/{n_epochs}  {figures}  ({seconds:.2f} s)")
+
+
+def print_line(estimator: Any, line: str) -> None:
+    """Print a line of an estimator, with its name."""
     # A full disk or a closed pipe behind the output must not end the training.
     with contextlib.suppress(OSError, ValueError):
-        print(line, flush=True)
+        print(f"[{type(estimator).__name__}] {line}", flush=True)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from skvae._distributions.normal import rsample_with_kl
 from skvae._utils.random import Stream, make_generator, numpy_seed, standard_normal
+from skvae._utils.rows import spacing
+from skvae._utils.sources import every
 from skvae.densities._adapter import check_enough_codes, fit_density
 from skvae.module import AutoencoderModule
 
@@ -31,9 +33,9 @@ def fit_latent_density(
     density = estimator.make_latent_density(len(X))
     codes, n_draws = np.zeros((1, module.n_components)), 1
     if density is not None:
-        some = slice(None, None, -(-len(X) // _MAX_ENCODED))
-        codes, n_draws = _encoded_draws(module, X[some], seed)
-        labels = None if labels is None else np.repeat(labels[some], n_draws)
+        step = -(-len(X) // _MAX_ENCODED)
+        codes, n_draws = _encoded_draws(module, every(X, step), seed)
+        labels = None if labels is None else np.repeat(labels[::step], n_draws)
     density_seed = numpy_seed(seed, Stream.DENSITY)
     return fit_density(density, codes, density_seed, labels, n_draws)
 
@@ -49,7 +51,7 @@ def diagnosis(
     module: AutoencoderModule, X: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
     """Summarise the posterior on (at most 4,096 of) the training rows."""
-    X = X[:: -(-len(X) // _MAX_DIAGNOSED)]
+    X = every(X, spacing(X, _MAX_DIAGNOSED))
     generator = make_generator(seed, Stream.DIAGNOSE, device=module.device)
 
     def moments(module: AutoencoderModule, x: Tensor) -> Tensor:

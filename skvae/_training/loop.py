@@ -19,6 +19,9 @@ from skvae._utils.warn import warn
 
 Terms = Callable[[Tensor], dict[str, Tensor]]
 _MAX_RECOVERIES = 3
+# Steps whose results are put together. Single ones, between the large arrays of steps,
+# would leave the heap in pieces: 30 kB for each step of an epoch.
+_STACKED = 64
 
 
 class Step:
@@ -214,11 +217,15 @@ def training_context(device: torch.device, precision: str) -> Iterator[None]:
 
 
 def _run_epoch(step: Step, batches: Iterator[Tensor]) -> Record:
-    steps, weights = [], []
+    stacked, steps, weights = [], [], []
     for x in batches:
         steps.append(step(x))
         weights.append(len(x))
-    values = torch.stack(steps).double().cpu()  # the epoch's only synchronisation
+        if len(steps) == _STACKED:
+            stacked.append(torch.stack(steps))
+            steps.clear()
+    stacked += [torch.stack(steps)] if steps else []
+    values = torch.cat(stacked).double().cpu()  # the epoch's only synchronisation
     broken = (~values.isfinite().all(1)).nonzero()
     if len(broken):  # later steps are not finite in any term: report the first
         means = values[broken[0, 0]].tolist()

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from skvae._utils.rows import extremes, is_memory_mapped
+from skvae._utils.rows import evenly_spaced, extremes, row_blocks, statistics_of
 from skvae._utils.selection import ColumnsOfRows
+from skvae._utils.sources import StoredRows, is_stored
 from skvae._utils.warn import warn
 from skvae.likelihoods import (
     ColumnLikelihood,
@@ -17,7 +18,6 @@ from skvae.likelihoods import (
 )
 
 _FEWEST_ROWS = 20
-_LOOKED_AT = 4096  # rows
 _LEFT_OUT = 2  # values beside the farthest hundredth
 # Values this many times as far from the median as 99 % of the others (26 deviations of
 # a normal distribution) are drawn in to where these end.
@@ -36,15 +36,15 @@ def without_outliers(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or StoredRows of shape (n_samples, n_features)
     likelihood : Likelihood
     columns : ColumnsOfRows, optional
         Names and kinds of features.
 
     Returns
     -------
-    X : ndarray, or object like one
-        A copy if values are drawn in; of a memory-mapped array block by block.
+    X : ndarray or StoredRows
+        A copy if values are drawn in; of stored rows block by block.
 
     Warns
     -----
@@ -52,14 +52,13 @@ def without_outliers(
         If values are drawn in, with the farthest of them; and if a column has one
         value, far from all its others, in so many rows that it is none of these.
     """
-    of_numbers = getattr(likelihood, "remainder", likelihood)
-    is_scaled = isinstance(of_numbers, ScaledLikelihood) and not of_numbers.discrete
+    is_scaled = draws_in(likelihood)
     by_ranks = isinstance(likelihood, ColumnLikelihood | NormalScoresLikelihood)
     if not (is_scaled or by_ranks) or len(X) < _FEWEST_ROWS or X.dtype == bool:
         return X
     columns = columns or ColumnsOfRows.of_array(X.shape[1])
     names, is_number = columns.names, np.array(columns.kinds) == "number"
-    rows = X[:: -(-len(X) // _LOOKED_AT)].astype(np.float64)
+    rows = evenly_spaced(X).astype(np.float64)
     rows[:, ~is_number] = 0
     median, reach = _robust_moments(rows)
     _warn_of_codes(rows, median, names)
@@ -73,12 +72,18 @@ def without_outliers(
         return X  # values that are too large are refused elsewhere
     column = int(np.nanargmax(distance / reach))
     _warn(X, column, median[column], reach[column], names)
-    drawn_in = DrawnIn(X, median, np.where(outlying, reach, np.inf))
-    return drawn_in if is_memory_mapped(X) else drawn_in[:]
+    limits = median, np.where(outlying, reach, np.inf)
+    return DrawnIn(X, *limits) if is_stored(X) else drawn_in(np.array(X), *limits)
 
 
-class DrawnIn:
-    """Rows whose outlying values are drawn in as they are read.
+def draws_in(likelihood: Any) -> bool:
+    """Tell whether outlying values of numbers are drawn in for a likelihood."""
+    of_numbers = getattr(likelihood, "remainder", likelihood)
+    return isinstance(of_numbers, ScaledLikelihood) and not of_numbers.discrete
+
+
+def drawn_in(X: np.ndarray, median: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Draw in the outlying values of rows, in place.
 
     Parameters
     ----------
@@ -87,21 +92,34 @@ class DrawnIn:
         The middle of every feature, and how far 99 % of its values are from it; an
         infinite reach leaves a feature as it is.
     """
+    offset = X - median
+    i, j = np.nonzero(np.abs(offset) > _FARTHEST * reach)
+    X[i, j] = median[j] + np.sign(offset[i, j]) * reach[j]
+    return X
 
-    def __init__(self, X: np.ndarray, median: np.ndarray, reach: np.ndarray) -> None:
+
+class DrawnIn(StoredRows):
+    """Stored rows whose outlying values are drawn in as they are read.
+
+    Their statistics are other ones, for which they are read once more.
+    """
+
+    def __init__(self, X: StoredRows, median: np.ndarray, reach: np.ndarray) -> None:
+        super().__init__(X.shape, X.dtype, X.edges)
         self.base, self.median, self.reach = X, median, reach
-        self.shape, self.dtype, self.size = X.shape, X.dtype, X.size
+        self._edges = X.edges
+        self.facts = statistics_of(self)
 
-    def __len__(self) -> int:
-        return len(self.base)
+    def _read(self, start: int, stop: int) -> np.ndarray:
+        return drawn_in(self.base.read(start, stop), self.median, self.reach)
 
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        """Return a copy of some rows, in their own type."""
-        X = np.array(self.base[rows])
-        offset = X - self.median
-        i, j = np.nonzero(np.abs(offset) > _FARTHEST * self.reach)
-        X[i, j] = self.median[j] + np.sign(offset[i, j]) * self.reach[j]
-        return X
+    def forget(self, name: str) -> None:
+        """Keep rows of this name no longer."""
+        self.base.forget(name)
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows by their numbers."""
+        return drawn_in(self.base.take(rows), self.median, self.reach)
 
 
 def _robust_moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,18 +169,30 @@ def _warn(
     reach: float,
     names: list[Hashable],
 ) -> None:
-    values = X[:, column].astype(np.float64)
-    row = int(np.nanargmax(np.abs(values - median)))
-    ratio = abs(values[row] - median) / reach
-    shown = median + np.sign(values[row] - median) * reach
+    row, value = _farthest(X, column, median)
+    ratio = abs(value - median) / reach
+    shown = median + np.sign(value - median) * reach
     warn(
-        f"Column {names[column]!r} of X has the value {values[row]:.6g} in row "
+        f"Column {names[column]!r} of X has the value {value:.6g} in row "
         f"{row}, {ratio:,.0f} times as far from its median as 99% of the values. In "
         "training it counts as "
         f"{shown:.4g}; values of other rows and columns that are more than "
         f"{_FARTHEST:g} times as far are drawn in likewise. If it stands for a missing "
         "value, put NaN in its place."
     )
+
+
+def _farthest(X: Any, column: int, median: float) -> tuple[int, float]:
+    """Return the row, and the value in it, that is farthest from the median."""
+    found, start = (0, median), 0
+    for rows in row_blocks(X):
+        values = rows[:, column].astype(np.float64)
+        distances = np.nan_to_num(np.abs(values - median), nan=-1.0)
+        row = int(np.argmax(distances))
+        if distances[row] > abs(found[1] - median):
+            found = start + row, float(values[row])
+        start += len(rows)
+    return found
 
 
 def _warn_of_codes(rows: np.ndarray, median: np.ndarray, names: list[Hashable]) -> None:

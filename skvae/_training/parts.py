@@ -10,8 +10,10 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from skvae._training.outliers import draws_in
 from skvae._utils.float32 import check_range
-from skvae._utils.rows import summarise
+from skvae._utils.rows import extremes, summarise
+from skvae._utils.sources import is_stored
 from skvae._utils.validation import plain, with_plain_integers
 from skvae._utils.warn import warn
 from skvae.module import AutoencoderModule
@@ -37,12 +39,13 @@ def new_module(
     d = estimator.n_components
     posterior = with_plain_integers(estimator.make_posterior())
     likelihood = with_plain_integers(clone(estimator.make_likelihood()))
-    likelihood.check_support(X)
+    check_rows(likelihood, X)
     likelihood.look(X, estimator.columns_of_rows)
     summary = summarise(X)
     frame = summary.plain_frame() if is_float32 else likelihood.frame(summary)
     summary = summary.in_frame(frame)
-    check_range(np.abs(summary.mean) + summary.std, X)
+    shown = np.stack(extremes(X)) if is_stored(X) else X
+    check_range(np.abs(summary.mean) + summary.std, shown)
     likelihood.build(summary)
     n_inputs = likelihood.n_inputs(summary.n_features)
     n_outputs = likelihood.n_outputs(summary.n_features)
@@ -60,6 +63,15 @@ def new_module(
     posterior.build(d, generator)
     module = AutoencoderModule(encoder, posterior, decoder, likelihood, summary, d)
     return estimator.finish_module(module.reading(X), generator)
+
+
+def check_rows(likelihood: Any, X: Any) -> None:
+    """Raise ValueError for rows that a likelihood cannot have.
+
+    Stored rows have been looked at before, but for their bounds, which are known.
+    """
+    if not is_stored(X) or draws_in(likelihood):
+        likelihood.check_support(X)
 
 
 def is_foreign(part: Any) -> bool:

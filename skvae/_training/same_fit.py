@@ -12,12 +12,13 @@ from torch import Tensor
 from skvae._training.one_process import OneProcess
 from skvae._training.parts import without_addresses
 from skvae._utils.cache import content_key
+from skvae._utils.sources import is_stored
 from skvae._utils.validation import plain
 
 Facts = dict[str, str]
 
 _FREE = ("device", "verbose")  # parameters that may differ
-_LOOKED_AT = 4096  # rows, by which data are known to be the same
+_FIRST, _LOOKED_AT = 64, 4096  # rows, by which data are known to be the same
 
 
 def check_same(
@@ -72,7 +73,8 @@ def _parameters(estimator: Any) -> Facts:
 def _described(name: str, X: np.ndarray | None) -> Facts:
     if X is None:
         return {f"shape of {name}": "None"}
-    some = np.asarray(X[:: -(-len(X) // _LOOKED_AT)])
+    # Of stored rows the first: to find others, all blocks would be read.
+    some = np.asarray(X[:_FIRST] if is_stored(X) else X[:: -(-len(X) // _LOOKED_AT)])
     return {
         f"shape of {name}": str(X.shape),
         f"type of {name}": str(X.dtype),

@@ -5,27 +5,81 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from skvae._training.held_out import rows_to_train
+import numpy as np
+
+from skvae._training.held_out import HELD_OUT, rows_to_train, stored_rows_held_out
 from skvae._training.linear_start import most_rows, start_at_pca
-from skvae._training.parts import check_same_parts, describe_parts, new_module
+from skvae._training.outliers import draws_in, without_outliers
+from skvae._training.parts import (
+    check_rows,
+    check_same_parts,
+    describe_parts,
+    new_module,
+)
+from skvae._training.progress import Progress
 from skvae._training.stream import RowSample
+from skvae._training.survey import survey
 from skvae._utils.random import Stream, make_generator, numpy_seed
+from skvae._utils.rows import spacing
+from skvae._utils.sources import is_stored
+from skvae._utils.validation import named
 from skvae.module import AutoencoderModule
 
+_SAMPLE, EVENLY_SPACED = "sample", "evenly spaced"
 
-def sample_and_start(fit: Any) -> tuple[RowSample, Any]:
-    """Return the sample of all rows, and the estimator that a `Fit` goes on from.
 
-    It begins anew if what was before says too little of X.
-    """
-    sample, resumed = RowSample(), fit.previous
+def sample_before(fit: Any) -> RowSample:
+    """Return the sample of the rows that a `Fit` goes on from."""
     if fit.previous:
         check_same_parts(
             describe_parts(fit.estimator, fit.network), fit.previous._parts
         )
     if fit.previous and fit.stream:
-        sample = fit.previous._sample.recalled(fit.previous)
+        return fit.previous._sample.recalled(fit.previous)
+    return RowSample()
+
+
+def rows_of_fit(fit: Any, sample: RowSample) -> Any:
+    """Return the rows of X with outliers drawn in; stored rows are read once for all.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of rows of data, not of draws.
+    sample : RowSample
+        Of the rows before.
+    """
+    estimator, X = fit.estimator, fit.X
+    likelihood = estimator.make_likelihood()
+    if is_stored(X):
+        of_sample = np.unique(sample.origins(*X.shape, fit.seed))
+        kept = {
+            EVENLY_SPACED: np.arange(0, len(X), spacing(X)),
+            HELD_OUT: stored_rows_held_out(fit, X),
+            _SAMPLE: of_sample[of_sample >= 0],
+        }
+        if fit.previous:
+            likelihood = fit.previous.module_.likelihood
+        # The bounds of values that are drawn in are checked when they are.
+        check = None if draws_in(likelihood) else likelihood.check_support
+        progress = Progress(estimator, "look at X", len(X), level=1)
+        survey(X, kept, check, progress)
+        progress(len(X), is_end=True)
+    if is_stored(fit.X_val):
+        with named("X_val"):
+            survey(fit.X_val, {})
+    return without_outliers(X, estimator.make_likelihood(), estimator.columns_of_rows)
+
+
+def sample_and_start(fit: Any, sample: RowSample) -> tuple[RowSample, Any]:
+    """Return the sample of all rows, and the estimator that a `Fit` goes on from.
+
+    It begins anew if what was before, of which `sample` is, says too little of X.
+    """
+    resumed = fit.previous
     extended = sample.extended(fit.X, fit.seed, fit.labels)
+    if is_stored(fit.X):
+        fit.X.forget(_SAMPLE)
     if sample.n_seen and sample.is_small and extended is not sample:
         resumed = None
     return extended, resumed
@@ -50,6 +104,6 @@ def _new_module(fit: Any) -> AutoencoderModule:
 
 def _resumed_module(fit: Any) -> AutoencoderModule:
     module = copy.deepcopy(fit.previous.module_).reading(fit.X)
-    module.likelihood.check_support(fit.X)
+    check_rows(module.likelihood, fit.X)
     module.likelihood.forget_calibration()
     return module

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from skvae._utils.cache import content_key
 from skvae._utils.random import Stream, child_seed, numpy_seed
-from skvae._utils.rows import extremes
+from skvae._utils.rows import LOOKED_AT, evenly_spaced, extremes
 from skvae._utils.warn import warn
 from skvae.densities._adapter import draw_labels, takes_labels
 from skvae.likelihoods import ScaledLikelihood
@@ -19,8 +19,8 @@ from skvae.likelihoods import ScaledLikelihood
 MOST_ROWS, _MOST_ENTRIES = 10_000, 2**24
 _FEW_ROWS = 32
 _REMEMBERED = 10_000
-_LOOKED_AT = 4096  # rows of a chunk, by which it is known again
 _COPIED = 512  # rows at a time, so that those of a file need no second copy
+_DRAWN = 2**16  # places at a time
 _FAR = 10.0  # spreads from the mean that rows are centred at
 _NARROW = 0.01  # of that spread
 
@@ -73,31 +73,42 @@ class RowSample:
         ----------
         Vitter, "Random Sampling with a Reservoir", 1985, algorithm R.
         """
-        some = X[:: -(-len(X) // _LOOKED_AT)]
+        some = evenly_spaced(X)
         key = (len(X), content_key(some))
         if labels is not None:
-            key = (*key, content_key(labels[:: -(-len(X) // _LOOKED_AT)]))
+            key = (*key, content_key(labels[:: -(-len(X) // LOOKED_AT)]))
         # Few rows of few values may be equal to earlier ones by chance.
         if key in self.chunks and (len(X) >= _FEW_ROWS or len(self.chunks) == 1):
             return self
-        most = max(1, min(MOST_ROWS, _MOST_ENTRIES // X.shape[1]))
-        old = X[:0] if self.rows is None else self.rows
-        first = X[: most - len(old)] if len(old) < most else X[:0]
-        rows = np.concatenate([old, first])
-        # Which row of X stands at each place; -1 for one that was there before.
-        origin = np.concatenate([np.full(len(old), -1), np.arange(len(first))])
-        numbers = np.arange(self.n_seen + len(first), self.n_seen + len(X))
-        rng = np.random.default_rng(child_seed(seed, Stream.SAMPLE, self.n_seen))
-        places = rng.integers(numbers + 1)
-        taken = np.flatnonzero(places < most)
-        for few in np.array_split(taken, 1 + len(taken) // _COPIED):
-            rows[places[few]] = X[len(first) + few]
-            origin[places[few]] = len(first) + few
+        origin = self.origins(*X.shape, seed)
+        kept = X[:0] if self.rows is None else self.rows
+        rows = np.empty((len(origin), X.shape[1]), np.result_type(kept, X.dtype))
+        rows[: len(kept)] = kept
+        new = np.flatnonzero(origin >= 0)
+        for few in np.array_split(new, 1 + len(new) // _COPIED):
+            rows[few] = X[origin[few]]
         chunks = (*self.chunks, key)[-_REMEMBERED:]
         differs = (some != rows[:1]) & ~(np.isnan(some) & np.isnan(rows[:1]))
         varies = self.varies or bool(differs.any())
         labels = self._labels_at(origin, labels)
         return RowSample(rows, self.n_seen + len(X), varies, chunks, labels)
+
+    def origins(self, n_rows: int, n_features: int, seed: int) -> NDArray[np.intp]:
+        """Return which row of X is to stand at each place of the next sample.
+
+        -1 is for a row that stands there already.
+        """
+        most = max(1, min(MOST_ROWS, _MOST_ENTRIES // n_features))
+        n_old = 0 if self.rows is None else len(self.rows)
+        n_first = min(n_rows, max(0, most - n_old))
+        origin = np.concatenate([np.full(n_old, -1), np.arange(n_first)])
+        rng = np.random.default_rng(child_seed(seed, Stream.SAMPLE, self.n_seen))
+        for start in range(n_first, n_rows, _DRAWN):
+            numbers = np.arange(start, min(start + _DRAWN, n_rows))
+            places = rng.integers(self.n_seen + numbers + 1)
+            taken = places < most
+            origin[places[taken]] = numbers[taken]  # the last one stays
+        return origin
 
     def drawn(self, n_rows: int, seed: int) -> RowSample:
         """Return so many of the rows, or all if they are fewer, in their order."""
@@ -153,7 +164,7 @@ def warn_if_far(module: Any, X: NDArray[Any], names: Sequence[str] | None) -> No
     """
     if len(X) < _FEW_ROWS:
         return
-    rows = module.frame.to_frame(X[:: -(-len(X) // _LOOKED_AT)])
+    rows = module.frame.to_frame(evenly_spaced(X))
     factor, shift = (t.cpu().double().numpy() for t in (module.factor, module.shift))
     with np.errstate(over="ignore"):
         scaled = factor * rows + shift

@@ -10,11 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import issparse
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from skvae._utils.sources import is_stored
 
 # By these NumPy takes an object as an array. Any other object with a length it would
 # read item by item, which does not end where items never run out.
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
+_OF_ESTIMATORS = (
+    "Estimators read rows block by block from HDF5 (h5py), zarr, dask, parquet "
+    "(pyarrow) and memory-mapped arrays."
+)
 
 
 def as_array_like(X: Any, name: str = "X") -> Any:
@@ -143,16 +149,15 @@ def _refuse_lazy(X: Any, name: str) -> None:
     """Raise TypeError for what would be loaded or computed as a whole, unasked."""
     if hasattr(X, "collect"):  # of polars and of Spark
         whole = f"{name}.collect()"
-    elif hasattr(X, "npartitions"):  # of dask
+    elif hasattr(X, "npartitions") or is_stored(X):
         whole = f"{name}.compute()"
     elif getattr(X, "chunks", None) is not None or _is_stored(X):
         whole = f"np.asarray({name})"
     else:
         return
     raise TypeError(
-        f"{name} must be in memory or memory-mapped, but is {_described(X)}, which is "
-        f"not. Pass {whole} if it fits into memory; if not, call partial_fit with one "
-        "block of rows after the other."
+        f"{name} must be in memory here, but is {_described(X)}, which is not. Pass "
+        f"{whole} if it fits into memory, or some of its rows. {_OF_ESTIMATORS}"
     )
 
 
@@ -219,18 +224,23 @@ def _remedy(X: Any, name: str) -> str:
     """Say how an object that is no array is made one."""
     if _is_path(X):
         return "Load the file first, for example with np.load or pandas.read_csv."
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) or (hasattr(X, "keys") and hasattr(X, "attrs")):
         example = "data" if "data" in X else next(iter(X), "name")
         return f"Pass an array, such as {name}[{example!r}], or pandas.DataFrame(X)."
     if isinstance(X, DataLoader):
-        return (
-            f"Pass torch.cat([x for x, *_ in {name}]), or call partial_fit with one "
-            "batch after the other."
-        )
-    if isinstance(X, Dataset) or hasattr(X, "__getitem__"):
+        whole = f"torch.cat([x for x, *_ in {name}])"
+    elif isinstance(X, IterableDataset):
+        whole = f"np.stack([x for x, *_ in {name}])"
+    elif hasattr(X, "with_format") and hasattr(X, "column_names"):  # of Hugging Face
+        columns = f"{name}.with_format('numpy')[c] for c in {name}.column_names"
+        whole = f"np.stack([{columns}], axis=1)"
+    elif isinstance(X, Dataset) or hasattr(X, "__getitem__"):
         row = f"{name}[i][0]" if isinstance(X, Dataset) else f"{name}[i]"
-        return (
-            f"Pass np.stack([{row} for i in range(len({name}))]), or call partial_fit "
-            "with one block of rows after the other."
-        )
-    return f"Pass np.stack(list({name})), if it is iterable and ends."
+        whole = f"np.stack([{row} for i in range(len({name}))])"
+    else:
+        whole = f"np.stack(list({name}))"
+    return (
+        f"Pass {whole}, if it ends and fits into memory. If not, write its rows to a "
+        "file, one batch after the other, or call partial_fit with each batch. "
+        f"{_OF_ESTIMATORS}"
+    )

@@ -1,7 +1,6 @@
 """Rows of arrays: statistics, and blocks of them."""
 
 import math
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skvae._utils.float32 import PLAIN, Frame, check_finite
+from skvae._utils.sources import even_blocks, is_stored
 
 # Entries of one block: 16 MB in float32, 32 MB in float64.
 BLOCK_ENTRIES = 2**22
@@ -24,6 +24,8 @@ _LARGEST_SQUARED = 1e150
 # By which X may leave bounds, as a share of their distance.
 _ROUNDING_AT_BOUNDS = 1e-6
 _AT_AN_END = 1e-4  # share of all values that are equal where X is bounded
+LOOKED_AT = 4096  # rows by which it is judged what X is like
+_MOST_VALUES = 2**22
 
 
 @dataclass(frozen=True)
@@ -98,32 +100,75 @@ class DataSummary:
         return replace(self, mean=mean, std=std, frame=frame)
 
 
-def summarise(X: np.ndarray) -> DataSummary:
-    """Compute the statistics of `X` in one pass over blocks of rows.
+def summarise(X: Any) -> DataSummary:
+    """Compute the statistics of rows in one pass over blocks, if they are not known."""
+    return statistics_of(X).summary()
+
+
+def statistics_of(X: Any) -> "Statistics":
+    """Return the statistics of rows, without a look at them if they are known."""
+    if is_stored(X) and X.facts is not None:
+        return X.facts
+    statistics = Statistics(X.shape, X.dtype)
+    for block in row_blocks(X):
+        statistics.see(block)
+    return statistics
+
+
+class Statistics:
+    """Statistics of rows of which block after block is seen once.
 
     Blocks are merged by the pairwise update of Chan, Golub & LeVeque (1983), which is
-    accurate for data with a large offset, and reads memory-mapped arrays once.
-    Missing values are left out; a feature without any other has a mean of 0.
+    accurate for data with a large offset. Missing values are left out; a feature
+    without any other has a mean of 0.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Of all rows together.
+    dtype : NumPy type
     """
-    count, mean, m2 = np.zeros((3, X.shape[1]))
-    ends = _Ends()
-    for block in row_blocks(X):
-        ends.see(block)
+
+    def __init__(self, shape: tuple[int, int], dtype: Any) -> None:
+        self.shape, self.dtype = shape, dtype
+        self.count, self.mean, self.m2 = np.zeros((3, shape[1]))
+        self.ends = _Ends()
+
+    def see(self, block: np.ndarray) -> None:
+        """Take in a block."""
+        self.ends.see(block)
         rows = block.astype(np.float64)
-        if X.dtype == np.float64:  # no other type has such numbers
+        if self.dtype == np.float64:  # no other type has such numbers
             _check_squares(rows)
-        n, block_mean = _centre(rows)
-        delta, total = block_mean - mean, count + n
+        n, mean = _centre(rows)
+        delta, total = mean - self.mean, self.count + n
         some = np.maximum(total, 1)
-        m2 += np.einsum("ij,ij->j", rows, rows) + delta**2 * count * n / some
-        mean += delta * n / some
-        count = total
-    std = np.sqrt(m2 / np.maximum(count, 1))
-    if X.dtype == np.float64 and std.max() < 1 / _LARGEST_SQUARED:
-        _check_spread(X)
-    rounding = _ROUNDING[4 if X.dtype == np.float32 else 8]
-    std[std <= rounding * np.abs(mean)] = 0.0  # constant
-    return DataSummary(mean, std, X.dtype, bounds=ends.bounds(X.shape))
+        self.m2 += np.einsum("ij,ij->j", rows, rows)
+        self.m2 += delta**2 * self.count * n / some
+        self.mean += delta * n / some
+        self.count = total
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether a value is missing."""
+        return bool((self.count < self.shape[0]).any())
+
+    def extremes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the minimum and the maximum of every feature; NaN of one without."""
+        return tuple(
+            np.where(self.count > 0, end, np.nan).astype(np.float64)
+            for end in (self.ends.lows, self.ends.highs)
+        )
+
+    def summary(self) -> DataSummary:
+        """Return means, standard deviations and bounds."""
+        std = np.sqrt(self.m2 / np.maximum(self.count, 1))
+        if self.dtype == np.float64 and std.max() < 1 / _LARGEST_SQUARED:
+            _check_spread(*self.extremes())
+        rounding = _ROUNDING[4 if self.dtype == np.float32 else 8]
+        std[std <= rounding * np.abs(self.mean)] = 0.0  # constant
+        bounds = self.ends.bounds(self.shape)
+        return DataSummary(self.mean.copy(), std, self.dtype, bounds=bounds)
 
 
 def _centre(rows: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -184,6 +229,8 @@ def has_missing(X: Any) -> bool:
     """Tell whether a value of an array, or of what is like one, is NaN."""
     if X.dtype.kind != "f":
         return False
+    if is_stored(X) and X.facts is not None:
+        return X.facts.has_missing
     return any(math.isnan(rows.min()) for rows in row_blocks(X))
 
 
@@ -193,8 +240,10 @@ def without_values(X: np.ndarray) -> np.ndarray:
     return rows[np.isnan(X[rows]).all(axis=1)] if len(rows) else rows
 
 
-def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def extremes(X: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the minimum and the maximum of every feature; NaN of one without any."""
+    if is_stored(X) and X.facts is not None:
+        return X.facts.extremes()
     lows, highs = zip(*map(_ends_of, row_blocks(X)), strict=True)
     low, high = np.fmin.reduce(lows, 0), np.fmax.reduce(highs, 0)
     return low.astype(np.float64), high.astype(np.float64)
@@ -227,8 +276,13 @@ def value_beyond(X: np.ndarray, low: float, high: float) -> tuple[int, float] | 
     return feature, float((minimum if is_low else maximum)[feature])
 
 
-def row_blocks(X: np.ndarray, n_rows: int | None = None) -> Iterator[np.ndarray]:
-    """Yield consecutive blocks of rows, by default of at most `BLOCK_ENTRIES`."""
+def row_blocks(X: Any, n_rows: int | None = None) -> Iterator[np.ndarray]:
+    """Yield consecutive blocks of rows, by default of at most `BLOCK_ENTRIES`.
+
+    Stored rows are read once, and have blocks of their own by default.
+    """
+    if is_stored(X):
+        return X.blocks() if n_rows is None else even_blocks(X.blocks(), n_rows)
     entries = None if n_rows is None else n_rows * X.shape[1]
     return (X[rows] for rows in row_slices(*X.shape, entries))
 
@@ -256,9 +310,8 @@ def _check_squares(rows: np.ndarray) -> None:
         )
 
 
-def _check_spread(X: np.ndarray) -> None:
+def _check_spread(low: np.ndarray, high: np.ndarray) -> None:
     """Raise ValueError if values vary by what has no square in float64."""
-    low, high = extremes(X)
     spread = np.fmax.reduce(high - low)
     if 0 < spread < 1 / _LARGEST_SQUARED:
         raise ValueError(
@@ -267,10 +320,16 @@ def _check_spread(X: np.ndarray) -> None:
         )
 
 
-def is_memory_mapped(X: Any) -> bool:
-    """Tell whether the memory of an array is a mapped file."""
-    while X is not None:
-        if isinstance(X, np.memmap | mmap.mmap):
-            return True
-        X = getattr(X, "base", None)
-    return False
+def evenly_spaced(X: Any, most: int = LOOKED_AT) -> np.ndarray:
+    """Return at most so many rows from all over X.
+
+    Of stored rows, they are no more than 4 million values.
+    """
+    return X[:: spacing(X, most)]
+
+
+def spacing(X: Any, most: int = LOOKED_AT) -> int:
+    """Return the distance of the rows that `evenly_spaced` returns."""
+    if is_stored(X):
+        most = min(most, max(1, _MOST_VALUES // X.shape[1]))
+    return -(-len(X) // most)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skvae.estimators._inference import reconstruction
+from skvae.estimators._parts import by_parts
 from skvae.estimators._scoring import in_units
 from skvae.estimators.base import BaseAutoencoder
 from skvae.module import AutoencoderModule
@@ -48,13 +49,16 @@ class DeterministicAutoencoder(BaseAutoencoder):
                 "latent_density_.score_samples(model.transform(X), y), or use a VAE."
             )
         module, X = self._fitted_module(), self._validate(X)
-        module.likelihood.check_support(X)
 
         def log_likelihood(module: AutoencoderModule, x: Tensor) -> Tensor:
             p = module.decode(module.encode(x).mean)
             return p.log_prob(x.double()).double()  # squares may overflow in float32
 
-        return in_units(module.blockwise(log_likelihood, X), module, X)
+        def scored(module: Any, rows: NDArray[Any]) -> NDArray[np.float64]:
+            module.likelihood.check_support(rows)
+            return in_units(module.blockwise(log_likelihood, rows), module, rows)
+
+        return by_parts(scored, X, module)
 
     def impute(self, X: Any) -> NDArray[np.floating]:
         """Replace missing values by their reconstructions.
@@ -73,7 +77,7 @@ class DeterministicAutoencoder(BaseAutoencoder):
         X_imputed : ndarray of shape (n_samples, n_features)
             In the floating type of X. Values that are observed are those of X.
         """
-        like, module, X = X, self._fitted_module(), self._validate(X)
+        like, module, X = X, self._fitted_module(), np.asarray(self._validate(X))
         module.likelihood.check_support(X)
         rows, missing = self._in_units(module.blockwise(reconstruction, X)), np.isnan(X)
         filled = np.where(missing, rows, X).astype(X.dtype)

@@ -20,6 +20,8 @@ from skvae._training.loop import training_context
 from skvae._training.same_fit import check_same
 from skvae._training.stream import warn_if_beyond, warn_if_far
 from skvae._utils.labels import as_labels
+from skvae._utils.rows import row_blocks
+from skvae._utils.sources import is_stored
 from skvae._utils.validation import check_boolean, with_plain_integers
 from skvae._utils.warn import warn
 from skvae.densities._adapter import check_density, takes_labels, try_density
@@ -47,8 +49,9 @@ class FittingMixin(CallbackSupportMixin):
         ----------
         X : array-like or Tensor of shape (n_samples, n_features), or data frame
             Rows, or images of shape (n_samples, H, W) or (n_samples, C, H, W), of any
-            numeric type: bytes need no conversion. A memory-mapped array is read batch
-            by batch. A frame of pandas or polars is a table: columns that do not hold
+            numeric type: bytes need no conversion. What is stored elsewhere is read
+            block by block: a memory-mapped array, or an array of h5py, zarr, dask or
+            pyarrow. A frame of pandas or polars is a table: columns that do not hold
             numbers are categories, and rows that come out are frames. NaN, None and NA
             stand for missing values.
         y : array-like of shape (n_samples,), default=None
@@ -173,7 +176,8 @@ class FittingMixin(CallbackSupportMixin):
         2
         """
         module, X = self._fitted_module(), self._validate(X)
-        module.likelihood.check_support(X)
+        for rows in row_blocks(X) if is_stored(X) else (X,):
+            module.likelihood.check_support(rows)
         check_density(self.latent_density)
         plain = with_plain_integers(self)
         labels = self._labels(y, len(X))
@@ -241,13 +245,14 @@ class FittingMixin(CallbackSupportMixin):
         data = {"X": rows, "X_val": held_out, "y": labels}
         method, before = "partial_fit" if is_chunk else "fit", self if goes_on else None
         check_same(current_processes(), twin, method, data, before)
-        if goes_on and not self._sample.is_small:
-            warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
-            warn_if_beyond(self.module_, rows)
         if not is_chunk:  # the density of a stream is fitted when it is used
             twin._try_density()
         n_epochs = n_epochs or twin.max_epochs
-        return twin._make_fit(rows, held_out, n_epochs, resume, is_chunk, labels)
+        fit = twin._make_fit(rows, held_out, n_epochs, resume, is_chunk, labels)
+        if goes_on and not self._sample.is_small:
+            warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
+            warn_if_beyond(self.module_, rows)
+        return fit
 
     def _with_callbacks_of(self, processes: Any) -> Self:
         """Return this estimator on the first process, else one without callbacks."""

@@ -163,7 +163,7 @@ class ImputationMixin(InferenceMixin):
         of_nothing: Callable[[AutoencoderModule, int], NDArray[np.floating]],
     ) -> list[Any]:
         """Return X with its missing values filled in, in m ways."""
-        like, module, X = X, self._fitted_module(), self._validate(X)
+        like, module, X = X, self._fitted_module(), np.asarray(self._validate(X))
         module.likelihood.check_support(X)
         missing = np.isnan(X)
         filled = np.repeat(X[None], m, axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ from skvae.densities._adapter import (
     takes_labels,
 )
 from skvae.estimators._input import InputMixin
+from skvae.estimators._parts import by_parts
 from skvae.estimators._scoring import ImportanceSampler
 from skvae.module import AutoencoderModule
 
@@ -60,10 +62,14 @@ class InferenceMixin(InputMixin, TransformerMixin):
         Z : ndarray of shape (n_samples, n_components)
         """
         module, X = self._fitted_module(), self._validate(X)
-        module.likelihood.check_support(X)
-        Z = module.blockwise(lambda module, x: module.encode(x).mean, X)
-        Z[without_values(X)] = 0  # as the prior's
-        return Z
+
+        def encoded(module: Any, rows: NDArray[Any]) -> NDArray[np.float32]:
+            module.likelihood.check_support(rows)
+            Z = module.blockwise(lambda module, x: module.encode(x).mean, rows)
+            Z[without_values(rows)] = 0  # as the prior's
+            return Z
+
+        return by_parts(encoded, X, module)
 
     def inverse_transform(self, X: Any) -> NDArray[np.floating]:
         """Decode: the expectation of p(x|z) for every latent row.
@@ -99,8 +105,12 @@ class InferenceMixin(InputMixin, TransformerMixin):
         X_reconstructed : ndarray of shape (n_samples, n_features), or data frame
         """
         module, rows = self._fitted_module(), self._validate(X)
-        module.likelihood.check_support(rows)
-        return self._as_fitted(module.blockwise(reconstruction, rows), X)
+
+        def reconstructed(module: Any, rows: NDArray[Any]) -> NDArray[np.floating]:
+            module.likelihood.check_support(rows)
+            return module.blockwise(reconstruction, rows)
+
+        return self._as_fitted(by_parts(reconstructed, rows, module), X)
 
     def sample(
         self,
@@ -193,17 +203,16 @@ class InferenceMixin(InputMixin, TransformerMixin):
         Burda, Grosse & Salakhutdinov, "Importance Weighted Autoencoders", 2016, eq. 8.
         """
         module, X = self._fitted_module(), self._validate(X)
-        module.likelihood.check_support(X)
         owner = type(self).__name__ + ".score_samples"
         k = check_integer(owner, "n_importance_samples", n_importance_samples, 1)
         with_sizes = return_effective_sample_size
         check_boolean(owner, "return_effective_sample_size", with_sizes)
         seed = child_seed(self._seed, Stream.SCORE)
         scores, sizes = np.empty((2, len(X)))
-        module = module.reading(X)
+        module = module if y is None else module.reading(X)
         for rows, density in self._scoring_densities(y, len(X)):
-            sampler = ImportanceSampler(module, density, k, seed)
-            scores[rows], sizes[rows] = sampler(X[rows])
+            scored = partial(_scored, density, k, seed)
+            scores[rows], sizes[rows] = by_parts(scored, X, module, rows).T
         return (scores, sizes) if with_sizes else scores
 
     @available_if(_is_of_classes)
@@ -320,6 +329,15 @@ def decoded(
         return p.mean if generator is None else p.sample(generator)
 
     return module.blockwise(decode, Z, draws=generator is not None, codes=True)
+
+
+def _scored(
+    density: Any, k: int, seed: int, module: AutoencoderModule, rows: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return scores and effective sample sizes of rows, shape (n, 2)."""
+    module.likelihood.check_support(rows)
+    sampler = ImportanceSampler(module, density, k, seed)
+    return np.stack(sampler(rows), 1)
 
 
 def reconstruction(module: AutoencoderModule, x: Tensor) -> Tensor:

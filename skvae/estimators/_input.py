@@ -11,15 +11,13 @@ from skvae._utils.containers import as_array_like, with_nan
 from skvae._utils.float32 import check_finite
 from skvae._utils.images import check_same_images, flatten_images
 from skvae._utils.rows import without_values
+from skvae._utils.sources import TYPES, StoredRows
+from skvae._utils.stores import as_stored
 from skvae._utils.validation import named
 from skvae.estimators._table import Table, is_table, read_table
 
-# Types that reach the device as they are. Anything else, lists and polars frames
-# included, becomes the first, which holds the same values.
-_DTYPES = [
-    *(np.float64, np.float32, np.float16, np.uint8, np.bool_),
-    *(np.int8, np.int16, np.int32, np.int64),
-]
+# Anything else, lists and polars frames included, becomes float64.
+_DTYPES = list(TYPES)
 
 
 class InputMixin:
@@ -29,7 +27,16 @@ class InputMixin:
 
     def _validate(
         self, X: Any, reset: bool = False, *, is_looked_through: bool = False
+    ) -> Any:
+        """Return checked rows: an array, or stored rows that are not looked at."""
+        if (stored := as_stored(X)) is not None:
+            return self._validate_stored(stored, reset, is_looked_through)
+        return self._validate_array(X, reset, is_looked_through)
+
+    def _validate_array(
+        self, X: Any, reset: bool, is_looked_through: bool, head: Any = None
     ) -> np.ndarray:
+        """Check rows in memory, whose columns have the names of `head`, if any."""
         if reset:
             self._table = None
             if is_table(X, self.categorical_features):
@@ -37,12 +44,13 @@ class InputMixin:
         elif self._table is not None:
             return self._validate_table(X, is_looked_through)
         X = as_array_like(with_nan(X))
-        X, shape = flatten_images(_in_native_order(X))
-        if shape and not reset and self.image_shape_:
-            check_same_images(shape, self.image_shape_, type(self).__name__)
-        X = validate_data(
-            self, X, dtype=_DTYPES, order="C", ensure_all_finite=False, reset=reset
-        )
+        X, shape = self._flattened(_in_native_order(X), reset)
+        options = {"dtype": _DTYPES, "order": "C", "ensure_all_finite": False}
+        if head is None:
+            X = validate_data(self, X, **options, reset=reset)
+        else:
+            X = check_array(X, **options, estimator=self, input_name="X")
+            validate_data(self, head, skip_check_array=True, reset=reset)
         # Others are checked block by block, while they are in the processor's cache.
         if reset or is_looked_through:
             check_finite(X, has_missing=True)
@@ -50,6 +58,38 @@ class InputMixin:
         if reset:
             self._row_shape = shape or X.shape[1:]
         return X
+
+    def _validate_stored(
+        self, X: StoredRows, reset: bool, is_looked_through: bool
+    ) -> Any:
+        """Read rows that are few; check what is known of others without reading."""
+        if X.is_small:
+            rows = np.asarray(X)
+            return self._validate_array(rows, reset, is_looked_through, X.head)
+        if X.ndim < 2:
+            raise ValueError(
+                f"X must have shape (n_samples, n_features), but has {X.shape}. Store "
+                "one feature as (n_samples, 1)."
+            )
+        is_new_table = reset and is_table(X, self.categorical_features)
+        if is_new_table or (self._table is not None and not reset):
+            raise TypeError(
+                "Tables, with columns of several kinds, must be in memory, but X has "
+                f"{X.size:,} values that are read by blocks. Pass data frames of fewer "
+                "rows, one after the other."
+            )
+        X, shape = self._flattened(X, reset)
+        named_rows = X if X.head is None else X.head
+        validate_data(self, named_rows, skip_check_array=True, reset=reset)
+        if reset:
+            self._table, self._row_shape = None, shape or X.shape[1:]
+        return X
+
+    def _flattened(self, X: Any, reset: bool) -> tuple[Any, tuple[int, ...] | None]:
+        X, shape = flatten_images(X)
+        if shape and not reset and self.image_shape_:
+            check_same_images(shape, self.image_shape_, type(self).__name__)
+        return X, shape
 
     def _validate_first_table(self, X: Any) -> np.ndarray:
         self._table, rows = read_table(X, self.categorical_features)
@@ -73,7 +113,10 @@ class InputMixin:
         with named("X_val"):
             if self._table is not None:
                 return self._validate(X_val, is_looked_through=True)
-            rows, shape = flatten_images(as_array_like(with_nan(X_val), "X_val"))
+            rows = as_stored(X_val, "X_val")
+            if rows is None:
+                rows = as_array_like(with_nan(X_val), "X_val")
+            rows, shape = flatten_images(rows)
             if shape not in (None, self._row_shape):
                 raise ValueError(
                     f"Its images must have the shape {self._row_shape} of the rows of "
