@@ -4,10 +4,12 @@ import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from skvae._utils.ends import Ends, ends_of
 from skvae._utils.float32 import PLAIN, Frame, check_finite
 
 # Entries of one block: 16 MB in float32, 32 MB in float64.
@@ -23,7 +25,6 @@ _ROUNDING = {4: 10 * np.finfo(np.float32).eps, 8: 1000 * np.finfo(np.float64).ep
 _LARGEST_SQUARED = 1e150
 # By which X may leave bounds, as a share of their distance.
 _ROUNDING_AT_BOUNDS = 1e-6
-_AT_AN_END = 1e-4  # share of all values that are equal where X is bounded
 
 
 @dataclass(frozen=True)
@@ -98,32 +99,88 @@ class DataSummary:
         return replace(self, mean=mean, std=std, frame=frame)
 
 
+@dataclass(frozen=True)
+class Statistics:
+    """What the rows seen so far say of each feature, to be merged with that of others.
+
+    Merging takes the pairwise update of Chan, Golub & LeVeque (1983), which is accurate
+    for data with a large offset.
+
+    Attributes
+    ----------
+    n_rows : int
+    count : int or ndarray of shape (n_features,)
+        Number of values that are not missing.
+    mean, m2 : ndarray of shape (n_features,)
+        Their mean, 0 without any, and the sum of their squared deviations from it.
+    ends : Ends
+    dtype : NumPy type
+    """
+
+    n_rows: int
+    count: np.ndarray
+    mean: np.ndarray
+    m2: np.ndarray
+    ends: Ends
+    dtype: Any
+
+    @classmethod
+    def of(cls, X: np.ndarray) -> "Statistics":
+        """Compute the statistics of rows in one pass, as of a memory-mapped array."""
+        blocks = row_blocks(X) if len(X) else [X[:0]]
+        return reduce(cls.merged, map(cls._of_block, blocks))
+
+    @classmethod
+    def _of_block(cls, block: np.ndarray) -> "Statistics":
+        rows = block.astype(np.float64)
+        if block.dtype == np.float64:  # no other type has such numbers
+            _check_squares(rows)
+        count, mean = _centre(rows)
+        m2 = np.einsum("ij,ij->j", rows, rows)
+        return cls(len(block), count, mean, m2, Ends.of(block), block.dtype)
+
+    def merged(self, other: "Statistics") -> "Statistics":
+        """Return the statistics of the rows of both."""
+        delta, count = other.mean - self.mean, self.count + other.count
+        share = other.count / np.maximum(count, 1)
+        return Statistics(
+            self.n_rows + other.n_rows,
+            count,
+            self.mean + delta * share,
+            self.m2 + other.m2 + delta**2 * self.count * share,
+            self.ends.merged(other.ends),
+            np.result_type(self.dtype, other.dtype),
+        )
+
+    def summary(self) -> DataSummary:
+        """Return what a module is built by."""
+        std = np.sqrt(self.m2 / np.maximum(self.count, 1))
+        rounding = _ROUNDING[4 if self.dtype == np.float32 else 8]
+        std[std <= rounding * np.abs(self.mean)] = 0.0  # constant
+        bounds = self.ends.bounds(self.n_rows)
+        return DataSummary(self.mean, std, self.dtype, bounds=bounds)
+
+
 def summarise(X: np.ndarray) -> DataSummary:
     """Compute the statistics of `X` in one pass over blocks of rows.
 
-    Blocks are merged by the pairwise update of Chan, Golub & LeVeque (1983), which is
-    accurate for data with a large offset, and reads memory-mapped arrays once.
     Missing values are left out; a feature without any other has a mean of 0.
     """
-    count, mean, m2 = np.zeros((3, X.shape[1]))
-    ends = _Ends()
-    for block in row_blocks(X):
-        ends.see(block)
-        rows = block.astype(np.float64)
-        if X.dtype == np.float64:  # no other type has such numbers
-            _check_squares(rows)
-        n, block_mean = _centre(rows)
-        delta, total = block_mean - mean, count + n
-        some = np.maximum(total, 1)
-        m2 += np.einsum("ij,ij->j", rows, rows) + delta**2 * count * n / some
-        mean += delta * n / some
-        count = total
-    std = np.sqrt(m2 / np.maximum(count, 1))
-    if X.dtype == np.float64 and std.max() < 1 / _LARGEST_SQUARED:
-        _check_spread(X)
-    rounding = _ROUNDING[4 if X.dtype == np.float32 else 8]
-    std[std <= rounding * np.abs(mean)] = 0.0  # constant
-    return DataSummary(mean, std, X.dtype, bounds=ends.bounds(X.shape))
+    return statistics_of(X).summary()
+
+
+def statistics_of(X: np.ndarray) -> Statistics:
+    """Return the statistics of rows whose squares float64 can hold.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    statistics = Statistics.of(X)
+    if X.dtype == np.float64:
+        _check_spread(statistics.ends.widest)
+    return statistics
 
 
 def _centre(rows: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -144,42 +201,6 @@ def _centre(rows: np.ndarray) -> tuple[Any, np.ndarray]:
     return n, mean
 
 
-class _Ends:
-    """The least and the greatest value of blocks, and how often they occur."""
-
-    def __init__(self) -> None:
-        self.low, self.high, self.n_low, self.n_high = np.inf, -np.inf, 0, 0
-        self.lows, self.highs = np.array(np.inf), np.array(-np.inf)  # by feature
-        self.is_whole = True
-
-    def see(self, block: np.ndarray) -> None:
-        """Take in a block."""
-        lows, highs = _ends_of(block)
-        self.lows, self.highs = np.fmin(self.lows, lows), np.fmax(self.highs, highs)
-        low, high = float(np.fmin.reduce(lows)), float(np.fmax.reduce(highs))
-        if low <= self.low:
-            before = self.n_low if low == self.low else 0
-            self.low, self.n_low = low, before + np.count_nonzero(block == low)
-        if high >= self.high:
-            before = self.n_high if high == self.high else 0
-            self.high, self.n_high = high, before + np.count_nonzero(block == high)
-        for rows in (block[:16], block):  # most are not whole at first sight
-            self.is_whole = self.is_whole and not (rows > np.floor(rows)).any()
-
-    def bounds(self, shape: tuple[int, int]) -> tuple[float, float] | None:
-        """Return the bounds of rows that had this shape in all, if these show any."""
-        n_rows, n_features = shape
-        # Any scaling to a range takes every feature to both ends once.
-        least = max(2 * n_features, _AT_AN_END * n_rows * n_features)
-        low, high = self.low, self.high
-        is_full = low < high and min(self.n_low, self.n_high) > least
-        if self.is_whole and low >= 0 and high == 255:
-            low, is_full = 0.0, True
-        # Columns in units of their own have no bounds in common.
-        spans = (self.highs - self.lows) >= (high - low) / 2
-        return (low, high) if is_full and spans.mean() >= 0.5 else None
-
-
 def has_missing(X: Any) -> bool:
     """Tell whether a value of an array, or of what is like one, is NaN."""
     if X.dtype.kind != "f":
@@ -195,17 +216,9 @@ def without_values(X: np.ndarray) -> np.ndarray:
 
 def extremes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the minimum and the maximum of every feature; NaN of one without any."""
-    lows, highs = zip(*map(_ends_of, row_blocks(X)), strict=True)
+    lows, highs = zip(*map(ends_of, row_blocks(X)), strict=True)
     low, high = np.fmin.reduce(lows, 0), np.fmax.reduce(highs, 0)
     return low.astype(np.float64), high.astype(np.float64)
-
-
-def _ends_of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the minimum and the maximum of every feature, without missing values."""
-    low, high = rows.min(0), rows.max(0)
-    if rows.dtype.kind == "f" and np.isnan(low).any():
-        low, high = np.fmin.reduce(rows, 0), np.fmax.reduce(rows, 0)
-    return low, high
 
 
 def value_beyond(X: np.ndarray, low: float, high: float) -> tuple[int, float] | None:
@@ -245,7 +258,7 @@ def row_slices(
 
 def _check_squares(rows: np.ndarray) -> None:
     """Raise ValueError for values whose squares float64 cannot sum."""
-    low, high = _ends_of(rows)
+    low, high = ends_of(rows)
     largest = np.fmax(high, -low)
     if (largest > _LARGEST_SQUARED).any():
         feature = int(np.argmax(largest))
@@ -256,10 +269,8 @@ def _check_squares(rows: np.ndarray) -> None:
         )
 
 
-def _check_spread(X: np.ndarray) -> None:
+def _check_spread(spread: float) -> None:
     """Raise ValueError if values vary by what has no square in float64."""
-    low, high = extremes(X)
-    spread = np.fmax.reduce(high - low)
     if 0 < spread < 1 / _LARGEST_SQUARED:
         raise ValueError(
             f"X must vary by at least {1 / _LARGEST_SQUARED:.0e}, whose square float64 "
