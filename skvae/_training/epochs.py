@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -43,6 +44,7 @@ class Epochs:
         """Train until the epochs or the patience end, or a callback asks to stop."""
         fit, estimator, held_out = self.fit, self.fit.estimator, self.held_out
         networks = fit.module.encoder, fit.module.decoder
+        n_passes = fit.passes_at(fit.first_epoch)
         disturbed = fit.module.input_noise(estimator.input_noise, self.noise)
         with compiled(networks, estimator.compile), disturbed:
             minimize(
@@ -53,7 +55,7 @@ class Epochs:
                 checkpoint=fit.checkpoint,
                 validation_loss=held_out and validation_loss(fit, held_out),
                 patience=held_out and estimator.n_iter_no_change,
-                n_warmup=max(0, self.annealing.n_changing - fit.first_epoch),
+                n_warmup=max(0, self.annealing.n_changing - n_passes),
                 schedulers=make_schedulers(
                     estimator.lr_schedule, fit.optimizers[0], fit.n_epochs
                 ),
@@ -75,7 +77,7 @@ class Epochs:
         fit.network.reseed(child_seed(fit.seed, Stream.FOREIGN, 1 + epoch))
         shuffle = make_generator(fit.seed, Stream.SHUFFLE, epoch)
         for i, x in enumerate(batches.shuffled(shuffle)):
-            self.annealing.update(epoch + i / len(batches))
+            self.annealing.update(fit.passes_at(epoch + i / len(batches)))
             yield x
 
     def _monitor(self) -> Record:
@@ -92,7 +94,8 @@ class Epochs:
         return self.callbacks.end_epoch(fit.shown)
 
     def _n_annealed(self) -> int:
-        """Return the number of epochs to which the progress of annealing refers."""
+        """Return the number of passes to which the progress of annealing refers."""
         fit = self.fit
-        n_epochs = max(fit.estimator.max_epochs, fit.first_epoch + fit.n_epochs)
+        n_passes = math.ceil(fit.passes_at(fit.first_epoch + fit.n_epochs))
+        n_epochs = max(fit.estimator.max_epochs, n_passes)
         return min(n_epochs, _LONGEST_ANNEALED) if fit.stops_early else n_epochs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from skvae._training.batches import Batches, Draws
 from skvae._training.calibration import calibrated
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.checkpoint import Checkpoint
+from skvae._training.drift import warn_of_drift
 from skvae._training.epochs import Epochs
 from skvae._training.held_out import stops_early
 from skvae._training.history import extended
@@ -21,6 +23,7 @@ from skvae._training.latents import check_density_of, diagnosis, fit_latent_dens
 from skvae._training.optimizers import make_optimizers, state_of
 from skvae._training.outliers import without_outliers
 from skvae._training.parts import describe_parts
+from skvae._training.restandardise import restandardise
 from skvae._training.start import sample_and_start, starting_module
 from skvae._training.stream import RowSample
 from skvae._utils.device import resolve_device
@@ -104,6 +107,8 @@ class Fit:
         self.fitted: Attributes | None = None
         self.is_trained, self.lacks_density = False, False
         self.sample, self.resumed = sample_and_start(self)
+        if previous and draws is None and not previous._sample.is_small:
+            warn_of_drift(self)
         if not stream:
             check_density_of(estimator, len(X))
 
@@ -111,6 +116,12 @@ class Fit:
     def n_callback_epochs(self) -> int:
         """Number of epochs that callbacks see."""
         return self.n_epochs
+
+    @property
+    def sample_is_new(self) -> bool:
+        """Whether X has rows of a stream that the module it goes on from has not."""
+        before = self.stream and self.resumed and self.resumed._sample.statistics
+        return bool(before) and self.sample.statistics is not before
 
     @property
     def has_complete_epoch(self) -> bool:
@@ -122,6 +133,14 @@ class Fit:
         """The history of all complete epochs, those of earlier fits included."""
         before = self.previous.history_ if self.previous else {}
         return extended(before, self.first_epoch, self.checkpoint.records)
+
+    def passes_at(self, epoch: float) -> float:
+        """Return how often each row of the stream has been seen, at a point in time.
+
+        In epochs, where X is all there is.
+        """
+        share = len(self.X) / self.sample.n_seen
+        return self.sample.n_passes + (epoch - self.first_epoch) * share
 
     def run(
         self,
@@ -143,6 +162,8 @@ class Fit:
             self.optimizers = make_optimizers(
                 self.module, self.estimator.learning_rate, state
             )
+            if self.sample_is_new:
+                restandardise(self.module, self.optimizers[0], self.sample.statistics)
             self.checkpoint = Checkpoint(self.module, self.optimizers)
             Epochs(self, callbacks).run()
         self.is_trained = True
@@ -184,6 +205,7 @@ class Fit:
     def _attributes(self, make_density: Callable[..., Any]) -> Attributes:
         module = calibrated(self)
         history, density, rows = self.history, None, self.X
+        n_epochs = len(history["loss"])
         state = state_of(self.optimizers) if self.keep_optimizer else None
         if self.stream:
             rows = self.sample_of_stream().rows
@@ -194,9 +216,9 @@ class Fit:
             **self.described,
             "module_": module,
             "_density": density,
-            "_sample": self.sample,
+            "_sample": replace(self.sample, n_passes=self.passes_at(n_epochs)),
             "history_": history,
-            "n_epochs_": len(history["loss"]),
+            "n_epochs_": n_epochs,
             **diagnosis(module, rows, self.seed),
             "image_shape_": self._image_shape(),
             "_parts": describe_parts(self.estimator, self.network),

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skvae._utils.float32 import check_range
-from skvae._utils.rows import summarise
+from skvae._utils.rows import DataSummary
 from skvae._utils.validation import plain, with_plain_integers
 from skvae._utils.warn import warn
 from skvae.module import AutoencoderModule
@@ -27,19 +27,20 @@ def new_module(
     network: Network,
     X: np.ndarray,
     generator: torch.Generator,
+    summary: DataSummary,
     *,
     is_float32: bool = False,
 ) -> AutoencoderModule:
     """Build the module of an estimator for the rows of X, on the CPU.
 
-    Rows that are drawn in float32 are seen as they are, without another frame.
+    The summary is of these rows, or of more of which they are a sample. Rows that are
+    drawn in float32 are seen as they are, without another frame.
     """
     d = estimator.n_components
     posterior = with_plain_integers(estimator.make_posterior())
     likelihood = with_plain_integers(clone(estimator.make_likelihood()))
     likelihood.check_support(X)
     likelihood.look(X, estimator.columns_of_rows)
-    summary = summarise(X)
     frame = summary.plain_frame() if is_float32 else likelihood.frame(summary)
     summary = summary.in_frame(frame)
     check_range(np.abs(summary.mean) + summary.std, X)

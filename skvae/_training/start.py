@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
+from skvae._training.drift import begins_anew
 from skvae._training.held_out import rows_to_train
 from skvae._training.linear_start import most_rows, start_at_pca
 from skvae._training.parts import check_same_parts, describe_parts, new_module
@@ -18,17 +20,18 @@ def sample_and_start(fit: Any) -> tuple[RowSample, Any]:
 
     It begins anew if what was before says too little of X.
     """
-    sample, resumed = RowSample(), fit.previous
-    if fit.previous:
-        check_same_parts(
-            describe_parts(fit.estimator, fit.network), fit.previous._parts
-        )
-    if fit.previous and fit.stream:
-        sample = fit.previous._sample.recalled(fit.previous)
+    sample, previous = RowSample(), fit.previous
+    if previous:
+        check_same_parts(describe_parts(fit.estimator, fit.network), previous._parts)
+        sample = previous._sample.recalled(previous) if fit.stream else sample
     extended = sample.extended(fit.X, fit.seed, fit.labels)
-    if sample.n_seen and sample.is_small and extended is not sample:
-        resumed = None
-    return extended, resumed
+    if not previous or begins_anew(previous, sample, extended):
+        start = extended.statistics.summary()
+        return replace(extended, start=start, n_passes=0.0), None
+    if not fit.stream:  # rows in the place of those before
+        start, n_passes = previous._sample.start, previous._sample.n_passes
+        extended = replace(extended, start=start, n_passes=n_passes)
+    return extended, previous
 
 
 def starting_module(fit: Any) -> AutoencoderModule:
@@ -40,7 +43,7 @@ def starting_module(fit: Any) -> AutoencoderModule:
 def _new_module(fit: Any) -> AutoencoderModule:
     generator = make_generator(fit.seed, Stream.INIT)
     rows = fit.sample.rows if fit.previous else fit.X
-    parts = fit.estimator, fit.network, rows, generator
+    parts = fit.estimator, fit.network, rows, generator, fit.sample.start
     module = new_module(*parts, is_float32=fit.draws is not None)
     if fit.draws is None:
         rows = rows_to_train(fit, rows, most_rows(rows.shape[1]))

@@ -14,6 +14,7 @@ from skvae._utils.float32 import PLAIN, Frame, check_finite
 
 # Entries of one block: 16 MB in float32, 32 MB in float64.
 BLOCK_ENTRIES = 2**22
+_IN_CACHE = 2**17  # entries of blocks that are read several times
 # A feature farther from 0 than this many times its spread has another origin: float32
 # would keep less than 16 of its 24 bits.
 _FAR = 2**8
@@ -127,17 +128,17 @@ class Statistics:
     @classmethod
     def of(cls, X: np.ndarray) -> "Statistics":
         """Compute the statistics of rows in one pass, as of a memory-mapped array."""
-        blocks = row_blocks(X) if len(X) else [X[:0]]
-        return reduce(cls.merged, map(cls._of_block, blocks))
+        size = max(1, min(BLOCK_ENTRIES, _IN_CACHE) // max(1, X.shape[1]))
+        return reduce(cls.merged, map(cls._of_block, row_blocks(X, size)))
 
     @classmethod
     def _of_block(cls, block: np.ndarray) -> "Statistics":
+        ends = Ends.of(block)
+        _check_squares(block, ends)
         rows = block.astype(np.float64)
-        if block.dtype == np.float64:  # no other type has such numbers
-            _check_squares(rows)
         count, mean = _centre(rows)
         m2 = np.einsum("ij,ij->j", rows, rows)
-        return cls(len(block), count, mean, m2, Ends.of(block), block.dtype)
+        return cls(len(block), count, mean, m2, ends, block.dtype)
 
     def merged(self, other: "Statistics") -> "Statistics":
         """Return the statistics of the rows of both."""
@@ -256,12 +257,12 @@ def row_slices(
         yield slice(start, min(start + size, n_rows))
 
 
-def _check_squares(rows: np.ndarray) -> None:
-    """Raise ValueError for values whose squares float64 cannot sum."""
-    low, high = ends_of(rows)
-    largest = np.fmax(high, -low)
+def _check_squares(X: np.ndarray, ends: Ends) -> None:
+    """Raise ValueError for values that are infinite, or have no square in float64."""
+    largest = np.fmax(ends.highs, -ends.lows)
     if (largest > _LARGEST_SQUARED).any():
-        feature = int(np.argmax(largest))
+        check_finite(X, has_missing=True)
+        feature = int(np.nanargmax(largest))
         raise ValueError(
             f"X must stay below {_LARGEST_SQUARED:.0e}, whose square float64 can hold, "
             f"but feature {feature} has the value {largest[feature]:.3g}. Divide X "

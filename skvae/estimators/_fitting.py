@@ -15,7 +15,6 @@ from skvae._training.callbacks import (
 from skvae._training.fit import Fit
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
-from skvae._training.stream import warn_if_beyond, warn_if_far
 from skvae._utils.labels import as_labels
 from skvae._utils.validation import with_plain_integers
 from skvae._utils.warn import warn
@@ -216,9 +215,6 @@ class FittingMixin(CallbackSupportMixin):
         held_out = twin._validate_held_out(X_val)
         is_chunk = n_epochs is not None
         labels = twin._labels(y, len(rows), is_chunk=is_chunk)
-        if goes_on and not self._sample.is_small:
-            warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
-            warn_if_beyond(self.module_, rows)
         if not is_chunk:  # the density of a stream is fitted when it is used
             twin._try_density()
         n_epochs = n_epochs or twin.max_epochs
