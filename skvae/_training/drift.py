@@ -47,6 +47,7 @@ def has_moved(module: AutoencoderModule, sample: RowSample) -> bool:
     """Tell whether a stream has left the statistics that its networks began with."""
     if module.likelihood.has_inputs:
         rows = sample.rows[:: -(-len(sample.rows) // LOOKED_AT)]
+        module.likelihood.check_support(rows)
         means, spreads = _moments_of_inputs(module, rows)
         return bool(means.max() > _FARTHEST or spreads.max() > _WIDEST)
     start, now = sample.start, sample.statistics.summary()

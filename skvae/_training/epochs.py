@@ -96,6 +96,7 @@ class Epochs:
     def _n_annealed(self) -> int:
         """Return the number of passes to which the progress of annealing refers."""
         fit = self.fit
-        n_passes = math.ceil(fit.passes_at(fit.first_epoch + fit.n_epochs))
+        n_passes = fit.passes_at(fit.first_epoch + fit.n_epochs)
+        n_passes = math.ceil(round(n_passes, 6))  # a sum of shares
         n_epochs = max(fit.estimator.max_epochs, n_passes)
         return min(n_epochs, _LONGEST_ANNEALED) if fit.stops_early else n_epochs

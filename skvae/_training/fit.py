@@ -23,7 +23,6 @@ from skvae._training.latents import check_density_of, diagnosis, fit_latent_dens
 from skvae._training.optimizers import make_optimizers, state_of
 from skvae._training.outliers import without_outliers
 from skvae._training.parts import describe_parts
-from skvae._training.restandardise import restandardise
 from skvae._training.start import sample_and_start, starting_module
 from skvae._training.stream import RowSample
 from skvae._utils.device import resolve_device
@@ -118,12 +117,6 @@ class Fit:
         return self.n_epochs
 
     @property
-    def sample_is_new(self) -> bool:
-        """Whether X has rows of a stream that the module it goes on from has not."""
-        before = self.stream and self.resumed and self.resumed._sample.statistics
-        return bool(before) and self.sample.statistics is not before
-
-    @property
     def has_complete_epoch(self) -> bool:
         """Whether there is anything that an interrupt leaves."""
         return self.checkpoint is not None and bool(self.checkpoint.records)
@@ -162,8 +155,6 @@ class Fit:
             self.optimizers = make_optimizers(
                 self.module, self.estimator.learning_rate, state
             )
-            if self.sample_is_new:
-                restandardise(self.module, self.optimizers[0], self.sample.statistics)
             self.checkpoint = Checkpoint(self.module, self.optimizers)
             Epochs(self, callbacks).run()
         self.is_trained = True

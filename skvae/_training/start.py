@@ -10,6 +10,7 @@ from skvae._training.drift import begins_anew
 from skvae._training.held_out import rows_to_train
 from skvae._training.linear_start import most_rows, start_at_pca
 from skvae._training.parts import check_same_parts, describe_parts, new_module
+from skvae._training.restandardise import restandardise
 from skvae._training.stream import RowSample
 from skvae._utils.random import Stream, make_generator, numpy_seed
 from skvae.module import AutoencoderModule
@@ -55,4 +56,6 @@ def _resumed_module(fit: Any) -> AutoencoderModule:
     module = copy.deepcopy(fit.previous.module_).reading(fit.X)
     module.likelihood.check_support(fit.X)
     module.likelihood.forget_calibration()
+    if fit.stream and fit.sample.statistics is not fit.previous._sample.statistics:
+        restandardise(module, fit.sample.statistics.summary())
     return module
