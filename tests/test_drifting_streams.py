@@ -102,17 +102,21 @@ def test_what_is_learned_in_more_passes_stays(counted_starts):
 
 def test_chunks_that_are_alike_go_on_from_each_other(counted_starts):
     chunks = np.random.default_rng(3).normal(size=(30, 64, 4))
-    model = in_chunks(small(), chunks)
+    model = in_chunks(small(batch_size=64), chunks)
     assert len(counted_starts) == 1
     assert_standardised_by(model, np.concatenate(chunks))
 
 
+@pytest.mark.slow
 def test_a_steady_drift_begins_anew_ever_less_often(counted_starts):
     chunks = np.random.default_rng(3).normal(size=(40, 64, 4))
-    chunks[:, :, 1] += 50 * np.linspace(0, 1, 40)[:, None]
-    in_chunks(small(), chunks, 2)
-    # The mean moves by half a spread whenever the stream grows by some share.
-    assert 8 < len(counted_starts) < 18
+    chunks += 50 * np.linspace(0, 1, 40)[:, None, None]
+    in_chunks(small(batch_size=64), chunks)
+    # The mean of k chunks moves by a quarter of their spread, k / sqrt(12), in units in
+    # which it is k / 2, whenever k grows by a seventh: six times until k is twice.
+    lengths = np.array([len(args[2]) for args in counted_starts])
+    assert 2 < (lengths > 20 * 64).sum() < 7
+    assert lengths[-1] <= 40 * 64
 
 
 @pytest.mark.filterwarnings("ignore:In feature")

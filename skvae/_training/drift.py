@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skvae._training.stream import FEW_ROWS, LOOKED_AT, RowSample
+from skvae._training.stream import FEW_ROWS, LOOKED_AT, MOST_ROWS, RowSample
 from skvae._utils.rows import extremes
 from skvae._utils.warn import warn
 from skvae.likelihoods import ScaledLikelihood
 from skvae.likelihoods._locations import bounds_for
 from skvae.module import AutoencoderModule
 
-# Statistics of a stream have moved if a mean is so many spreads, or a spread so many
-# times, from that with which the networks have begun.
-_FARTHEST, _WIDEST = 0.5, 1.5
+# Statistics of a stream have moved if a mean differs by so many spreads, or a spread by
+# this factor, from that with which the networks have begun.
+_FARTHEST, _WIDEST = 0.25, 1.25
 # Networks that have seen each row more often than this are worth more than statistics.
 _MOST_PASSES = 1.5
 _FAR = 10.0  # spreads from the mean that rows are centred at
@@ -45,12 +45,15 @@ def begins_anew(previous: Any, before: RowSample, now: RowSample) -> bool:
 
 def has_moved(module: AutoencoderModule, sample: RowSample) -> bool:
     """Tell whether a stream has left the statistics that its networks began with."""
+    start, now = sample.start, sample.statistics
     if module.likelihood.has_inputs:
         rows = sample.rows[:: -(-len(sample.rows) // LOOKED_AT)]
         module.likelihood.check_support(rows)
+        if 2 * start.n_rows <= now.n_rows and start.n_rows < MOST_ROWS:
+            return True  # twice the rows say more of margins
         means, spreads = _moments_of_inputs(module, rows)
         return bool(means.max() > _FARTHEST or spreads.max() > _WIDEST)
-    start, now = sample.start, sample.statistics.summary()
+    start, now = start.summary(), now.summary()
     if bounds_found(module, now) != bounds_found(module, start):
         return True
     is_one = bool((module.factor == module.factor[0]).all())

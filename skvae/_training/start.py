@@ -27,8 +27,7 @@ def sample_and_start(fit: Any) -> tuple[RowSample, Any]:
         sample = previous._sample.recalled(previous) if fit.stream else sample
     extended = sample.extended(fit.X, fit.seed, fit.labels)
     if not previous or begins_anew(previous, sample, extended):
-        start = extended.statistics.summary()
-        return replace(extended, start=start, n_passes=0.0), None
+        return replace(extended, start=extended.statistics, n_passes=0.0), None
     if not fit.stream:  # rows in the place of those before
         start, n_passes = previous._sample.start, previous._sample.n_passes
         extended = replace(extended, start=start, n_passes=n_passes)
@@ -44,7 +43,7 @@ def starting_module(fit: Any) -> AutoencoderModule:
 def _new_module(fit: Any) -> AutoencoderModule:
     generator = make_generator(fit.seed, Stream.INIT)
     rows = fit.sample.rows if fit.previous else fit.X
-    parts = fit.estimator, fit.network, rows, generator, fit.sample.start
+    parts = fit.estimator, fit.network, rows, generator, fit.sample.start.summary()
     module = new_module(*parts, is_float32=fit.draws is not None)
     if fit.draws is None:
         rows = rows_to_train(fit, rows, most_rows(rows.shape[1]))

@@ -10,7 +10,7 @@ import numpy as np
 
 from skvae._utils.cache import content_key
 from skvae._utils.random import Stream, child_seed, numpy_seed
-from skvae._utils.rows import DataSummary, Statistics, statistics_of
+from skvae._utils.rows import Statistics, statistics_of
 from skvae.densities._adapter import draw_labels, takes_labels
 
 MOST_ROWS, _MOST_ENTRIES = 10_000, 2**24
@@ -42,8 +42,8 @@ class RowSample:
         Those of the rows, None where a row has none; None if no row has any.
     statistics : Statistics or None
         Those of all rows of the stream.
-    start : DataSummary or None
-        Those by which the networks have begun.
+    start : Statistics or None
+        Those with which the networks have begun.
     n_passes : float
         How often each of the rows has been trained on since then, on average.
     """
@@ -54,7 +54,7 @@ class RowSample:
     chunks: tuple[Hashable, ...] = ()
     labels: np.ndarray | None = None
     statistics: Statistics | None = None
-    start: DataSummary | None = None
+    start: Statistics | None = None
     n_passes: float = 0.0
 
     @property
