@@ -79,11 +79,9 @@ class AutoencoderModule(nn.Module):
         self.decoder, self.likelihood = decoder, likelihood
         self.n_features, self.n_components = summary.n_features, n_components
         self.frame = summary.frame
-        spread = np.float32(np.maximum(likelihood.encoder_scale(summary), _SMALLEST))
-        factor = np.broadcast_to(1 / spread, summary.mean.shape).astype(np.float32)
-        shift = (-summary.mean * factor).astype(np.float32)
-        self.register_buffer("factor", torch.from_numpy(factor))
-        self.register_buffer("shift", torch.from_numpy(shift))
+        for name in ("factor", "shift"):
+            self.register_buffer(name, torch.empty(0, device="cpu"))
+        self.standardise(summary)
         n_inputs = likelihood.n_inputs(self.n_features)
         n_outputs = likelihood.n_outputs(self.n_features)
         networks = (encoder, n_inputs), (decoder, n_components)
@@ -91,6 +89,16 @@ class AutoencoderModule(nn.Module):
         values = max(values, n_inputs, n_outputs, posterior.n_outputs(n_components))
         n_rows = power_of_two(_BLOCK_VALUES // values)
         self.block = min(BLOCK, max(_CONVOLUTION_ROWS, n_rows))
+
+    def standardise(self, summary: DataSummary) -> None:
+        """Centre and scale the encoder's input by these statistics."""
+        spread = self.likelihood.encoder_scale(summary)
+        spread = np.float32(np.maximum(spread, _SMALLEST))
+        factor = np.broadcast_to(1 / spread, summary.mean.shape).astype(np.float32)
+        shift = (-summary.mean * factor).astype(np.float32)
+        for name, values in ("factor", factor), ("shift", shift):
+            buffer = torch.from_numpy(values).to(getattr(self, name).device)
+            setattr(self, name, buffer)
 
     @property
     def device(self) -> torch.device:

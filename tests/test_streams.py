@@ -118,12 +118,6 @@ def test_first_chunk_without_spread_does_not_decide_the_scale():
     assert spread.min() > 1e5
 
 
-def test_later_chunks_leave_the_map_of_the_first_alone():
-    model = small().partial_fit(LEFT)
-    shift = model.module_.shift.clone()
-    assert model.partial_fit(RIGHT).module_.shift.equal(shift)
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=describe)
 def test_chunks_of_one_row_work_without_a_warning(cls):

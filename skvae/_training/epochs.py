@@ -14,7 +14,7 @@ from skvae._training.held_out import split_batches, validation_loss
 from skvae._training.history import print_epoch
 from skvae._training.loop import SharedStep, Step, compiled, minimize
 from skvae._training.schedules import make_schedulers
-from skvae._training.state import annealing_of, schedule_length
+from skvae._training.state import annealing_of, n_warmup, passes_at, schedule_length
 from skvae._utils.random import Stream, child_seed, make_generator
 
 
@@ -69,7 +69,7 @@ class Epochs:
                 checkpoint=fit.checkpoint,
                 validation_loss=held_out and validation_loss(fit, held_out),
                 patience=held_out and estimator.n_iter_no_change,
-                n_warmup=max(0, self.annealing.n_changing - fit.origin),
+                n_warmup=n_warmup(fit, self.annealing),
                 schedulers=make_schedulers(
                     estimator.lr_schedule, fit.optimizers[0], schedule_length(fit)
                 ),
@@ -99,7 +99,7 @@ class Epochs:
         fit.network.reseed(child_seed(fit.seed, *foreign))
         shuffle = make_generator(fit.seed, Stream.SHUFFLE, epoch)
         for i, x in enumerate(batches.shuffled(shuffle)):
-            self.annealing.update(epoch + i / len(batches))
+            self.annealing.update(passes_at(fit, epoch + i / len(batches)))
             yield x
         fit.processes.share_state(fit.module)
 

@@ -117,7 +117,9 @@ def _looked_at(X: Any) -> Iterable[np.ndarray]:
     if not is_stored(X) or X.facts is None:
         return row_blocks(X)
     kept = [rows for name, (_, rows) in X.kept.items() if name == EVENLY_SPACED]
-    return (X.facts.count, X.facts.mean, X.facts.m2, *X.facts.extremes(), *kept)
+    facts = X.facts
+    ends = facts.ends.lows, facts.ends.highs
+    return (np.asarray(facts.count), facts.mean, facts.m2, *ends, *kept)
 
 
 def _weights(model: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,7 @@ from skvae._training.block_batches import BlockBatches
 from skvae._training.calibration import calibrated
 from skvae._training.callbacks import EpochCallbacks
 from skvae._training.checkpoint import Checkpoint, State
+from skvae._training.drift import warn_of_drift
 from skvae._training.epochs import Epochs
 from skvae._training.fingerprint import Fingerprint, fingerprint
 from skvae._training.held_out import stops_early
@@ -32,7 +34,13 @@ from skvae._training.start import (
     sample_before,
     starting_module,
 )
-from skvae._training.state import check_state, continued_state, kept_state, whole_state
+from skvae._training.state import (
+    check_state,
+    continued_state,
+    kept_state,
+    passes_at,
+    whole_state,
+)
 from skvae._training.stream import RowSample
 from skvae._utils.device import resolve_device
 from skvae._utils.float32 import PLAIN
@@ -122,6 +130,8 @@ class Fit:
             self.X = rows_of_fit(self, sample_before(self))
         self.rows = self.X if draws is None else draws.rows
         self._begin()
+        if previous and draws is None and not previous._sample.is_small:
+            warn_of_drift(self)
         if not stream:
             check_density_of(estimator, len(X))
 
@@ -252,7 +262,9 @@ class Fit:
     def _attributes(self, make_density: Callable[..., Any]) -> Attributes:
         found = self.processes.led(lambda: self._computed(make_density))
         found["module_"].to(self.device)
-        return {**self.described, **found, "_sample": self.sample}
+        n_passes = passes_at(self, found["n_epochs_"])
+        sample = replace(self.sample, n_passes=n_passes)
+        return {**self.described, **found, "_sample": sample}
 
     def _computed(self, make_density: Callable[..., Any]) -> Attributes:
         """Return the attributes that are computed from the module as it is."""

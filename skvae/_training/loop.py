@@ -97,7 +97,7 @@ def minimize(
     checkpoint: Checkpoint | None = None,
     validation_loss: Callable[[], float] | None = None,
     patience: int | None = None,
-    n_warmup: int = 0,
+    n_warmup: float = 0,
     schedulers: Iterable[Any] = (),
     scheduled_from: int = 0,
     monitor: Callable[[], Record] = dict,
@@ -123,7 +123,7 @@ def minimize(
         Evaluated after every epoch; the best epoch's state is restored at the end.
     patience : int, optional
         Stop after this many epochs without a better validation loss.
-    n_warmup : int, default=0
+    n_warmup : float, default=0
         Epochs in which the loss itself still changes: they count neither for the
         patience nor for schedulers that wait for progress.
     schedulers : iterable of torch.optim.lr_scheduler.LRScheduler

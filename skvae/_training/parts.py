@@ -12,7 +12,7 @@ from torch import nn
 
 from skvae._training.outliers import draws_in
 from skvae._utils.float32 import check_range
-from skvae._utils.rows import extremes, summarise
+from skvae._utils.rows import DataSummary, extremes
 from skvae._utils.sources import is_stored
 from skvae._utils.validation import plain, with_plain_integers
 from skvae._utils.warn import warn
@@ -29,19 +29,20 @@ def new_module(
     network: Network,
     X: np.ndarray,
     generator: torch.Generator,
+    summary: DataSummary,
     *,
     is_float32: bool = False,
 ) -> AutoencoderModule:
     """Build the module of an estimator for the rows of X, on the CPU.
 
-    Rows that are drawn in float32 are seen as they are, without another frame.
+    The summary is of these rows, or of more of which they are a sample. Rows that are
+    drawn in float32 are seen as they are, without another frame.
     """
     d = estimator.n_components
     posterior = with_plain_integers(estimator.make_posterior())
     likelihood = with_plain_integers(clone(estimator.make_likelihood()))
     check_rows(likelihood, X)
     likelihood.look(X, estimator.columns_of_rows)
-    summary = summarise(X)
     frame = summary.plain_frame() if is_float32 else likelihood.frame(summary)
     summary = summary.in_frame(frame)
     shown = np.stack(extremes(X)) if is_stored(X) else X

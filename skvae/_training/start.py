@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from skvae._training.drift import begins_anew
 from skvae._training.held_out import HELD_OUT, rows_to_train, stored_rows_held_out
 from skvae._training.linear_start import most_rows, start_at_pca
 from skvae._training.outliers import draws_in, without_outliers
@@ -17,6 +19,7 @@ from skvae._training.parts import (
     new_module,
 )
 from skvae._training.progress import Progress
+from skvae._training.restandardise import restandardise
 from skvae._training.stream import RowSample
 from skvae._training.survey import survey
 from skvae._utils.random import Stream, make_generator, numpy_seed
@@ -76,13 +79,16 @@ def sample_and_start(fit: Any, sample: RowSample) -> tuple[RowSample, Any]:
 
     It begins anew if what was before, of which `sample` is, says too little of X.
     """
-    resumed = fit.previous
+    previous = fit.previous
     extended = sample.extended(fit.X, fit.seed, fit.labels)
     if is_stored(fit.X):
         fit.X.forget(_SAMPLE)
-    if sample.n_seen and sample.is_small and extended is not sample:
-        resumed = None
-    return extended, resumed
+    if not previous or begins_anew(previous, sample, extended):
+        return replace(extended, start=extended.statistics, n_passes=0.0), None
+    if not fit.stream:  # rows in the place of those before
+        start, n_passes = previous._sample.start, previous._sample.n_passes
+        extended = replace(extended, start=start, n_passes=n_passes)
+    return extended, previous
 
 
 def starting_module(fit: Any) -> AutoencoderModule:
@@ -94,7 +100,7 @@ def starting_module(fit: Any) -> AutoencoderModule:
 def _new_module(fit: Any) -> AutoencoderModule:
     generator = make_generator(fit.seed, Stream.INIT)
     rows = fit.sample.rows if fit.previous else fit.X
-    parts = fit.estimator, fit.network, rows, generator
+    parts = fit.estimator, fit.network, rows, generator, fit.sample.start.summary()
     module = new_module(*parts, is_float32=fit.draws is not None)
     if fit.draws is None:
         rows = rows_to_train(fit, rows, most_rows(rows.shape[1]))
@@ -106,4 +112,6 @@ def _resumed_module(fit: Any) -> AutoencoderModule:
     module = copy.deepcopy(fit.previous.module_).reading(fit.X)
     check_rows(module.likelihood, fit.X)
     module.likelihood.forget_calibration()
+    if fit.stream and fit.sample.statistics is not fit.previous._sample.statistics:
+        restandardise(module, fit.sample.statistics.summary())
     return module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -102,7 +103,8 @@ def check_course(fit: Any, values: dict[str, Any]) -> None:
             f"{told}, of which the weight of the KL divergence rises over a share: of "
             f"{annealing.n_epochs} epochs in this one, of {values['n_annealed']} then."
         )
-    if not _has_rates(fit, values, max(0, annealing.n_changing - origin)):
+    changing = max(0, annealing.n_changing - passes_at(fit, origin))
+    if not _has_rates(fit, values, changing):
         raise ValueError(f"{told}, or with other learning rates by its lr_schedule.")
 
 
@@ -119,7 +121,7 @@ def _anneals_alike(annealing: Annealing, values: dict[str, Any]) -> bool:
     )
 
 
-def _has_rates(fit: Any, values: dict[str, Any], n_warmup: int) -> bool:
+def _has_rates(fit: Any, values: dict[str, Any], changing: float) -> bool:
     """Tell whether all learning rates up to now are those of the schedule."""
     start, records = values["scheduled_from"], values["records"]
     weight = torch.zeros(1, device="cpu", dtype=torch.float32)
@@ -127,7 +129,7 @@ def _has_rates(fit: Any, values: dict[str, Any], n_warmup: int) -> bool:
     schedule = fit.estimator.lr_schedule
     schedulers = make_schedulers(schedule, optimizer, schedule_length(fit))
     rates = LearningRates(optimizer.param_groups, schedulers)
-    rates = rates.replay(records, values["recoveries"], start, n_warmup)
+    rates = rates.replay(records, values["recoveries"], start, changing)
     return rates[start:] == [record["learning_rate"] for record in records[start:]]
 
 
@@ -182,8 +184,8 @@ _NO_BEST = {"best_epoch": 0, "best_loss": float("inf")}
 
 
 def _has_waited(fit: Any, values: dict[str, Any]) -> int:
-    n_warmup = annealing_of(fit).n_changing - values["origin"]
-    since = max(values["best_epoch"], values["waits_since"], n_warmup)
+    changing = annealing_of(fit).n_changing - passes_at(fit, values["origin"])
+    since = max(values["best_epoch"], values["waits_since"], changing)
     return len(values["records"]) - since
 
 
@@ -222,8 +224,35 @@ def schedule_length(fit: Any) -> int:
 
 
 def annealing_of(fit: Any) -> Annealing:
-    """Return the annealing of a `Fit`, with the epochs to which its progress refers."""
-    n_epochs = max(fit.estimator.max_epochs, fit.first_epoch + fit.n_epochs)
+    """Return the annealing of a `Fit`, with the epochs to which its progress refers.
+
+    They are passes over the stream, where X is a chunk of one.
+    """
+    n_passes = passes_at(fit, fit.first_epoch + fit.n_epochs)
+    n_passes = math.ceil(round(n_passes, 6))  # a sum of shares
+    n_epochs = max(fit.estimator.max_epochs, n_passes)
     n_annealed = min(n_epochs, _LONGEST_ANNEALED) if fit.stops_early else n_epochs
     device = getattr(fit, "device", torch.device("cpu"))
     return Annealing(fit.estimator.annealing, n_annealed, device)
+
+
+def n_warmup(fit: Any, annealing: Annealing) -> float:
+    """Return the number of records of a `Fit` in which weights of terms change."""
+    return max(0, annealing.n_changing - passes_at(fit, fit.origin))
+
+
+def passes_at(fit: Any, epoch: float) -> float:
+    """Return how often each row of the stream has been seen, at a point in time.
+
+    In epochs, where X is all there is.
+
+    Parameters
+    ----------
+    fit : Fit, or object that describes one
+    epoch : float
+        Of all epochs of the model.
+    """
+    if not hasattr(fit, "sample"):
+        return epoch
+    share = len(fit.X) / fit.sample.n_seen
+    return fit.sample.n_passes + (epoch - fit.first_epoch) * share

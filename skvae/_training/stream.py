@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,18 +11,14 @@ from numpy.typing import NDArray
 
 from skvae._utils.cache import content_key
 from skvae._utils.random import Stream, child_seed, numpy_seed
-from skvae._utils.rows import LOOKED_AT, evenly_spaced, extremes
-from skvae._utils.warn import warn
+from skvae._utils.rows import LOOKED_AT, Statistics, evenly_spaced, statistics_of
 from skvae.densities._adapter import draw_labels, takes_labels
-from skvae.likelihoods import ScaledLikelihood
 
 MOST_ROWS, _MOST_ENTRIES = 10_000, 2**24
-_FEW_ROWS = 32
+FEW_ROWS = 32
 _REMEMBERED = 10_000
 _COPIED = 512  # rows at a time, so that those of a file need no second copy
 _DRAWN = 2**16  # places at a time
-_FAR = 10.0  # spreads from the mean that rows are centred at
-_NARROW = 0.01  # of that spread
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,12 @@ class RowSample:
         The keys of the last 10,000 chunks.
     labels : ndarray of shape (n,) or None
         Those of the rows, None where a row has none; None if no row has any.
+    statistics : Statistics or None
+        Those of all rows of the stream.
+    start : Statistics or None
+        Those with which the networks have begun.
+    n_passes : float
+        How often each of the rows has been trained on since then, on average.
     """
 
     rows: np.ndarray | None = None
@@ -52,11 +54,14 @@ class RowSample:
     varies: bool = False
     chunks: tuple[Hashable, ...] = ()
     labels: np.ndarray | None = None
+    statistics: Statistics | None = None
+    start: Statistics | None = None
+    n_passes: float = 0.0
 
     @property
     def is_small(self) -> bool:
         """Whether a mean and a spread of these rows mean little."""
-        return self.n_seen < _FEW_ROWS or not self.varies
+        return self.n_seen < FEW_ROWS or not self.varies
 
     def extended(
         self, X: np.ndarray, seed: int, labels: np.ndarray | None = None
@@ -78,7 +83,7 @@ class RowSample:
         if labels is not None:
             key = (*key, content_key(labels[:: -(-len(X) // LOOKED_AT)]))
         # Few rows of few values may be equal to earlier ones by chance.
-        if key in self.chunks and (len(X) >= _FEW_ROWS or len(self.chunks) == 1):
+        if key in self.chunks and (len(X) >= FEW_ROWS or len(self.chunks) == 1):
             return self
         origin = self.origins(*X.shape, seed)
         kept = X[:0] if self.rows is None else self.rows
@@ -91,7 +96,18 @@ class RowSample:
         differs = (some != rows[:1]) & ~(np.isnan(some) & np.isnan(rows[:1]))
         varies = self.varies or bool(differs.any())
         labels = self._labels_at(origin, labels)
-        return RowSample(rows, self.n_seen + len(X), varies, chunks, labels)
+        known, of_X = self.statistics, statistics_of(X)
+        n_seen = self.n_seen + len(X)
+        return RowSample(
+            rows,
+            n_seen,
+            varies,
+            chunks,
+            labels,
+            statistics=of_X if known is None else known.merged(of_X),
+            start=self.start,
+            n_passes=self.n_passes * self.n_seen / n_seen,
+        )
 
     def origins(self, n_rows: int, n_features: int, seed: int) -> NDArray[np.intp]:
         """Return which row of X is to stand at each place of the next sample.
@@ -149,62 +165,3 @@ class RowSample:
         is_new = origin >= 0
         kept[is_new] = None if labels is None else labels[origin[is_new]]
         return kept
-
-
-def warn_if_far(module: Any, X: NDArray[Any], names: Sequence[str] | None) -> None:
-    """Warn if rows are unlike those by which a trained module centres and scales.
-
-    Parameters
-    ----------
-    module : AutoencoderModule
-    X : ndarray of shape (n_samples, n_features)
-        Fewer than 32 rows say too little of a stream, and are let pass.
-    names : sequence of str, optional
-        Of the features.
-    """
-    if len(X) < _FEW_ROWS:
-        return
-    rows = module.frame.to_frame(evenly_spaced(X))
-    factor, shift = (t.cpu().double().numpy() for t in (module.factor, module.shift))
-    with np.errstate(over="ignore"):
-        scaled = factor * rows + shift
-        scaled[:, np.isnan(scaled).all(0)] = 0
-        distances, spreads = np.nanmedian(np.abs(scaled), axis=0), np.nanstd(scaled, 0)
-    feature = int(np.argmax(distances))
-    name = feature if names is None else repr(names[feature])
-    if distances[feature] > _FAR:
-        found = (
-            f"In feature {name}, half of these rows lie more than "
-            f"{distances[feature]:.3g} spreads from the mean"
-        )
-    elif spreads.max() < _NARROW and np.greater(*extremes(rows)[::-1]).any():
-        found = f"All features of these rows have less than {_NARROW:g} of the spread"
-    else:
-        return
-    warn(
-        f"{found} of the rows that training began with, by which all are centred and "
-        "scaled. Begin anew, with rows that are like the stream as a whole."
-    )
-
-
-def warn_if_beyond(module: Any, X: NDArray[Any]) -> None:
-    """Warn if rows leave the bounds that those of a first fit have shown.
-
-    Parameters
-    ----------
-    module : AutoencoderModule
-    X : ndarray of shape (n_samples, n_features)
-    """
-    likelihood = module.likelihood
-    if not isinstance(likelihood, ScaledLikelihood) or not likelihood.bounds_:
-        return
-    (low, high), (least, greatest) = likelihood.bounds_, extremes(X)
-    is_found = isinstance(likelihood.bounds, str)  # values beyond given ones are errors
-    least, greatest = np.fmin.reduce(least), np.fmax.reduce(greatest)
-    if is_found and (least < low or greatest > high):
-        warn(
-            f"The rows that training began with lie between {low:g} and {high:g}, and "
-            "so do all means of p(x|z), but these rows reach from "
-            f"{least:.6g} to {greatest:.6g}. Begin anew, with the bounds "
-            "of X as the likelihood's bounds=(low, high), or with bounds=None."
-        )

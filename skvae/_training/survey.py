@@ -48,7 +48,7 @@ def survey(
         If rows are stored in chunks so large that each is read again and again.
     """
     _warn_of_large_chunks(X)
-    statistics = Statistics(X.shape, X.dtype)
+    statistics: Statistics | None = None
     found = {
         name: np.empty((len(rows), X.shape[1]), X.dtype) for name, rows in kept.items()
     }
@@ -57,14 +57,15 @@ def survey(
         check_finite(block, has_missing=True)
         if check is not None:
             check(block)
-        statistics.see(block)
+        seen = Statistics.of(block)
+        statistics = seen if statistics is None else statistics.merged(seen)
         stop = start + len(block)
         for name, rows in kept.items():
             first, last = np.searchsorted(rows, [start, stop])
             found[name][first:last] = block[rows[first:last] - start]
         start = stop
         report(start)
-    if not statistics.count.any():
+    if not np.any(statistics.count):
         raise ValueError(
             f"X must have values, but all {X.size} of them are missing. See how it was "
             "read, or leave it out."

@@ -3,15 +3,18 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from skvae._utils.ends import Ends, ends_of
 from skvae._utils.float32 import PLAIN, Frame, check_finite
 from skvae._utils.sources import even_blocks, is_stored
 
 # Entries of one block: 16 MB in float32, 32 MB in float64.
 BLOCK_ENTRIES = 2**22
+_IN_CACHE = 2**17  # entries of blocks that are read several times
 # A feature farther from 0 than this many times its spread has another origin: float32
 # would keep less than 16 of its 24 bits.
 _FAR = 2**8
@@ -23,7 +26,6 @@ _ROUNDING = {4: 10 * np.finfo(np.float32).eps, 8: 1000 * np.finfo(np.float64).ep
 _LARGEST_SQUARED = 1e150
 # By which X may leave bounds, as a share of their distance.
 _ROUNDING_AT_BOUNDS = 1e-6
-_AT_AN_END = 1e-4  # share of all values that are equal where X is bounded
 LOOKED_AT = 4096  # rows by which it is judged what X is like
 _MOST_VALUES = 2**22
 
@@ -100,75 +102,96 @@ class DataSummary:
         return replace(self, mean=mean, std=std, frame=frame)
 
 
-def summarise(X: Any) -> DataSummary:
-    """Compute the statistics of rows in one pass over blocks, if they are not known."""
-    return statistics_of(X).summary()
-
-
-def statistics_of(X: Any) -> "Statistics":
-    """Return the statistics of rows, without a look at them if they are known."""
-    if is_stored(X) and X.facts is not None:
-        return X.facts
-    statistics = Statistics(X.shape, X.dtype)
-    for block in row_blocks(X):
-        statistics.see(block)
-    return statistics
-
-
+@dataclass(frozen=True)
 class Statistics:
-    """Statistics of rows of which block after block is seen once.
+    """What the rows seen so far say of each feature, to be merged with that of others.
 
-    Blocks are merged by the pairwise update of Chan, Golub & LeVeque (1983), which is
-    accurate for data with a large offset. Missing values are left out; a feature
-    without any other has a mean of 0.
+    Merging takes the pairwise update of Chan, Golub & LeVeque (1983), which is accurate
+    for data with a large offset.
 
-    Parameters
+    Attributes
     ----------
-    shape : (int, int)
-        Of all rows together.
+    n_rows : int
+    count : int or ndarray of shape (n_features,)
+        Number of values that are not missing.
+    mean, m2 : ndarray of shape (n_features,)
+        Their mean, 0 without any, and the sum of their squared deviations from it.
+    ends : Ends
     dtype : NumPy type
     """
 
-    def __init__(self, shape: tuple[int, int], dtype: Any) -> None:
-        self.shape, self.dtype = shape, dtype
-        self.count, self.mean, self.m2 = np.zeros((3, shape[1]))
-        self.ends = _Ends()
-
-    def see(self, block: np.ndarray) -> None:
-        """Take in a block."""
-        self.ends.see(block)
-        rows = block.astype(np.float64)
-        if self.dtype == np.float64:  # no other type has such numbers
-            _check_squares(rows)
-        n, mean = _centre(rows)
-        delta, total = mean - self.mean, self.count + n
-        some = np.maximum(total, 1)
-        self.m2 += np.einsum("ij,ij->j", rows, rows)
-        self.m2 += delta**2 * self.count * n / some
-        self.mean += delta * n / some
-        self.count = total
+    n_rows: int
+    count: np.ndarray
+    mean: np.ndarray
+    m2: np.ndarray
+    ends: Ends
+    dtype: Any
 
     @property
     def has_missing(self) -> bool:
         """Whether a value is missing."""
-        return bool((self.count < self.shape[0]).any())
+        return bool(np.any(self.count < self.n_rows))
 
-    def extremes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the minimum and the maximum of every feature; NaN of one without."""
-        return tuple(
-            np.where(self.count > 0, end, np.nan).astype(np.float64)
-            for end in (self.ends.lows, self.ends.highs)
+    @classmethod
+    def of(cls, X: Any) -> "Statistics":
+        """Compute the statistics of rows in one pass."""
+        size = max(1, min(BLOCK_ENTRIES, _IN_CACHE) // max(1, X.shape[1]))
+        return reduce(cls.merged, map(cls._of_block, row_blocks(X, size)))
+
+    @classmethod
+    def _of_block(cls, block: np.ndarray) -> "Statistics":
+        ends = Ends.of(block)
+        _check_squares(block, ends)
+        rows = block.astype(np.float64)
+        count, mean = _centre(rows)
+        m2 = np.einsum("ij,ij->j", rows, rows)
+        return cls(len(block), count, mean, m2, ends, block.dtype)
+
+    def merged(self, other: "Statistics") -> "Statistics":
+        """Return the statistics of the rows of both."""
+        delta, count = other.mean - self.mean, self.count + other.count
+        share = other.count / np.maximum(count, 1)
+        return Statistics(
+            self.n_rows + other.n_rows,
+            count,
+            self.mean + delta * share,
+            self.m2 + other.m2 + delta**2 * self.count * share,
+            self.ends.merged(other.ends),
+            np.result_type(self.dtype, other.dtype),
         )
 
     def summary(self) -> DataSummary:
-        """Return means, standard deviations and bounds."""
+        """Return what a module is built by."""
         std = np.sqrt(self.m2 / np.maximum(self.count, 1))
-        if self.dtype == np.float64 and std.max() < 1 / _LARGEST_SQUARED:
-            _check_spread(*self.extremes())
         rounding = _ROUNDING[4 if self.dtype == np.float32 else 8]
         std[std <= rounding * np.abs(self.mean)] = 0.0  # constant
-        bounds = self.ends.bounds(self.shape)
-        return DataSummary(self.mean.copy(), std, self.dtype, bounds=bounds)
+        bounds = self.ends.bounds(self.n_rows)
+        return DataSummary(self.mean, std, self.dtype, bounds=bounds)
+
+
+def summarise(X: Any) -> DataSummary:
+    """Summarise rows, in one pass over blocks of them.
+
+    Missing values are left out; a feature without any other has a mean of 0.
+    """
+    return statistics_of(X).summary()
+
+
+def statistics_of(X: Any) -> Statistics:
+    """Return the statistics of rows whose squares float64 can hold.
+
+    Of stored rows that have been looked at, they are known.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    known = X.facts if is_stored(X) else None
+    statistics = Statistics.of(X) if known is None else known
+    if X.dtype == np.float64:
+        _check_spread(statistics.ends.widest)
+    return statistics
 
 
 def _centre(rows: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -189,42 +212,6 @@ def _centre(rows: np.ndarray) -> tuple[Any, np.ndarray]:
     return n, mean
 
 
-class _Ends:
-    """The least and the greatest value of blocks, and how often they occur."""
-
-    def __init__(self) -> None:
-        self.low, self.high, self.n_low, self.n_high = np.inf, -np.inf, 0, 0
-        self.lows, self.highs = np.array(np.inf), np.array(-np.inf)  # by feature
-        self.is_whole = True
-
-    def see(self, block: np.ndarray) -> None:
-        """Take in a block."""
-        lows, highs = _ends_of(block)
-        self.lows, self.highs = np.fmin(self.lows, lows), np.fmax(self.highs, highs)
-        low, high = float(np.fmin.reduce(lows)), float(np.fmax.reduce(highs))
-        if low <= self.low:
-            before = self.n_low if low == self.low else 0
-            self.low, self.n_low = low, before + np.count_nonzero(block == low)
-        if high >= self.high:
-            before = self.n_high if high == self.high else 0
-            self.high, self.n_high = high, before + np.count_nonzero(block == high)
-        for rows in (block[:16], block):  # most are not whole at first sight
-            self.is_whole = self.is_whole and not (rows > np.floor(rows)).any()
-
-    def bounds(self, shape: tuple[int, int]) -> tuple[float, float] | None:
-        """Return the bounds of rows that had this shape in all, if these show any."""
-        n_rows, n_features = shape
-        # Any scaling to a range takes every feature to both ends once.
-        least = max(2 * n_features, _AT_AN_END * n_rows * n_features)
-        low, high = self.low, self.high
-        is_full = low < high and min(self.n_low, self.n_high) > least
-        if self.is_whole and low >= 0 and high == 255:
-            low, is_full = 0.0, True
-        # Columns in units of their own have no bounds in common.
-        spans = (self.highs - self.lows) >= (high - low) / 2
-        return (low, high) if is_full and spans.mean() >= 0.5 else None
-
-
 def has_missing(X: Any) -> bool:
     """Tell whether a value of an array, or of what is like one, is NaN."""
     if X.dtype.kind != "f":
@@ -243,18 +230,10 @@ def without_values(X: np.ndarray) -> np.ndarray:
 def extremes(X: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the minimum and the maximum of every feature; NaN of one without any."""
     if is_stored(X) and X.facts is not None:
-        return X.facts.extremes()
-    lows, highs = zip(*map(_ends_of, row_blocks(X)), strict=True)
+        return X.facts.ends.lows, X.facts.ends.highs
+    lows, highs = zip(*map(ends_of, row_blocks(X)), strict=True)
     low, high = np.fmin.reduce(lows, 0), np.fmax.reduce(highs, 0)
     return low.astype(np.float64), high.astype(np.float64)
-
-
-def _ends_of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the minimum and the maximum of every feature, without missing values."""
-    low, high = rows.min(0), rows.max(0)
-    if rows.dtype.kind == "f" and np.isnan(low).any():
-        low, high = np.fmin.reduce(rows, 0), np.fmax.reduce(rows, 0)
-    return low, high
 
 
 def value_beyond(X: np.ndarray, low: float, high: float) -> tuple[int, float] | None:
@@ -297,12 +276,12 @@ def row_slices(
         yield slice(start, min(start + size, n_rows))
 
 
-def _check_squares(rows: np.ndarray) -> None:
-    """Raise ValueError for values whose squares float64 cannot sum."""
-    low, high = _ends_of(rows)
-    largest = np.fmax(high, -low)
+def _check_squares(X: np.ndarray, ends: Ends) -> None:
+    """Raise ValueError for values that are infinite, or have no square in float64."""
+    largest = np.fmax(ends.highs, -ends.lows)
     if (largest > _LARGEST_SQUARED).any():
-        feature = int(np.argmax(largest))
+        check_finite(X, has_missing=True)
+        feature = int(np.nanargmax(largest))
         raise ValueError(
             f"X must stay below {_LARGEST_SQUARED:.0e}, whose square float64 can hold, "
             f"but feature {feature} has the value {largest[feature]:.3g}. Divide X "
@@ -310,9 +289,8 @@ def _check_squares(rows: np.ndarray) -> None:
         )
 
 
-def _check_spread(low: np.ndarray, high: np.ndarray) -> None:
+def _check_spread(spread: float) -> None:
     """Raise ValueError if values vary by what has no square in float64."""
-    spread = np.fmax.reduce(high - low)
     if 0 < spread < 1 / _LARGEST_SQUARED:
         raise ValueError(
             f"X must vary by at least {1 / _LARGEST_SQUARED:.0e}, whose square float64 "

@@ -18,7 +18,6 @@ from skvae._training.joined import current_processes, joined
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
 from skvae._training.same_fit import check_same
-from skvae._training.stream import warn_if_beyond, warn_if_far
 from skvae._utils.labels import as_labels
 from skvae._utils.rows import row_blocks
 from skvae._utils.sources import is_stored
@@ -108,10 +107,18 @@ class FittingMixin(CallbackSupportMixin):
         at least 32 rows that comes again is counted once. The density is fitted when
         it is first used, and not in every call.
 
-        The statistics that centre and scale X are those of the first 32 rows and the
-        rest of their chunk: after chunks of fewer rows, or of equal rows, the networks
-        begin anew. Let the first chunk be like the stream as a whole; a warning names
-        the feature if a later one lies more than ten spreads away.
+        The statistics that centre and scale X, and its bounds, are those of all rows
+        of the stream. In a first pass over its chunks, the networks begin anew, at
+        principal components of the sample, where a chunk moves these statistics by
+        more than a quarter of a spread: with further passes, chunks that are unlike
+        each other are learned as by ``fit``. Networks that have seen rows more than
+        1.5 times, on average, are kept. They become the same functions of rows in the
+        new statistics, or keep the old ones if their outermost layers are not affine.
+        Bounds and margins of columns then stay, too. A warning names the feature if a
+        chunk of 32 rows or more lies more than ten spreads away from those before.
+
+        The weight of an annealed term, such as that of `kl_warmup`, follows passes over
+        the stream, with `max_epochs` passes in the place of epochs.
 
         `early_stopping` stops nothing here, since it is the caller who decides on the
         next epoch: it holds out rows of every chunk, of at least two, and records
@@ -248,11 +255,7 @@ class FittingMixin(CallbackSupportMixin):
         if not is_chunk:  # the density of a stream is fitted when it is used
             twin._try_density()
         n_epochs = n_epochs or twin.max_epochs
-        fit = twin._make_fit(rows, held_out, n_epochs, resume, is_chunk, labels)
-        if goes_on and not self._sample.is_small:
-            warn_if_far(self.module_, rows, getattr(self, "feature_names_in_", None))
-            warn_if_beyond(self.module_, rows)
-        return fit
+        return twin._make_fit(rows, held_out, n_epochs, resume, is_chunk, labels)
 
     def _with_callbacks_of(self, processes: Any) -> Self:
         """Return this estimator on the first process, else one without callbacks."""

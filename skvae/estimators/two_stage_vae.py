@@ -44,7 +44,7 @@ class TwoStageVAE(VAE, without=("latent_density",)):
     kl_warmup : float, default=0.05
         Share of `max_epochs` over which the KL weight rises from 0 to `beta`, so that
         the encoder is used before the prior pulls on it. With `early_stopping`, share
-        of at most 100 epochs.
+        of at most 100 epochs. In a stream, epochs are passes over it.
     n_samples : int, default=1
         Draws z ~ q(z|x) for each row and training step.
     free_bits : float, default=0.0

@@ -38,6 +38,16 @@ class Unbounded(nn.Module):
         """Return locations, shape (..., n_features)."""
         return torch.addcmul(self.mean, self.spread, h)
 
+    def restandardise(
+        self, summary: DataSummary, spread: Tensor
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Take other statistics; see `Likelihood.restandardise`."""
+        mean, old = (t.double().cpu().numpy() for t in (self.mean, self.spread))
+        self.mean.copy_(float32(summary.mean))
+        self.spread = spread
+        now, new = (t.double().cpu().numpy() for t in (self.mean, self.spread))
+        return np.broadcast_to(old / new, mean.shape), (mean - now) / new
+
 
 class Bounded(nn.Module):
     """A logistic function from the lower to the upper bound, the mean of X at 0.
@@ -54,9 +64,8 @@ class Bounded(nn.Module):
         self, mean: np.ndarray, low: np.ndarray, high: np.ndarray, spread: Any
     ) -> None:
         super().__init__()
-        least = np.minimum(_LEAST_SHARE, spread / (high - low))
-        share = np.clip((mean - low) / (high - low), least, 1 - least)
-        self.register_buffer("offset", float32(logit(share)))
+        offset = _log_odds(mean, low, high, spread)
+        self.register_buffer("offset", float32(offset))
         low, high = _rounded(low, np.inf), _rounded(high, -np.inf)
         self.register_buffer("low", float32(low))
         self.register_buffer("range", float32(_rounded(high - low, -np.inf)))
@@ -65,10 +74,29 @@ class Bounded(nn.Module):
         """Return locations, shape (..., n_features)."""
         return torch.addcmul(self.low, self.range, torch.sigmoid(self.offset + h))
 
+    def restandardise(
+        self, summary: DataSummary, spread: Tensor
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Take another mean between the bounds; see `Likelihood.restandardise`."""
+        before, low, width = (
+            t.double().cpu().numpy() for t in (self.offset, self.low, self.range)
+        )
+        offset = _log_odds(
+            summary.mean, low, low + width, spread.cpu().double().numpy()
+        )
+        self.offset.copy_(float32(offset))
+        return np.ones_like(before), before - self.offset.double().cpu().numpy()
+
     def spread_at(self, loc: Tensor) -> Tensor:
         """Return m (1 - m), m the share of the way between the bounds of locations."""
         share = ((loc - self.low) / self.range).clamp(0, 1)
         return share * (1 - share)
+
+
+def _log_odds(mean: np.ndarray, low: Any, high: Any, spread: Any) -> np.ndarray:
+    """Return the log odds of means between bounds, no nearer to these than allowed."""
+    least = np.minimum(_LEAST_SHARE, spread / (high - low))
+    return logit(np.clip((mean - low) / (high - low), least, 1 - least))
 
 
 def make_location(

@@ -146,6 +146,24 @@ class Likelihood(BaseEstimator, HasOptimizers, nn.Module):
             `inputs` where there are any.
         """
 
+    def restandardise(
+        self, summary: DataSummary
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Standardise outputs by the statistics of more rows, where that is affine.
+
+        Parameters
+        ----------
+        summary : DataSummary
+            In the frame of `build`.
+
+        Returns
+        -------
+        gain, offset : ndarray of shape (n_outputs,), or None
+            Raw outputs ``gain * h + offset`` now mean what h meant before. None, by
+            default, where all stays as it was.
+        """
+        return None
+
     def calibrates(self, *, held_out: bool) -> bool:
         """Tell whether the noise is set in closed form after training; False here.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.special import logit
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ from skvae._utils.adam import Adam
 from skvae._utils.float32 import Frame, check_finite
 from skvae._utils.rows import DataSummary, row_blocks, value_beyond
 from skvae._utils.validation import check_integer, check_real
+from skvae.likelihoods._locations import float32
 from skvae.likelihoods.base import Likelihood
 from skvae.likelihoods.scaled import ScaledLikelihood
 
@@ -27,9 +27,18 @@ class UnitIntervalLikelihood(Likelihood):
 
     def build(self, summary: DataSummary) -> Likelihood:
         """Create the constant part of the logits from the mean of X; return self."""
-        offset = logit(np.clip(summary.mean, 1e-3, 1 - 1e-3))
-        self.register_buffer("offset", torch.from_numpy(offset.astype(np.float32)))
+        self.register_buffer("offset", float32(self._log_odds(summary)))
         return self
+
+    def restandardise(self, summary: DataSummary) -> tuple[np.ndarray, np.ndarray]:
+        """Take the constant part from another mean; see `Likelihood.restandardise`."""
+        before = self.offset.double().cpu().numpy()
+        self.offset.copy_(float32(self._log_odds(summary)))
+        return np.ones_like(before), before - self.offset.double().cpu().numpy()
+
+    @staticmethod
+    def _log_odds(summary: DataSummary) -> np.ndarray:
+        return logit(np.clip(summary.mean, 1e-3, 1 - 1e-3))
 
     def forward(self, h: Tensor) -> Any:
         """Return the distribution with logits offset + h; see `Likelihood.forward`."""

@@ -118,6 +118,30 @@ class ScaledLikelihood(Likelihood):
             self.register_buffer("log_scale", float32(scale))
         return self
 
+    def restandardise(self, summary: DataSummary) -> tuple[np.ndarray, np.ndarray]:
+        """Take the location and the limits of scales from other statistics.
+
+        Limits stay beyond the scales that have been learned, which do not change.
+        """
+        spread = float32(self._spread(summary, self.kind)).to(self.spread)
+        gain, offset = self.location.restandardise(summary, spread)
+        self.spread = spread
+        start = float32(np.log(self._start(summary))).to(spread)
+        least, most = self.lowest, self.highest
+        if self._is_learned:
+            with torch.no_grad():
+                self.log_scale.copy_(self._bounded(self.log_scale))
+            least = most = self.log_scale.detach()
+        elif self._is("predicted"):
+            before, self.initial_log_scale = self.initial_log_scale, start
+            gain = np.concatenate([gain, np.ones_like(gain)])
+            rest = np.broadcast_to((before - start).cpu().double(), offset.shape)
+            offset = np.concatenate([offset, rest])
+        lowest, final = (float32(np.log(v)).to(start) for v in self._lowest(summary))
+        self.lowest, self.lowest_calibrated = torch.minimum(lowest, least), final
+        self.highest = torch.maximum(start + _HIGHEST_LOG_SHARE, most)
+        return gain, offset
+
     def forward(self, h: Tensor) -> Any:
         """Return p(x|z); see `Likelihood.forward`."""
         if self.noise is not None:

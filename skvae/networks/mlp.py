@@ -104,6 +104,18 @@ class Perceptron(nn.Module):
         n_hidden = self.hidden[-1].out_features
         return self.output.weight[:, :-n_hidden]
 
+    @property
+    def first_layers(self) -> list[tuple[nn.Linear, slice]]:
+        """The layers that see the input, and in which of their columns."""
+        first = (*self.hidden, self.output)[0]
+        layers = [first, self.output] if self.skip else [first]
+        return [(layer, slice(first.in_features)) for layer in layers]
+
+    @property
+    def last_layer(self) -> nn.Module:
+        """The layer that puts out the output, unless normalised an affine one."""
+        return self.output
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the output, shape (n, n_out)."""
         h = x
