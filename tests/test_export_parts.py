@@ -37,7 +37,7 @@ def test_every_part_can_be_exported(estimator, tmp_path):
     if not isinstance(estimator.likelihood, str) and estimator.likelihood.discrete:
         X = np.round(X * 5) if estimator.likelihood.support is None else X
     model = estimator.fit(X)
-    assert_exported(model, X, "reconstruct", tmp_path, sizes=(1, 100))
+    assert_exported(model, X, "reconstruct", tmp_path, sizes=(1, 100), dtype=X.dtype)
 
 
 @SLOW
