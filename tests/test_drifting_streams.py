@@ -83,6 +83,11 @@ def test_the_first_pass_begins_anew_with_rows_that_are_far():
     assert model.n_epochs_ == len(model.history_["loss"]) == 2
 
 
+def test_the_first_pass_begins_anew_with_another_mean(counted_starts):
+    in_chunks(small(), [LEFT, LEFT + 0.8])  # by which the spread changes little
+    assert len(counted_starts) == 2
+
+
 @pytest.mark.parametrize("widen", [0.4, 3])
 def test_the_first_pass_begins_anew_with_another_spread(widen, counted_starts):
     in_chunks(small(), [LEFT, *[widen * LEFT[i:] for i in range(6)]])
