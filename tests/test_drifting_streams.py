@@ -81,6 +81,12 @@ def test_the_first_pass_begins_anew_with_rows_that_are_far():
     fitted = clone(STILL).fit(both)
     np.testing.assert_allclose(model.transform(both), fitted.transform(both), atol=1e-4)
     assert model.n_epochs_ == len(model.history_["loss"]) == 2
+    assert model._sample.n_passes == 0.5  # since then
+
+
+def test_the_first_pass_begins_anew_with_another_mean(counted_starts):
+    in_chunks(small(), [LEFT, LEFT + 0.8])  # by which the spread changes little
+    assert len(counted_starts) == 2
 
 
 @pytest.mark.parametrize("widen", [0.4, 3])
