@@ -204,7 +204,7 @@ FORBIDDEN = """
 import builtins, importlib, pickle, sys
 sys.path.insert(0, {tests!r})
 from conftest import make_data, outputs
-import numpy as np, torch, skvae
+import numpy as np, torch, skvae, skvae.estimators._files
 from mixed_frames import make_frame
 make_frame()  # so that pandas has imported what it needs
 def refuse(*args, **options):
