@@ -18,13 +18,14 @@ from conftest import (
     small,
 )
 from mixed_frames import make_frame
-from saved_models import through_file
+from saved_models import changed, through_file
 from sklearn.callback import ProgressBar
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 import skvae
+from skvae._persistence import states
 from skvae.networks import MLP, CustomNetwork
 
 TESTS = os.path.dirname(__file__)
@@ -144,6 +145,32 @@ def test_device_of_a_loaded_model_can_be_chosen(device, X, path):
     assert loaded.device == model.device
 
 
+def test_device_that_is_asked_for_comes_before_that_of_the_fit(
+    fitted, path, monkeypatch
+):
+    fitted.save(path)
+    other = torch.device("meta")
+    monkeypatch.setattr(states, "available_device", lambda name: other)
+    assert skvae.load(path).module_.device == other
+    assert skvae.load(path, device="cpu").module_.device.type == "cpu"
+
+
+@pytest.mark.parametrize("device", ["cuda:70", "mps:3", "hpu"])
+def test_model_of_another_machine_goes_to_a_device_that_is_there(device, X, path):
+    model = small().fit(X)
+    model.save(path)
+
+    def change(document):
+        for written in document["objects"]:
+            if written.get("class") == "skvae.AutoencoderModule":
+                written["state"]["device"] = device
+
+    changed(path, change)
+    loaded = skvae.load(path)
+    if loaded.module_.device.type == "cpu":
+        assert_same(outputs(loaded, X), outputs(model, X))
+
+
 def test_device_that_is_not_there_is_refused(fitted, path):
     fitted.save(path)
     with pytest.raises(ValueError, match="'device' parameter must be"):
@@ -177,7 +204,7 @@ FORBIDDEN = """
 import builtins, importlib, pickle, sys
 sys.path.insert(0, {tests!r})
 from conftest import make_data, outputs
-import numpy as np, torch, skvae
+import numpy as np, torch, skvae, skvae.estimators._files
 from mixed_frames import make_frame
 make_frame()  # so that pandas has imported what it needs
 def refuse(*args, **options):

@@ -134,4 +134,4 @@ def _is_dense(tensor: Tensor) -> bool:
         if step != reach:
             return False
         reach *= size
-    return tensor.numel() > 0
+    return True

@@ -89,9 +89,9 @@ def restored(cls: type, state: dict[str, Any], device: Any = None) -> Any:
 
 
 def _new_parameters(cls: type, state: dict[str, Any]) -> dict[str, Any]:
-    if not issubclass(cls, BaseEstimator):
+    if not issubclass(cls, BaseEstimator) or cls.__init__ is object.__init__:
         return {}
-    parameters = inspect.signature(cls).parameters.items()
+    parameters = inspect.signature(cls.__init__).parameters.items()
     return {
         name: p.default
         for name, p in parameters
