@@ -4,9 +4,9 @@
     python benchmarks/block_shuffle.py shuffle               held-out scores
 
 The first writes a memory-mapped file of normal rows, fits one epoch to it with a cold
-cache, and deletes it. The second compares held-out evidence lower bounds of fits to rows in a random
-order and sorted by class, with buffers of several sizes, with those of fits in which all
-rows are mixed.
+cache, and deletes it. The second compares held-out lower bounds of fits to rows in a
+random order and sorted by class, with buffers of several sizes, with those of fits
+in which all rows are mixed.
 """
 
 import argparse

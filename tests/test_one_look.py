@@ -20,7 +20,11 @@ from conftest import (
 from stored_rows import ARRAYS, Recorded
 
 from skvae._training import progress, stream
-from skvae._training.held_out import split_rows, stored_rows_held_out
+from skvae._training.held_out import (
+    rows_to_train,
+    split_rows,
+    stored_rows_held_out,
+)
 from skvae._training.stream import RowSample
 from skvae._utils.rows import extremes, has_missing, summarise
 from skvae._utils.sources import StoredRows, is_stored
@@ -166,7 +170,6 @@ WRONG = {
         *wrong(0.334, likelihood=DiscretizedLogisticLikelihood()),
         "even levels.*feature 3",
     ),
-    "float32": (*wrong(1e39, rows=X.astype(float)), "range of float32.*feature 3"),
     "squares": (*wrong(1e200, rows=X.astype(float)), "X must stay below.*feature 3"),
     "nothing": (np.full_like(X, np.nan), {}, "must have values, but all 10000"),
 }
@@ -301,3 +304,16 @@ def test_large_tables_are_refused():
     with pytest.raises(TypeError, match=r"Tables.*must be in memory"):
         small(categorical_features=[1]).fit(Recorded(X))
     assert is_stored(Recorded(X))
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_networks_start_at_components_of_rows_that_are_not_held_out(early_stopping):
+    rows = X.copy()
+    rows[:, 4] = np.arange(len(X)) / len(X)
+    fit = small(early_stopping=early_stopping)._prepare(
+        stored := Recorded(rows), None, None, None, False
+    )
+    seen = np.rint(rows_to_train(fit, stored, 500)[:, 4] * len(X)).astype(int)
+    assert 300 < len(seen) <= 500
+    assert seen.mean() == pytest.approx(1000, abs=100)
+    assert not set(seen) & set(stored_rows_held_out(fit, stored))

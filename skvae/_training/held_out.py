@@ -11,8 +11,8 @@ from torch import Tensor
 
 from skvae._training.batches import Batches
 from skvae._training.block_batches import BlockBatches
+from skvae._training.stream import RowSample
 from skvae._utils.random import Stream, child_seed, make_generator
-from skvae._utils.rows import spacing
 from skvae._utils.sources import is_stored
 from skvae._utils.validation import named
 
@@ -108,9 +108,10 @@ def stored_rows_held_out(fit: Any, X: Any) -> np.ndarray:
 def rows_to_train(fit: Any, X: np.ndarray, most: int) -> np.ndarray:
     """Return rows of X that no validation of a `Fit` sees, some of many."""
     if is_stored(X):
-        rows = np.arange(0, len(X), spacing(X))
-        rows = np.setdiff1d(rows, stored_rows_held_out(fit, X))
-        return X[rows[:: -(-len(rows) // most)]]
+        origins = RowSample().origins(*X.shape, fit.seed)
+        is_seen = np.isin(origins, stored_rows_held_out(fit, X))
+        rows = fit.sample.rows[~is_seen]
+        return rows[:: -(-len(rows) // most)]
     rows = torch.arange(len(X), device="cpu")
     if fit.stops_early and fit.X_val is None and len(X) > 1:
         rows = split_rows(fit.estimator, len(X), fit.seed)[0].sort().values

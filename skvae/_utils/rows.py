@@ -250,7 +250,8 @@ def value_beyond(X: np.ndarray, low: float, high: float) -> tuple[int, float] | 
     feature = int(np.argmax(excess))
     if excess[feature] <= _ROUNDING_AT_BOUNDS * (high - low):
         return None
-    check_finite(X, has_missing=True)
+    for rows in X.blocks() if is_stored(X) else (X,):
+        check_finite(rows, has_missing=True)
     is_low = low - minimum[feature] >= maximum[feature] - high
     return feature, float((minimum if is_low else maximum)[feature])
 
