@@ -119,7 +119,12 @@ def test_parameters_of_the_second_stage_are_compared(path):
 
 def test_another_class_is_refused(path):
     assert fit_killed(small(), path, 2)
-    assert_refused(small(IWAE), path, "the class=VAE, this one has the class=IWAE")
+    told = "the class=VAE, this one has the class={}"
+    assert_refused(small(IWAE), path, told.format("IWAE"))
+    assert_refused(MODELS["two stages"], path, told.format("TwoStageVAE"))
+    path.unlink()
+    assert fit_killed(MODELS["two stages"], path, 10)
+    assert_refused(small(), path, "the class=TwoStageVAE, this one has the class=VAE")
 
 
 def layers(width, activation):
