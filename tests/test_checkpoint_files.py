@@ -6,12 +6,15 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from conftest import make_data, small
+from sklearn.base import clone
 from test_checkpoint_refusals import assert_refused
 from test_checkpoints import Killer, assert_same_fit, fit_again, fit_killed
 
 from skvae.callbacks import Checkpoint, _file
 from skvae.callbacks import checkpoint as callback
+from skvae.likelihoods import GaussianLikelihood
 
 X = make_data(120, 5)
 
@@ -156,3 +159,16 @@ def test_what_a_killed_process_left_is_deleted_in_the_end(path):
     other.write_bytes(b"half")
     fit_again(small(), path)
     assert os.listdir(path.parent) == [other.name]
+
+
+class Telling(GaussianLikelihood):
+    """A likelihood whose record is in numbers of other libraries."""
+
+    def monitor(self):
+        return {"one": np.float32(0.1), "other": torch.tensor(0.2)}
+
+
+def test_numbers_of_any_library_are_written_down(path):
+    model = small(likelihood=Telling(), max_epochs=3)
+    assert fit_killed(model, path, 2)
+    assert_same_fit(fit_again(model, path), clone(model).fit(X))

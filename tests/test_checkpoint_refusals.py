@@ -120,7 +120,12 @@ def test_parameters_of_the_second_stage_are_compared(path):
 
 def test_another_class_is_refused(path):
     assert fit_killed(small(), path, 2)
-    assert_refused(small(IWAE), path, "the class=VAE, this one has the class=IWAE")
+    told = "the class=VAE, this one has the class={}"
+    assert_refused(small(IWAE), path, told.format("IWAE"))
+    assert_refused(MODELS["two stages"], path, told.format("TwoStageVAE"))
+    path.unlink()
+    assert fit_killed(MODELS["two stages"], path, 10)
+    assert_refused(small(), path, "the class=TwoStageVAE, this one has the class=VAE")
 
 
 def layers(width, activation):
@@ -298,3 +303,22 @@ def test_parameters_are_checked(parameters, error):
     (name,) = parameters
     with pytest.raises(error, match=name):
         Checkpoint(**{"path": "run.ckpt"} | parameters)
+
+
+class Interrupting(Killer):
+    """Presses Ctrl-C before callbacks after it are torn down."""
+
+    def teardown(self, estimator, context):
+        raise KeyboardInterrupt
+
+
+def test_a_teardown_that_is_interrupted_is_not_mistaken_for_a_fit_that_runs(path):
+    checkpoint = Checkpoint(path)
+    model = small().set_callbacks(Interrupting(0), checkpoint)
+    with pytest.raises(KeyboardInterrupt), pytest.warns(RuntimeWarning):
+        model.fit(X)
+    model.set_callbacks(checkpoint)
+    with pytest.raises(ValueError, match="with X=rows"):
+        model.fit(2 * X)
+    assert_same_fit(model.fit(X), small().fit(X))
+    assert not path.exists()

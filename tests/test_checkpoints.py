@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
-from skvae import IWAE, RAE, WAE, TwoStageVAE
+from skvae import IWAE, RAE, VAE, WAE, TwoStageVAE
 from skvae._training.loop import Step
 from skvae.callbacks import Checkpoint
 from skvae.likelihoods import GaussianLikelihood
@@ -148,8 +148,9 @@ def test_the_same_call_goes_on_to_the_same_bits(kind, path):
         assert not path.exists()
 
 
-def test_a_fit_without_a_seed_has_its_seed_in_the_file(path):
-    model = small(random_state=None, max_epochs=4)
+@pytest.mark.parametrize("cls", [VAE, TwoStageVAE])
+def test_a_fit_without_a_seed_has_its_seed_in_the_file(cls, path):
+    model = small(cls, random_state=None, max_epochs=4)
     assert fit_killed(model, path, 2)
     content = path.read_bytes()
     one = fit_again(model, path)

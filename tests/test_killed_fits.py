@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from conftest import make_data
 from sklearn.base import clone
-from test_checkpoints import MODELS, Killer, assert_same_fit, fit_again
+from test_checkpoints import MODELS, Killer, assert_same_fit, fit_again, fit_killed
 
+from skvae._training.epochs import Epochs
 from skvae.callbacks import Checkpoint
 
 TESTS = os.path.dirname(__file__)
@@ -138,3 +139,24 @@ def test_a_stage_that_was_interrupted_is_trained_to_its_end(n_epochs, first, tmp
         interrupted.fit(X)
     assert path.exists()
     assert_same_fit(fit_again(model, path, X), clone(model).fit(X), X)
+
+
+def test_an_interrupt_while_a_first_stage_is_taken_up_again(tmp_path, monkeypatch):
+    model, path = MODELS["two stages, stopping"], tmp_path / "run.ckpt"
+    whole = clone(model).fit(X)
+    assert np.argmin(whole.history_["validation_loss"]) < whole.n_epochs_ - 1
+    assert fit_killed(model, path, whole.n_epochs_ + 2, X)
+    again = clone(model).set_callbacks(Checkpoint(path))
+    start, told = Epochs.run, []
+
+    def interrupted(self):
+        if not told:
+            told.append(1)
+            raise KeyboardInterrupt
+        start(self)
+
+    monkeypatch.setattr(Epochs, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt), pytest.warns(RuntimeWarning):
+        again.fit(X)
+    np.testing.assert_array_equal(again.transform(X), whole.transform(X))
+    assert_same_fit(fit_again(model, path, X), whole, X)

@@ -10,7 +10,14 @@ import torch
 from conftest import assert_same, make_data, outputs, small
 from sklearn.base import clone
 from sklearn.mixture import GaussianMixture
-from test_checkpoints import all_of, assert_same_fit, falling, halving, one_cycle
+from test_checkpoints import (
+    Counting,
+    all_of,
+    assert_same_fit,
+    falling,
+    halving,
+    one_cycle,
+)
 from torch import nn
 from torch.optim import SGD, Adam
 
@@ -131,6 +138,14 @@ def test_cosine_begins_anew_in_every_fit():
     rates = model.history_["learning_rate"]
     np.testing.assert_array_equal(rates[4:], rates[:4])
     np.testing.assert_allclose(rates[:4], 5e-4 * (1 + np.cos(np.pi * np.arange(4) / 4)))
+
+
+def test_cosine_begins_anew_after_a_fit_that_was_stopped():
+    model = small(lr_schedule="cosine", warm_start=True, max_epochs=4)
+    model.set_callbacks(Counting(stop_at=2)).fit(X)
+    rates = model.set_callbacks().fit(X).history_["learning_rate"]
+    expected = at_once(small(lr_schedule="cosine"), 4).history_["learning_rate"]
+    np.testing.assert_array_equal(rates, [*expected[:2], *expected])
 
 
 @pytest.mark.parametrize("other", [{"learning_rate": 5e-3}, {"lr_schedule": falling}])

@@ -22,6 +22,7 @@ from skvae._utils.warn import warn
 from skvae.module import AutoencoderModule, blockwise
 
 _LARGEST_CODE = 30.0
+_SECOND = "second stage/"  # what a state has of it, beside what it has of the first
 
 
 class TwoStageFit:
@@ -61,13 +62,12 @@ class TwoStageFit:
         A first stage that has been interrupted is not trained to its end: whoever goes
         on will do so, and begin the second stage after that.
         """
-        stages = {"first": self.first.state()}
+        tensors, values = self.first.state()
         if self.second and self.second.has_complete_epoch and not self.is_interrupted:
-            stages["second"] = self.second.state()
-        return State(
-            {f"{k}/{n}": t for k, s in stages.items() for n, t in s.tensors.items()},
-            {name: state.values for name, state in stages.items()},
-        )
+            second = self.second.state()
+            tensors = tensors | {f"{_SECOND}{k}": t for k, t in second.tensors.items()}
+            values = values | {_SECOND: second.values}
+        return State(tensors, values)
 
     def resume(self, state: State) -> None:
         """Let `run` go on from a state, which may be that of another process.
@@ -77,29 +77,23 @@ class TwoStageFit:
         ValueError
             If it is that of another fit; this one then begins anew.
         """
-        stages = {
-            name: State(
-                {
-                    key.removeprefix(f"{name}/"): t
-                    for key, t in state.tensors.items()
-                    if key.startswith(f"{name}/")
-                },
-                values,
-            )
-            for name, values in state.values.items()
-        }
-        first, second = stages["first"], stages.get("second")
-        check_state(self.first, first.values)
-        if second is not None:
-            check_course(self._outline_of_second(second.values), second.values)
-        self.first.go_on_from(first)
-        self.begins_with = second
+        check_state(self.first, state.values)
+        if _SECOND in state.values:
+            values = state.values[_SECOND]
+            check_course(self._outline_of_second(values), values)
+            tensors = {
+                key.removeprefix(_SECOND): t
+                for key, t in state.tensors.items()
+                if key.startswith(_SECOND)
+            }
+            self.begins_with = State(tensors, values)
+        self.first.go_on_from(state)
         self._seed_second()
 
     def run(self, callbacks: EpochCallbacks) -> None:
         """Train the first stage, then the second, even if the first is interrupted."""
         interrupt = self._run_first(callbacks)
-        self.is_interrupted = interrupt is not None
+        self.is_interrupted = interrupt is not None and not self.first.was_trained
         self.first.fitted = self.first.attributes()
         self.second = self._fit_of_codes(self.first.fitted["module_"])
         if self.begins_with is not None:
@@ -163,6 +157,7 @@ class TwoStageFit:
         except KeyboardInterrupt as interrupt:
             if not self.first.has_complete_epoch:
                 raise
+            self.first.checkpoint.finish()
             warn(
                 "The fit was interrupted; the first stage is that "
                 f"{self.first.describe_epoch()}. The second stage is being trained: "

@@ -42,7 +42,7 @@ def write_state(path: Path, state: State, *, is_first: bool = False) -> None:
     """
     import safetensors.torch
 
-    text = json.dumps(state.values)
+    text = json.dumps(state.values, default=float)  # records may hold other numbers
     tensors = {k: t.detach().cpu().contiguous() for k, t in state.tensors.items()}
     metadata = {"kind": _KIND, "format": str(_FORMAT), "state": text}
     metadata["checksum"] = _checksum(tensors, text)
