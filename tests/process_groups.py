@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-_SECONDS = 20  # after which an exchange has failed
+_SECONDS = 60  # after which an exchange has failed
 _LONGEST = 120  # seconds of a call
 
 

@@ -82,6 +82,16 @@ def test_nothing_is_exchanged_after_a_failure(processes):
         processes.led(lambda: 7)
 
 
+class Speechless(Exception):
+    def __str__(self):
+        raise AttributeError("no text")
+
+
+def test_an_error_without_a_text_is_told_by_its_type(processes):
+    processes.fail(Speechless())
+    assert processes.has_ended
+
+
 def test_an_error_of_torch_says_what_it_means(processes, monkeypatch):
     def all_reduce(*args, **kwargs):
         raise dist.DistBackendError("Connection closed by peer")

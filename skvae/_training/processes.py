@@ -185,7 +185,7 @@ class Processes(OneProcess):
         except (Exception, KeyboardInterrupt) as caught:
             error = caught
         is_interrupt = isinstance(error, KeyboardInterrupt)
-        outcome = data, error and _told(error), is_interrupt
+        outcome = data, None if error is None else _told(error), is_interrupt
         data, text, is_interrupt = self._from_first("what one does for all", outcome)
         if error is not None:
             raise error
@@ -210,9 +210,10 @@ class Processes(OneProcess):
         """Let all others know of an error, in the `agree` that they are waiting in."""
         if self.has_ended:
             return
+        text = _told(error)
         with contextlib.suppress(RuntimeError), self._exchanging():
             self._meet("", failed=True)
-            self._end(error)
+            self._end(text)
 
     def press(self, *_: Any) -> None:
         """Take an interrupt: at the next `agree`, or at once if it comes again."""
@@ -242,10 +243,10 @@ class Processes(OneProcess):
         dist.all_reduce(seen, dist.ReduceOp.MAX, group=self.control)
         return seen.tolist()
 
-    def _end(self, error: BaseException | None) -> str:
+    def _end(self, text: str | None) -> str:
         """Take part in the last exchange, after a failure; return what has failed."""
         self.has_ended = True
-        texts = self._gathered(error and _told(error))
+        texts = self._gathered(text)
         rank, text = next((r, t) for r, t in enumerate(texts) if t)
         return (
             f"Process {rank} of the fit failed, and ended it on all processes: {text}"
@@ -300,4 +301,7 @@ def _pickled(value: Any) -> bytes:
 
 
 def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # of the user's own class
+        return type(error).__name__
