@@ -20,7 +20,9 @@ from skvae._distributions.flows import InverseAutoregressiveFlow
 from skvae._distributions.normal_scores import ScoreMap
 from skvae._training.stream import RowSample
 from skvae._utils import layers
+from skvae._utils.ends import Ends
 from skvae._utils.float32 import Frame
+from skvae._utils.rows import Statistics
 from skvae.densities._normal import Normal
 from skvae.likelihoods._locations import Bounded, Unbounded
 from skvae.likelihoods._noise import FixedNoise, NoiseByLocation
@@ -73,9 +75,17 @@ _PUBLIC = [
 ]
 _PRIVATE = [
     *(AlignedLinear, AutoencoderModule, BatchNorm, Bounded, Discriminator, FixedNoise),
-    *(Frame, InverseAutoregressiveFlow, Levels, NoiseByLocation, Normal, Perceptron),
+    *(
+        Ends,
+        Frame,
+        InverseAutoregressiveFlow,
+        Levels,
+        NoiseByLocation,
+        Normal,
+        Perceptron,
+    ),
     *(Residual, RowSample, ScoreMap, SingleRowBatchNorm1d, SingleRowBatchNorm2d),
-    *(SpectrallyNormalised, Supplied, Unbounded, WeightNormalised, Weights),
+    *(SpectrallyNormalised, Statistics, Supplied, Unbounded, WeightNormalised, Weights),
     *(layers.Conv2d, layers.ConvTranspose2d, layers.Linear),
 ]
 _TORCH = [

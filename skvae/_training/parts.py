@@ -12,7 +12,7 @@ from torch import nn
 
 from skvae._training.outliers import draws_in
 from skvae._utils.float32 import check_range
-from skvae._utils.rows import DataSummary, extremes
+from skvae._utils.rows import DataSummary, extremes, summarise
 from skvae._utils.sources import is_stored
 from skvae._utils.validation import plain, with_plain_integers
 from skvae._utils.warn import warn
@@ -29,7 +29,7 @@ def new_module(
     network: Network,
     X: np.ndarray,
     generator: torch.Generator,
-    summary: DataSummary,
+    summary: DataSummary | None = None,
     *,
     is_float32: bool = False,
 ) -> AutoencoderModule:
@@ -43,6 +43,7 @@ def new_module(
     likelihood = with_plain_integers(clone(estimator.make_likelihood()))
     check_rows(likelihood, X)
     likelihood.look(X, estimator.columns_of_rows)
+    summary = summarise(X) if summary is None else summary
     frame = summary.plain_frame() if is_float32 else likelihood.frame(summary)
     summary = summary.in_frame(frame)
     shown = np.stack(extremes(X)) if is_stored(X) else X

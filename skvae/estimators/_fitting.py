@@ -15,7 +15,7 @@ from skvae._training.callbacks import (
 )
 from skvae._training.fit import Fit
 from skvae._training.joined import current_processes, joined
-from skvae._training.latents import fit_latent_density
+from skvae._training.latents import collapse_of, fit_latent_density
 from skvae._training.loop import training_context
 from skvae._training.same_fit import check_same
 from skvae._utils.labels import as_labels
@@ -213,7 +213,7 @@ class FittingMixin(CallbackSupportMixin):
         try:
             self._with_callbacks_of(processes)._train(fit, X, y)
             fitted = self._with(fit.fitted)
-            if fitted._sample.n_seen > 1 and (message := fitted._find_collapse()):
+            if fitted._sample.n_seen > 1 and (message := collapse_of(fitted)):
                 warn(message)
             processes.agree("end of the fit")
             self.__dict__ = vars(fitted)
@@ -341,17 +341,4 @@ class FittingMixin(CallbackSupportMixin):
             keep_state=resume,
             X_val=X_val,
             labels=labels,
-        )
-
-    def _find_collapse(self) -> str | None:
-        """Return a warning if the fitted codes carry too little information."""
-        n_active, d = len(self.active_components_), self.module_.n_components
-        if 4 * n_active > d or (n_active and d < 4):
-            return None
-        return (
-            f"Posterior collapse: of {d} latent components only {n_active} are active "
-            f"(components {self.active_components_.tolist()}); the others carry no "
-            "information on X. That is no harm if reconstructions are good; if not, "
-            + ", ".join(["train longer", *self.collapse_remedies])
-            + ", or let GaussianLikelihood(scale='global') learn the noise."
         )
