@@ -15,7 +15,7 @@ import pytest
 import sklearn.datasets
 import torch
 from hypothesis import settings
-from process_groups import ProcessGroup
+from process_groups import group as group
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
@@ -293,14 +293,6 @@ def flat_vae(digits):
     return small(early_stopping=True).fit(digits[0][:N_TRAIN])
 
 
-@pytest.fixture(scope="session", params=[2, 3], ids="{} processes".format)
-def group(request):
-    """Return processes that call functions, all with the same arguments."""
-    processes = ProcessGroup(request.param)
-    yield processes
-    processes.close()
-
-
 @pytest.fixture
 def closed_figures():
     plt = pytest.importorskip("matplotlib.pyplot")
@@ -352,8 +344,6 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    if torch.cuda.is_available():
-        return
     for item in items:
-        if "gpu" in item.keywords:
+        if "gpu" in item.keywords and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

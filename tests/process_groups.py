@@ -8,6 +8,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 
@@ -86,6 +87,14 @@ def _serve(pipe, rank, size, folder):
         except BaseException as error:  # a KeyboardInterrupt, too
             outcome = Outcome(error=error)
         pipe.send(outcome)
+
+
+@pytest.fixture(scope="session", params=[2, 3], ids="{} processes".format)
+def group(request):
+    """Return processes that call functions, all with the same arguments."""
+    processes = ProcessGroup(request.param)
+    yield processes
+    processes.close()
 
 
 @contextlib.contextmanager

@@ -193,20 +193,14 @@ def test_every_estimator_reconstructs_as_pca_at_its_start(cls):
 
 def started(model, rows, monkeypatch, **params):
     """Return the state with which a fit of a model begins."""
-    states = []
-
-    class Stop(Exception):
-        pass
 
     def stop(epochs):
-        state = epochs.fit.module.state_dict()
-        states.append({k: v.clone() for k, v in state.items()})
-        raise Stop
+        raise StopIteration(epochs.fit.module.state_dict())
 
     monkeypatch.setattr(Epochs, "run", stop)
-    with pytest.raises(Stop):
+    with pytest.raises(StopIteration) as stopped:
         model.fit(rows, **params)
-    return states[0]
+    return stopped.value.value
 
 
 def reflected(rows):

@@ -85,7 +85,8 @@ _PRIVATE = [
         Perceptron,
     ),
     *(Residual, RowSample, ScoreMap, SingleRowBatchNorm1d, SingleRowBatchNorm2d),
-    *(SpectrallyNormalised, Statistics, Supplied, Unbounded, WeightNormalised, Weights),
+    *(SpectrallyNormalised, Statistics, Supplied, Unbounded, WeightNormalised),
+    Weights,
     *(layers.Conv2d, layers.ConvTranspose2d, layers.Linear),
 ]
 _TORCH = [

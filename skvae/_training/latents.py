@@ -66,20 +66,6 @@ def diagnosis(
     return {"kl_per_component_": kl.mean(0), "active_components_": active}
 
 
-def collapse_of(estimator: Any) -> str | None:
-    """Return a warning if the codes of a fitted estimator carry too little of X."""
-    active, d = estimator.active_components_, estimator.module_.n_components
-    if 4 * len(active) > d or (len(active) and d < 4):
-        return None
-    return (
-        f"Posterior collapse: of {d} latent components only {len(active)} are active "
-        f"(components {active.tolist()}); the others carry no "
-        "information on X. That is no harm if reconstructions are good; if not, "
-        + ", ".join(["train longer", *estimator.collapse_remedies])
-        + ", or let GaussianLikelihood(scale='global') learn the noise."
-    )
-
-
 def _encoded_draws(
     module: AutoencoderModule, X: np.ndarray, seed: int
 ) -> tuple[np.ndarray, int]:

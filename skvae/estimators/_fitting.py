@@ -15,7 +15,7 @@ from skvae._training.callbacks import (
 )
 from skvae._training.fit import Fit
 from skvae._training.joined import current_processes, joined
-from skvae._training.latents import collapse_of, fit_latent_density
+from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
 from skvae._training.same_fit import check_same
 from skvae._utils.labels import as_labels
@@ -213,7 +213,7 @@ class FittingMixin(CallbackSupportMixin):
         try:
             self._with_callbacks_of(processes)._train(fit, X, y)
             fitted = self._with(fit.fitted)
-            if fitted._sample.n_seen > 1 and (message := collapse_of(fitted)):
+            if fitted._sample.n_seen > 1 and (message := fitted._find_collapse()):
                 warn(message)
             processes.agree("end of the fit")
             self.__dict__ = vars(fitted)

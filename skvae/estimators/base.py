@@ -309,6 +309,19 @@ class BaseAutoencoder(
         for name in ("compile", "distributed", "warm_start"):
             check_boolean(owner, name, getattr(self, name))
 
+    def _find_collapse(self) -> str | None:
+        """Return a warning if the fitted codes carry too little information."""
+        n_active, d = len(self.active_components_), self.module_.n_components
+        if 4 * n_active > d or (n_active and d < 4):
+            return None
+        return (
+            f"Posterior collapse: of {d} latent components only {n_active} are active "
+            f"(components {self.active_components_.tolist()}); the others carry no "
+            "information on X. That is no harm if reconstructions are good; if not, "
+            + ", ".join(["train longer", *self.collapse_remedies])
+            + ", or let GaussianLikelihood(scale='global') learn the noise."
+        )
+
     @property
     def _unfitted_density(self) -> Any:
         return self.latent_density
