@@ -1,7 +1,7 @@
 """A long run: what is left of a fit whose process is killed?
 
-Handwritten digits that ship with scikit-learn, written to an HDF5 file where h5py is
-installed, else to a file of NumPy, and read from there. A fit with `Checkpoint` runs in
+Handwritten digits that ship with scikit-learn, written to an HDF5 file, which is what
+`fit` is given: a larger one it would read by blocks. A fit with `Checkpoint` runs in
 a process of its own, which is killed with SIGKILL, as by a batch system whose time is
 up: once in its first half, once in its second. The same call is then made again, and
 goes on. Prints after which epoch it was killed, and whether the model that it comes to
@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
@@ -29,24 +30,12 @@ N_EPOCHS = 12 if SMALL else 60
 
 
 # 1. Data in a file.
+X = load_digits().data.astype(np.uint8)
+
+
 def write_rows(folder):
-    X = load_digits().data.astype(np.uint8)
-    try:
-        import h5py
-    except ImportError:
-        np.save(folder / "digits.npy", X)
-        return
     with h5py.File(folder / "digits.h5", "w") as file:
         file["images"] = X
-
-
-def read_rows(folder):
-    if (folder / "digits.npy").exists():
-        return np.load(folder / "digits.npy", mmap_mode="r")
-    import h5py
-
-    with h5py.File(folder / "digits.h5") as file:
-        return file["images"][:]
 
 
 # 2. The call that is made again and again, word for word.
@@ -58,8 +47,9 @@ def fit(folder, *callbacks):
         latent_density=GaussianMixture(5),
         random_state=0,
     )
-    checkpoint = Checkpoint(folder / "run.ckpt")
-    return model.set_callbacks(checkpoint, *callbacks).fit(read_rows(folder))
+    model.set_callbacks(Checkpoint(folder / "run.ckpt"), *callbacks)
+    with h5py.File(folder / "digits.h5") as file:
+        return model.fit(file["images"])
 
 
 class Diary:
@@ -112,7 +102,6 @@ def story():
             f"the same call goes on after epoch {again[0]} and ends after {again[-1]}"
         )
         whole = fit(folder)
-        X = read_rows(folder)
         for what in ("transform", "score_samples"):
             same = np.array_equal(getattr(model, what)(X), getattr(whole, what)(X))
             print(f"{what} as without a break: {'the same bits' if same else 'OTHER'}")
