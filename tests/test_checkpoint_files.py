@@ -172,3 +172,37 @@ def test_numbers_of_any_library_are_written_down(path):
     model = small(likelihood=Telling(), max_epochs=3)
     assert fit_killed(model, path, 2)
     assert_same_fit(fit_again(model, path), clone(model).fit(X))
+
+
+@pytest.mark.parametrize(
+    ("options", "n_files"),
+    [
+        ({}, 9),
+        ({"every_n_epochs": 3}, 3),
+        ({"seconds": 0.0}, 9),
+        ({"seconds": 1000}, 1),
+        ({"every_n_epochs": 3, "seconds": 0.0}, 3),
+        ({"every_n_epochs": 9}, 1),
+    ],
+)
+def test_files_are_written_as_often_as_asked(options, n_files, path, monkeypatch):
+    write, written = callback.write_state, []
+
+    def counted(*args, **kwargs):
+        written.append(1)
+        write(*args, **kwargs)
+
+    monkeypatch.setattr(callback, "write_state", counted)
+    fit_again(small(max_epochs=8), path, **options)
+    assert len(written) == n_files
+
+
+def test_a_copy_that_is_made_in_a_fit_has_none_of_it(path):
+    checkpoint, sizes = Checkpoint(path), []
+
+    class Copying(Killer):
+        def on_fit_task_end(self, estimator, context):
+            sizes.append(len(pickle.dumps(checkpoint)))
+
+    small().set_callbacks(checkpoint, Copying(0)).fit(X)
+    assert max(sizes) < 1000
