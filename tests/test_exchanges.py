@@ -13,7 +13,7 @@ from process_groups import ProcessGroup, one_process
 from torch import nn
 
 from skvae import VAE
-from skvae._training.joined import _interrupts_taken_by, _timeout
+from skvae._training.joined import _all_processes, _interrupts_taken_by, _timeout
 from skvae._training.processes import Processes
 from skvae._utils.device import resolve_device
 from skvae.networks._normalisation import BatchNorm
@@ -70,8 +70,11 @@ def test_interrupts_that_are_ignored_stay_so(processes):
         signal.signal(signal.SIGINT, before)
 
 
-def test_exchanges_have_the_timeout_of_the_group(processes):
-    assert _timeout(dist.group.WORLD) == datetime.timedelta(seconds=20)
+def test_exchanges_have_the_timeout_of_the_group(processes, monkeypatch):
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    control = _all_processes().control
+    assert control is not dist.group.WORLD
+    assert _timeout(control) == datetime.timedelta(seconds=20)
 
 
 def test_nothing_is_exchanged_after_a_failure(processes):
