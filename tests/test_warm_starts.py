@@ -43,9 +43,14 @@ def at_once(model, n_epochs, X=X):
     return clone(model).set_params(max_epochs=n_epochs).fit(X)
 
 
+def name_of(schedule):
+    """Return a name that is the same in every process."""
+    return getattr(schedule, "__name__", schedule)
+
+
 @pytest.mark.parametrize("cls", [None, RAE, WAE])
 @pytest.mark.parametrize(
-    "schedule", ["constant", "plateau", halving, falling, one_cycle], ids=str
+    "schedule", ["constant", "plateau", halving, falling, one_cycle], ids=name_of
 )
 @pytest.mark.parametrize("lengths", [(5, 3), (1, 2, 5)])
 def test_fits_that_go_on_are_one_long_fit(cls, schedule, lengths):
@@ -169,7 +174,7 @@ def spoiled(bad, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:In epoch:RuntimeWarning")
 @pytest.mark.parametrize("way", ["fits", "calls"])
-@pytest.mark.parametrize("schedule", ["constant", "plateau", halving], ids=str)
+@pytest.mark.parametrize("schedule", ["constant", "plateau", halving], ids=name_of)
 def test_halved_rates_and_their_number_are_remembered(way, schedule, monkeypatch):
     model = small(kl_warmup=0.0, lr_schedule=schedule, max_epochs=8, **ALL_ROWS)
     bad = (8 + 3, 8 * 3 + 16 + 2)
@@ -209,7 +214,9 @@ def in_single_epochs(model, n_epochs, X=X):
 
 
 @pytest.mark.parametrize(
-    "schedule", ["constant", "plateau", "cosine", halving, falling, one_cycle], ids=str
+    "schedule",
+    ["constant", "plateau", "cosine", halving, falling, one_cycle],
+    ids=name_of,
 )
 def test_single_epochs_are_one_fit_under_any_schedule(schedule):
     model = small(lr_schedule=schedule, max_epochs=8, learning_rate=0.05, **ALL_ROWS)
