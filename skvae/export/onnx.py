@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import secrets
-from contextlib import suppress
 from typing import Any
 
 import torch
 
+from skvae._utils.files import write_whole
 from skvae._version import __version__
 from skvae.export._decompositions import DECOMPOSITIONS
 from skvae.export._parts import NAMES
@@ -77,10 +76,12 @@ def to_onnx(
     True
     """
     _check_packages()
+    import onnx_ir  # of onnxscript
+
     program = exported("to_onnx", estimator, part, dtype)
     model = _converted(program, part)
     model.metadata_props.update(_metadata(estimator, part))
-    _write(path, model)
+    write_whole(path, [onnx_ir.to_proto(model).SerializeToString()])
 
 
 def _check_packages() -> None:
@@ -139,22 +140,3 @@ def _metadata(estimator: Any, part: str) -> dict[str, str]:
         ]
         about["columns"] = json.dumps(described, default=str)
     return about
-
-
-def _write(path: str | os.PathLike[str], model: Any) -> None:
-    """Write a file beside the path, and let it take its place when it is complete."""
-    import onnx_ir
-
-    data = onnx_ir.to_proto(model).SerializeToString()
-    path = os.path.realpath(path)
-    beside = f"{path}.{secrets.token_hex(8)}.tmp"
-    try:
-        with open(beside, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        with suppress(OSError):
-            os.remove(beside)
-        raise
