@@ -117,6 +117,16 @@ def test_exchanges_have_the_timeout_of_the_group(processes, monkeypatch):
     assert _timeout(control) == datetime.timedelta(seconds=20)
 
 
+def test_a_fit_that_others_never_begin_says_so(processes, monkeypatch):
+    def waits_in_vain(**kwargs):
+        raise dist.DistStoreError("wait timeout after 40000ms, keys: /default_pg/0//1")
+
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "new_group", waits_in_vain)
+    with pytest.raises(RuntimeError, match=r"does not call the same\s+method"):
+        _all_processes()
+
+
 def test_nothing_is_exchanged_after_a_failure(processes):
     processes.fail(OSError("full"))
     with pytest.raises(RuntimeError, match="has ended"):

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 
 from skvae._training.one_process import ONE, OneProcess
-from skvae._training.processes import Processes
+from skvae._training.processes import LOST, Processes
 from skvae._utils.warn import quiet
 
 _CURRENT: ContextVar[OneProcess | None] = ContextVar("processes", default=None)
@@ -64,7 +64,10 @@ def _all_processes() -> OneProcess:
         return ONE
     world = dist.group.WORLD
     if world not in _CONTROL:
-        _CONTROL[world] = dist.new_group(backend="gloo", timeout=_timeout(world))
+        try:
+            _CONTROL[world] = dist.new_group(backend="gloo", timeout=_timeout(world))
+        except RuntimeError as error:
+            raise RuntimeError(LOST) from error
     return Processes(_CONTROL[world])
 
 

@@ -19,11 +19,12 @@ from skvae._training.gather import Gather
 from skvae._training.one_process import OneProcess
 from skvae._utils.random import SharedGenerator
 
-_LOST = (
+LOST = (
     "Another process of the fit was lost: it ended, or did not answer within the "
-    "timeout of torch.distributed.init_process_group. The fit has ended, and the "
-    "estimator is as it was before. End the remaining processes and start all of them "
-    "anew; a longer timeout helps where callbacks or latent densities take long."
+    "timeout of torch.distributed.init_process_group, as where it does not call the "
+    "same method. The fit has ended, and the estimator is as it was before. End the "
+    "remaining processes and start all of them anew; a longer timeout helps where "
+    "callbacks or latent densities take long."
 )
 _OUT_OF_STEP = (
     "The processes of the fit are out of step: they have not called the same methods "
@@ -298,7 +299,7 @@ class Processes(OneProcess):
             if self.has_ended:
                 raise
             self.has_ended = True
-            raise RuntimeError(_LOST) from error
+            raise RuntimeError(LOST) from error
         finally:
             self.is_exchanging = False
 
