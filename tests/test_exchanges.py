@@ -13,8 +13,12 @@ from process_groups import ProcessGroup, one_process
 from torch import nn
 
 from skvae import VAE
-from skvae._training.joined import _all_processes, _interrupts_taken_by, _timeout
-from skvae._training.processes import Processes
+from skvae._training.processes.joined import (
+    _all_processes,
+    _interrupts_taken_by,
+    _timeout,
+)
+from skvae._training.processes.several import Processes
 from skvae._utils.device import resolve_device
 from skvae.networks._normalisation import BatchNorm
 
