@@ -1,5 +1,6 @@
 """What several processes exchange, and what a failure or an interrupt does to it."""
 
+import contextlib
 import copy
 import datetime
 import os
@@ -36,7 +37,46 @@ def test_an_interrupt_waits_for_the_next_exchange_and_comes_once(processes):
     processes.agree("next")
 
 
-def test_a_second_interrupt_comes_at_once_but_not_within_an_exchange(processes):
+@pytest.fixture
+def seconds(monkeypatch):
+    """Presses that follow each other slowly."""
+    monkeypatch.setattr("skvae._training.processes._ONE_PRESS", 0.0)
+
+
+def test_interrupts_of_one_second_are_one(processes):
+    processes.press()
+    processes.press()
+    with pytest.raises(KeyboardInterrupt):
+        processes.agree("next")
+    processes.press()
+    processes.agree("next")
+
+
+def test_after_an_interrupt_at_once_nothing_is_exchanged(processes, seconds):
+    processes.press()
+    with pytest.raises(KeyboardInterrupt):
+        processes.press()
+    for exchange in (processes.agree, lambda what: processes.led(pytest.fail)):
+        with pytest.raises(KeyboardInterrupt):
+            exchange("next")
+
+
+def test_an_interrupt_on_the_way_out_leaves_no_process_alone(processes, monkeypatch):
+    @contextlib.contextmanager
+    def interrupted():
+        processes.is_alone = True
+        yield
+        processes.press()
+
+    monkeypatch.setattr(processes, "_alone", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        processes.led(lambda: 7)
+    assert not processes.is_alone
+
+
+def test_a_second_interrupt_comes_at_once_but_not_within_an_exchange(
+    processes, seconds
+):
     processes.press()
     with processes._exchanging():
         processes.press()

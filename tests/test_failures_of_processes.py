@@ -1,6 +1,9 @@
 """What fails on one of several processes ends all of them in one state."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from fits_of_processes import (  # noqa: F401
@@ -22,6 +25,7 @@ from sklearn.mixture import GaussianMixture
 from torch import nn
 
 from skvae import RAE, VAE
+from skvae._utils import sources
 from skvae.networks import MLP, CustomNetwork
 
 pytestmark = pytest.mark.slow
@@ -68,6 +72,13 @@ def fit_different(what):
         model.set_params(device="cpu" if other else torch.device("cpu"))
     if other and what == "X_val":
         return fit(model, data, X_val=X[:9])
+    if what == "image":
+        data = X if other else X.reshape(-1, 4, 4)
+    if what == "names":
+        data = pd.DataFrame(X[:, :2], columns=["a", "c" if other else "b"])
+    if what == "categories":
+        levels = np.array(["u", "w" if other else "v"])
+        data = pd.DataFrame({"a": X[:, 0], "b": levels[(X[:, 1] > 0).astype(int)]})
     if what == "model":
         fit(model, data)
         if other:
@@ -85,6 +96,9 @@ def fit_different(what):
         ("class", r"class \(RAE instead of VAE\)"),
         ("X_val", r"shape of X_val \(\(9, 16\) instead of None\)"),
         ("model", "in its model to go on from"),
+        ("image", r"shape of a row \(\(16,\) instead of \(4, 4\)\)"),
+        ("names", r"names of columns \(\['a', 'c'\] instead of \['a', 'b'\]\)"),
+        ("categories", r"categories of columns \(.*'w'.* instead of .*'v'"),
     ],
 )
 def test_what_differs_is_named_on_all_processes(group, what, match):
@@ -99,6 +113,36 @@ def test_what_differs_is_named_on_all_processes(group, what, match):
 
 def test_devices_may_differ(group):
     group(fit_different, "device and verbosity")
+
+
+def fit_stored(folder, what):
+    data, other = X.copy(), rank() == group_size() - 1
+    if other and what == "ends":
+        data[-1, 3] += 99
+    if other and what == "gaps":
+        data[-1, 3] = np.nan
+    path = Path(folder) / f"{what}{rank()}.npy"
+    np.save(path, data)
+    sources.IN_MEMORY, before = 64, sources.IN_MEMORY
+    try:
+        rows = np.load(path, mmap_mode="r")
+        fit(new(), data if other and what == "place" else rows)
+    finally:
+        sources.IN_MEMORY = before
+
+
+@pytest.mark.parametrize(
+    ("what", "match"),
+    [
+        ("ends", "in its ends of the columns of X. "),
+        ("gaps", "missing values of X"),
+        ("place", r"in its place of X (memory instead of a file)"),
+    ],
+)
+def test_other_files_of_one_process_are_refused(group, tmp_path, what, match):
+    outcomes = group.outcomes(fit_stored, str(tmp_path), what)
+    assert kinds(outcomes) == [ValueError] * group.size
+    assert match in outcomes[0].text
 
 
 def fit_of_nothing():

@@ -3,6 +3,7 @@
 import pytest
 from fits_of_processes import (  # noqa: F401
     CALLS,
+    MODELS,
     X,
     assert_all_same,
     fit,
@@ -37,6 +38,18 @@ class Interrupted(VAE):
         return super().loss(module, x, generator, annealing)
 
 
+class InterruptedTwice(VAE):
+    """Is interrupted as by torchrun, which passes on what the terminal has sent."""
+
+    def loss(self, module, x, generator, annealing):
+        if module.training:
+            CALLS.append(1)
+            if len(CALLS) in (17, 18):
+                press()
+                press()
+        return super().loss(module, x, generator, annealing)
+
+
 def fit_interrupted(cls=Interrupted, **params):
     CALLS.clear()
     fit(new(cls, **params), X)
@@ -54,6 +67,11 @@ def assert_all_interrupted(group, outcomes, n_epochs):
 def test_an_interrupt_of_one_process_ends_all_at_the_same_step(group):
     told = assert_all_interrupted(group, group.outcomes(fit_interrupted), 2)
     assert "The fit was interrupted; the model is that of epoch" in told[-1]
+
+
+def test_the_two_signals_of_torchrun_are_one_interrupt(group):
+    outcomes = group.outcomes(fit_interrupted, InterruptedTwice)
+    assert_all_interrupted(group, outcomes, 2)
 
 
 def pressing_on_the_last(optimizer):
@@ -88,12 +106,27 @@ def test_an_interrupt_of_the_latent_density_keeps_the_networks(group):
     assert "will be fitted when it is needed" in told[0][-1]
 
 
-def fit_two_stages_interrupted():
-    second = VAE(2, network=MLP((8,)), batch_size=16, max_epochs=2)
+class PressingAgain(VAE):
+    """Hears of an interrupt late, when all have already been told by another."""
+
+    def loss(self, module, x, generator, annealing):
+        press()
+        return super().loss(module, x, generator, annealing)
+
+
+def fit_two_stages_interrupted(cls):
+    second = cls(2, network=MLP((8,)), batch_size=16, max_epochs=2)
     model = new(TwoStageVAE, lr_schedule=pressing_on_the_last, second_stage=second)
     fit(model, X)
 
 
-def test_the_second_stage_is_trained_after_an_interrupt_of_the_first(group):
-    told = assert_all_interrupted(group, group.outcomes(fit_two_stages_interrupted), 4)
+def second_stage_history():
+    return MODELS["last"].latent_density_.history_["loss"]
+
+
+@pytest.mark.parametrize("second", [VAE, PressingAgain])
+def test_the_second_stage_is_trained_after_an_interrupt_of_the_first(group, second):
+    outcomes = group.outcomes(fit_two_stages_interrupted, second)
+    told = assert_all_interrupted(group, outcomes, 4)
+    assert len(group(second_stage_history)[0]) == 2
     assert "The second stage is being trained" in told[0]

@@ -28,6 +28,7 @@ from skvae._training.optimizers import make_optimizers
 from skvae._training.parts import describe_parts
 from skvae._training.processes.joined import current_processes
 from skvae._training.progress import Progress
+from skvae._training.same_fit import check_same_ends
 from skvae._training.start import (
     rows_of_fit,
     sample_and_start,
@@ -128,6 +129,7 @@ class Fit:
         self.is_resumed, self.was_trained = False, False  # in another process
         if draws is None:
             self.X = rows_of_fit(self, sample_before(self))
+            check_same_ends(self.processes, {"X": X, "X_val": X_val})
         self.rows = self.X if draws is None else draws.rows
         self._begin()
         if previous and draws is None and not previous._sample.is_small:

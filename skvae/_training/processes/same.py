@@ -36,7 +36,8 @@ def check_same(
     estimator : BaseAutoencoder
     method : {"fit", "partial_fit"}
     data : dict of str to ndarray of shape (n, ...) or None
-        Arrays by their names, of which up to 4,096 rows are compared.
+        Arrays by their names, of which up to 4,096 rows are compared; of stored rows
+        the first, until `check_same_ends` knows more.
     previous : BaseAutoencoder, optional
         What the fit goes on from.
     """
@@ -46,7 +47,33 @@ def check_same(
     facts |= _parameters(estimator)
     for name, X in data.items():
         facts |= _described(name, X)
+    facts |= _columns(estimator)
     facts["model to go on from"] = _digest_of(previous)
+    _compare(processes, facts)
+
+
+def check_same_ends(processes: OneProcess, data: dict[str, Any]) -> None:
+    """Raise ValueError on all processes if stored rows have other ends elsewhere.
+
+    Parameters
+    ----------
+    processes : OneProcess
+    data : dict of str to ndarray, StoredRows or None
+        Rows by their names, that have been looked at.
+    """
+    if processes.size == 1:
+        return
+    facts = {}
+    for name, X in data.items():
+        if is_stored(X) and X.facts is not None:
+            ends = np.stack([X.facts.ends.lows, X.facts.ends.highs])
+            facts[f"ends of the columns of {name}"] = content_key(ends)[-1].hex()
+            facts[f"missing values of {name}"] = str(np.sum(X.facts.count))
+    _compare(processes, facts)
+
+
+def _compare(processes: OneProcess, facts: Facts) -> None:
+    """Raise ValueError on all processes unless all of them have the same facts."""
     first, *others = processes.gathered(facts)
     for rank, other in enumerate(others, 1):
         names = [n for n in first | other if first.get(n) != other.get(n)]
@@ -70,6 +97,20 @@ def _parameters(estimator: Any) -> Facts:
     }
 
 
+def _columns(estimator: Any) -> Facts:
+    """Return what is known of columns beside their numbers."""
+    table, names = estimator._table, getattr(estimator, "feature_names_in_", None)
+    facts = {
+        "shape of a row": str(tuple(estimator._row_shape)),
+        "names of columns": str(None if names is None else list(names)),
+    }
+    if table is not None:
+        facts["names of columns"] = repr(table.names)
+        facts["types of columns"] = str([table.kinds, list(map(str, table.types))])
+        facts["categories of columns"] = repr(table.levels)
+    return facts
+
+
 def _described(name: str, X: np.ndarray | None) -> Facts:
     if X is None:
         return {f"shape of {name}": "None"}
@@ -78,6 +119,7 @@ def _described(name: str, X: np.ndarray | None) -> Facts:
     return {
         f"shape of {name}": str(X.shape),
         f"type of {name}": str(X.dtype),
+        f"place of {name}": "a file" if is_stored(X) else "memory",
         f"rows of {name}": content_key(some)[-1].hex(),
     }
 
@@ -102,5 +144,6 @@ def _tensors_of(model: Any) -> Iterator[Tensor]:
 def _listed(names: list[str], first: Facts, other: Facts) -> str:
     """Name what differs, with the values of the first of them if these are short."""
     values = [facts.get(names[0], "None") for facts in (other, first)]
-    shown = "" if "rows of" in names[0] else f" ({values[0]} instead of {values[1]})"
+    is_digest = names[0].startswith(("rows of", "ends of", "model to go"))
+    shown = "" if is_digest else f" ({values[0]} instead of {values[1]})"
     return ", ".join([names[0] + shown, *names[1:3]])

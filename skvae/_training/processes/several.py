@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
+import time
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -28,6 +30,9 @@ _OUT_OF_STEP = (
     "with distributed=True in the same order, or their networks or losses do not do "
     "the same for every row. The fit has ended, and the estimator is as it was before."
 )
+# Seconds in which interrupts are one: a terminal sends it to all processes, which hear
+# of it from each other, too, and torchrun passes on what it has got itself.
+_ONE_PRESS = 1.0
 
 
 class Processes(OneProcess):
@@ -62,6 +67,7 @@ class Processes(OneProcess):
         self.local_rank = int(os.environ.get("LOCAL_RANK", self.rank))
         self.n_rows, self.rows, self.is_shared = 0, slice(0), False
         self.is_exchanging = self.is_pressed = self.is_alone = self.has_ended = False
+        self.is_forced, self.pressed_at = False, -math.inf
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let a copy of what holds this, such as a layer, belong to no processes."""
@@ -176,6 +182,7 @@ class Processes(OneProcess):
         """
         if self.is_alone:
             return function()
+        self._leave_if_forced()
         value, data, error = None, b"", None
         try:
             if self.is_first:
@@ -184,13 +191,14 @@ class Processes(OneProcess):
                     data = _pickled(value)
         except (Exception, KeyboardInterrupt) as caught:
             error = caught
+        self.is_alone = False  # also if the interrupt came on the way out
         is_interrupt = isinstance(error, KeyboardInterrupt)
         outcome = data, None if error is None else _told(error), is_interrupt
         data, text, is_interrupt = self._from_first("what one does for all", outcome)
         if error is not None:
             raise error
         if is_interrupt:
-            raise KeyboardInterrupt
+            self._interrupt()
         if text:
             raise RuntimeError(f"The first process of the fit failed: {text}")
         return value if self.is_first else pickle.loads(data)
@@ -216,21 +224,36 @@ class Processes(OneProcess):
             self._end(text)
 
     def press(self, *_: Any) -> None:
-        """Take an interrupt: at the next `agree`, or at once if it comes again."""
-        if self.is_alone or (self.is_pressed and not self.is_exchanging):
-            self.is_pressed = False
+        """Take an interrupt: at the next `agree`, or at once if it comes again.
+
+        Those that follow within a second are the same one. One that ends this process
+        at once leaves no step at which all others could end alike.
+        """
+        if time.monotonic() - self.pressed_at < _ONE_PRESS:
+            return
+        if self.is_pressed and not self.is_exchanging:
+            self.is_forced = True
+        if self.is_alone or self.is_forced:
+            self._interrupt()
+        self.is_pressed, self.pressed_at = True, time.monotonic()
+
+    def _interrupt(self) -> NoReturn:
+        self.is_pressed, self.pressed_at = False, time.monotonic()
+        raise KeyboardInterrupt
+
+    def _leave_if_forced(self) -> None:
+        if self.is_forced:
             raise KeyboardInterrupt
-        self.is_pressed = True
 
     def _agree(self, what: str) -> None:
+        self._leave_if_forced()
         if self.has_ended:
             raise RuntimeError("This fit on several processes has ended.")
         failed, pressed, greatest, least = self._meet(what)
         if failed:
             raise RuntimeError(self._end(None))
         if pressed:
-            self.is_pressed = False
-            raise KeyboardInterrupt
+            self._interrupt()
         if greatest != -least:
             self.has_ended = True
             raise RuntimeError(_OUT_OF_STEP)
