@@ -14,8 +14,12 @@ from process_groups import ProcessGroup, one_process
 from torch import nn
 
 from skvae import VAE
-from skvae._training.joined import _all_processes, _interrupts_taken_by, _timeout
-from skvae._training.processes import Processes
+from skvae._training.processes.joined import (
+    _all_processes,
+    _interrupts_taken_by,
+    _timeout,
+)
+from skvae._training.processes.several import Processes
 from skvae._utils.device import resolve_device
 from skvae.networks._normalisation import BatchNorm
 
@@ -36,7 +40,7 @@ def test_an_interrupt_waits_for_the_next_exchange_and_comes_once(processes):
 @pytest.fixture
 def seconds(monkeypatch):
     """Presses that follow each other slowly."""
-    monkeypatch.setattr("skvae._training.processes._ONE_PRESS", 0.0)
+    monkeypatch.setattr("skvae._training.processes.several._ONE_PRESS", 0.0)
 
 
 def test_interrupts_of_one_second_are_one(processes):

@@ -3,6 +3,8 @@
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -56,15 +58,30 @@ def test_what_joblib_runs_in_the_main_thread_uses_what_is_set():
     assert set(found) == {(OUTSIDE, OUTSIDE, OUTSIDE)}
 
 
-@pytest.mark.parametrize(("nthreads", "inside"), [(1, 3), (2, 1), (3, 1), (8, 1)])
-def test_workers_of_dask_share_what_is_set(monkeypatch, nthreads, inside):
-    class Worker:
-        class state:
-            pass
+class DaskWorker:
+    """What is asked of a worker of dask."""
 
-    Worker.state.nthreads = nthreads
+    _instances: ClassVar[list] = []
+
+    def __init__(self, nthreads, status="running"):
+        self.state, self.status = SimpleNamespace(nthreads=nthreads), status
+
+
+@pytest.mark.parametrize(
+    ("workers", "inside"),
+    [
+        ([DaskWorker(1)], 3),
+        ([DaskWorker(2)], 1),
+        ([DaskWorker(3)], 1),
+        ([DaskWorker(8)], 1),
+        ([DaskWorker(1), DaskWorker(1)], 1),
+        ([DaskWorker(1), DaskWorker(1, "closed")], 3),
+    ],
+)
+def test_workers_of_dask_share_what_is_set(monkeypatch, workers, inside):
     distributed = type(sys)("distributed")
-    distributed.get_worker = lambda: Worker
+    distributed.get_worker, distributed.Worker = lambda: workers[0], DaskWorker
+    monkeypatch.setattr(DaskWorker, "_instances", workers)
     monkeypatch.setitem(sys.modules, "distributed", distributed)
     assert in_new_thread(numbers) == (OUTSIDE, inside, OUTSIDE)
     assert numbers() == (OUTSIDE, OUTSIDE, OUTSIDE)

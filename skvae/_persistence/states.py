@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -76,16 +77,24 @@ def restored(cls: type, state: dict[str, Any], device: Any = None) -> Any:
         If an object of the class cannot have such attributes.
     """
     for name in state:
-        if not name.isidentifier() or name.startswith("__"):
+        if not name.isidentifier() or name.startswith("__") or _is_code(cls, name):
             raise ValueError(f"{cls.__name__} cannot have an attribute {name!r}.")
     state = {**state, **_new_parameters(cls, state)}
     value = cls.__new__(cls)
     if issubclass(cls, nn.Module):
         return _restored_module(value, dict(state), device)
     if issubclass(cls, KernelDensity) and "tree_" in state:
-        state = {**state, "tree_": _tree(state, *state["tree_"])}
+        state = {**state, "tree_": _tree(state, *_kind_and_rows(state["tree_"]))}
     vars(value).update(state)
     return value
+
+
+def _is_code(cls: type, name: str) -> bool:
+    """Tell whether a class has a method, a property or the like of this name."""
+    if (cls, name) == (AutoencoderModule, "device"):  # written beside its attributes
+        return False
+    found = inspect.getattr_static(cls, name, None)
+    return hasattr(type(found), "__get__") and not isinstance(found, cached_property)
 
 
 def _new_parameters(cls: type, state: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +135,10 @@ def _restored_module(module: nn.Module, state: dict[str, Any], device: Any) -> A
         if not all(isinstance(v, allowed) for v in found.values()):
             raise ValueError(f"{name} has something else among its {kind[1:]}.")
         vars(module)[kind].update(found)
-    vars(module)[_UNSAVED_BUFFERS].update(state.pop(_UNSAVED_BUFFERS, ()))
+    unsaved = state.pop(_UNSAVED_BUFFERS, set())
+    if type(unsaved) is not set:
+        raise ValueError(f"{name} has something else among its names of buffers.")
+    vars(module)[_UNSAVED_BUFFERS].update(unsaved)
     vars(module).update(state)
     return module.to(device) if isinstance(module, AutoencoderModule) else module
 
@@ -143,6 +155,12 @@ def _state_of_tree(density: KernelDensity) -> list[Any]:
     if not all(map(np.array_equal, again, tree.get_arrays())):
         raise TypeError("its parameters have changed since it was fitted")
     return state
+
+
+def _kind_and_rows(saved: Any) -> list[Any]:
+    if type(saved) is not list or type(saved[-1]) is not np.ndarray:
+        raise ValueError("A tree is made of its kind and an array of rows.")
+    return saved
 
 
 def _tree(params: dict[str, Any], kind: str, rows: Any) -> KDTree | BallTree:

@@ -75,6 +75,15 @@ def _scalar(value: np.generic) -> list[Any]:
     return [_dtype_name(value.dtype), item]
 
 
+def _rebuilt_scalar(parts: list[Any]) -> Any:
+    name, item = parts
+    dtype = dtype_of(name)
+    kinds = {"S": (bytes,), "U": (str,)}.get(dtype.kind, (bool, int, float))
+    if type(item) not in kinds:  # NumPy makes arrays of lists, and bytes of numbers
+        raise ValueError(f"A number of the type {name} is no {type(item).__name__}.")
+    return dtype.type(item)
+
+
 def _state_of_generator(generator: np.random.RandomState) -> list[Any]:
     name, *state = generator.get_state()
     if name != "MT19937":
@@ -120,11 +129,7 @@ CODECS: dict[str, Codec] = {
         _is(torch.dtype), lambda t: str(t).removeprefix("torch."), torch_dtype_of
     ),
     "torch.device": Codec(_is(torch.device), str, torch.device),
-    "scalar": Codec(
-        lambda v: isinstance(v, np.generic),
-        _scalar,
-        lambda parts: dtype_of(parts[0]).type(parts[1]),
-    ),
+    "scalar": Codec(lambda v: isinstance(v, np.generic), _scalar, _rebuilt_scalar),
     "random_state": Codec(_is(np.random.RandomState), _state_of_generator, _generator),
     "interval": Codec(_is_interval, lambda i: [i.left, i.right, i.closed], _interval),
     "frame": Codec(frames.is_head, frames.described, frames.rebuilt),

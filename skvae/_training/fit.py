@@ -23,12 +23,12 @@ from skvae._training.epochs import Epochs
 from skvae._training.fingerprint import Fingerprint, fingerprint
 from skvae._training.held_out import stops_early
 from skvae._training.history import extended
-from skvae._training.joined import current_processes
 from skvae._training.latents import check_density_of, diagnosis, fit_latent_density
 from skvae._training.optimizers import make_optimizers
 from skvae._training.parts import describe_parts
+from skvae._training.processes.joined import current_processes
+from skvae._training.processes.same import check_same_ends
 from skvae._training.progress import Progress
-from skvae._training.same_fit import check_same_ends
 from skvae._training.start import (
     rows_of_fit,
     sample_and_start,

@@ -116,7 +116,13 @@ class StoredRows:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Read consecutive rows into memory."""
-        rows = np.asarray(self._read(start, stop))
+        rows = self._read(start, stop)
+        if np.ma.is_masked(rows):
+            raise ValueError(
+                f"X has masked values, the first of them in rows {start} to {stop}. "
+                "Fill them, with NaN if they are missing: dask.array.ma.filled(X, nan)."
+            )
+        rows = np.asarray(rows)
         if len(rows) != stop - start:
             raise ValueError(
                 f"X had {len(self)} rows, but of rows {start} to {stop} it gives "
@@ -134,7 +140,8 @@ class StoredRows:
         """Read all blocks in their order, or in another; some of them ahead."""
         edges = self.edges
         order = range(len(edges) - 1) if order is None else order
-        n_ahead = max(1, _AHEAD_BYTES // (np.diff(edges).max() * self.row_bytes))
+        largest = np.diff(edges).max(initial=1)
+        n_ahead = max(1, _AHEAD_BYTES // (largest * self.row_bytes))
         reader, ahead = ThreadPoolExecutor(1, "skvae reads ahead"), deque()
         try:
             for i in order:

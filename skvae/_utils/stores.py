@@ -29,7 +29,7 @@ def as_stored(X: Any, name: str = "X") -> StoredRows | None:
     TypeError
         If X does not hold real numbers.
     ValueError
-        If the number of its rows is not known.
+        If the number of its rows is not known, or if it is a single value.
     """
     if isinstance(X, StoredRows):
         return X
@@ -38,11 +38,18 @@ def as_stored(X: Any, name: str = "X") -> StoredRows | None:
     if isinstance(X, np.ndarray):
         if not is_memory_mapped(X) or X.ndim < 2 or X.dtype.kind not in "buif":
             return None
+        if isinstance(X, np.ma.MaskedArray):  # the mask of which is in memory
+            return None
         rows = MappedRows(X)
         if rows.is_small:
             return None
     elif _is_frame_of_dask(X):
         rows = _frame_of_dask(X, name)
+    elif getattr(X, "shape", 0) in ((), None) and hasattr(X, "chunks"):
+        raise ValueError(
+            f"{name} must have shape (n_samples, n_features), but is {type(X).__name__} "
+            "of a single value, or of none."
+        )
     elif hasattr(X, "npartitions") and hasattr(X, "chunks"):
         rows = DaskRows(X, name)
     elif hasattr(X, "read_row_group") and hasattr(X, "schema_arrow"):
@@ -94,7 +101,7 @@ class DaskRows(StoredRows):
         self.array, self.head = array, head
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        return np.asarray(self.array[start:stop].compute())
+        return self.array[start:stop].compute()
 
 
 class RowsOfParts(StoredRows):
@@ -152,7 +159,7 @@ def _is_frame_of_dask(X: Any) -> bool:
 
 
 def _frame_of_dask(X: Any, name: str) -> DaskRows:
-    if not hasattr(X, "columns"):
+    if getattr(X, "ndim", 2) != 2:
         raise TypeError(f"{name} must have columns, but is one. Use {name}.to_frame().")
     for column, dtype in X.dtypes.items():
         if not (isinstance(dtype, np.dtype) and dtype.kind in "buif"):
@@ -190,6 +197,12 @@ def _of_dataset(X: Any, name: str) -> RowsOfParts:
 def _common_type(schema: Any, name: str) -> np.dtype[Any]:
     """Return the type that holds the numbers of all columns, with gaps as NaN."""
     types = []
+    for column in (names := schema.names):
+        if names.count(column) > 1:
+            raise ValueError(
+                f"{name} must have columns of different names, but has "
+                f"{names.count(column)} named {column!r}. Rename them."
+            )
     for field in schema:
         try:
             dtype = np.dtype(field.type.to_pandas_dtype())

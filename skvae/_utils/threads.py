@@ -48,13 +48,19 @@ def _share(n_threads: int) -> int:
 
 
 def _workers_of_dask() -> int | None:
-    """Return the number of threads of the dask worker that runs this one, if any."""
+    """Return the number of threads of dask workers, where the running thread is one.
+
+    A process may have several workers.
+    """
     if "distributed" not in sys.modules:
         return None
+    distributed = sys.modules["distributed"]
     try:
-        return sys.modules["distributed"].get_worker().state.nthreads
-    except ValueError:  # no worker
+        worker = distributed.get_worker()
+    except ValueError:
         return None
+    all_here = set(getattr(distributed.Worker, "_instances", ())) | {worker}
+    return sum(w.state.nthreads for w in all_here if w.status == worker.status)
 
 
 def _number_here() -> int:

@@ -33,6 +33,7 @@ _ESTIMATORS = {
 _CLASSES = {**CLASSES, **_ESTIMATORS, "skvae.Table": Table}
 _KNOWN = names_of_classes(_CLASSES)
 _NETWORKS = ("encoder", "decoder")  # of a module, made by the network
+_MAKING = ("_row_shape", "_seed", "_parts")  # what an estimator knows that makes one
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -82,7 +83,7 @@ def load(
     for read in reader.objects:
         if isinstance(read, BaseAutoencoder):
             read._training_state = None
-            _make_networks(read)
+            _make_networks(read, parts)
     warn_of_versions(type(estimator).__name__, document["versions"])
     return estimator
 
@@ -198,11 +199,14 @@ def _call(path: Any, supplied: dict[str, str]) -> str:
     return f"skvae.load({os.fspath(path)!r}, parts={{{parts}}})"
 
 
-def _make_networks(estimator: Any) -> None:
+def _make_networks(estimator: Any, parts: dict[str, Any]) -> None:
     """Let a network of the user's own make the modules that have the weights read."""
     module = getattr(estimator, "module_", None)
     if not isinstance(getattr(module, "encoder", None), Weights):
         return
+    is_own = any(estimator.network is part for part in parts.values())
+    if not is_own or not all(hasattr(estimator, name) for name in _MAKING):
+        raise ValueError("The file is not valid: nothing makes a network of weights.")
     network = resolve_network(estimator.network).for_shape(estimator._row_shape)
     network = with_plain_integers(network)
     with network.rng_context(child_seed(estimator._seed, Stream.FOREIGN)):

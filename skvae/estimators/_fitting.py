@@ -14,10 +14,10 @@ from skvae._training.callbacks import (
     with_callbacks,
 )
 from skvae._training.fit import Fit
-from skvae._training.joined import current_processes, joined
 from skvae._training.latents import fit_latent_density
 from skvae._training.loop import training_context
-from skvae._training.same_fit import check_same
+from skvae._training.processes.joined import current_processes, joined
+from skvae._training.processes.same import check_same
 from skvae._utils.labels import as_labels
 from skvae._utils.rows import row_blocks
 from skvae._utils.sources import is_stored

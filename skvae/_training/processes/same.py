@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from skvae._training.one_process import OneProcess
 from skvae._training.parts import without_addresses
+from skvae._training.processes.one import OneProcess
 from skvae._utils.cache import content_key
 from skvae._utils.sources import is_stored
 from skvae._utils.validation import plain

@@ -15,8 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from skvae._training.gather import Gather
-from skvae._training.one_process import OneProcess
+from skvae._training.processes.gather import Gather
+from skvae._training.processes.one import OneProcess
 from skvae._utils.random import SharedGenerator
 
 LOST = (

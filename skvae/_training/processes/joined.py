@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 import torch
 import torch.distributed as dist
 
-from skvae._training.one_process import ONE, OneProcess
-from skvae._training.processes import LOST, Processes
+from skvae._training.processes.one import ONE, OneProcess
+from skvae._training.processes.several import LOST, Processes
 from skvae._utils.warn import quiet
 
 _CURRENT: ContextVar[OneProcess | None] = ContextVar("processes", default=None)

@@ -1,0 +1,1 @@
+"""The processes that share one fit: what each has of it, and what they exchange."""
