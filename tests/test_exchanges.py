@@ -40,7 +40,7 @@ def test_an_interrupt_waits_for_the_next_exchange_and_comes_once(processes):
 @pytest.fixture
 def seconds(monkeypatch):
     """Presses that follow each other slowly."""
-    monkeypatch.setattr("skvae._training.processes._ONE_PRESS", 0.0)
+    monkeypatch.setattr("skvae._training.processes.several._ONE_PRESS", 0.0)
 
 
 def test_interrupts_of_one_second_are_one(processes):

@@ -27,8 +27,8 @@ from skvae._training.latents import check_density_of, diagnosis, fit_latent_dens
 from skvae._training.optimizers import make_optimizers
 from skvae._training.parts import describe_parts
 from skvae._training.processes.joined import current_processes
+from skvae._training.processes.same import check_same_ends
 from skvae._training.progress import Progress
-from skvae._training.same_fit import check_same_ends
 from skvae._training.start import (
     rows_of_fit,
     sample_and_start,
