@@ -116,13 +116,7 @@ class StoredRows:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Read consecutive rows into memory."""
-        rows = self._read(start, stop)
-        if np.ma.is_masked(rows):
-            raise ValueError(
-                f"X has masked values, the first of them in rows {start} to {stop}. "
-                "Fill them, with NaN if they are missing: dask.array.ma.filled(X, nan)."
-            )
-        rows = np.asarray(rows)
+        rows = np.asarray(self._read(start, stop))
         if len(rows) != stop - start:
             raise ValueError(
                 f"X had {len(self)} rows, but of rows {start} to {stop} it gives "

@@ -45,12 +45,8 @@ def as_stored(X: Any, name: str = "X") -> StoredRows | None:
             return None
     elif _is_frame_of_dask(X):
         rows = _frame_of_dask(X, name)
-    elif getattr(X, "shape", 0) in ((), None) and hasattr(X, "chunks"):
-        raise ValueError(
-            f"{name} must have shape (n_samples, n_features), but is {type(X).__name__} "
-            "of a single value, or of none."
-        )
     elif hasattr(X, "npartitions") and hasattr(X, "chunks"):
+        _check_is_array(X, name)
         rows = DaskRows(X, name)
     elif hasattr(X, "read_row_group") and hasattr(X, "schema_arrow"):
         rows = _of_parquet(X, name)
@@ -59,6 +55,7 @@ def as_stored(X: Any, name: str = "X") -> StoredRows | None:
     elif all(hasattr(X, a) for a in ("num_rows", "column_names", "slice", "schema")):
         rows = _of_table(X, name)
     elif _is_array_of_file(X):
+        _check_is_array(X, name)
         rows = ChunkedRows(X)
     else:
         return None
@@ -84,7 +81,7 @@ class ChunkedRows(StoredRows):
         self.array = array
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        return self.array[start:stop]
+        return _without_mask(self.array[start:stop])
 
 
 class DaskRows(StoredRows):
@@ -101,7 +98,7 @@ class DaskRows(StoredRows):
         self.array, self.head = array, head
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        return self.array[start:stop].compute()
+        return _without_mask(self.array[start:stop].compute())
 
 
 class RowsOfParts(StoredRows):
@@ -152,6 +149,22 @@ def _is_array_of_file(X: Any) -> bool:
     """Tell whether X is as the arrays of h5py and zarr, which can only read."""
     has_all = all(hasattr(X, a) for a in ("chunks", "shape", "dtype", "__getitem__"))
     return has_all and not hasattr(X, "__array_ufunc__")
+
+
+def _check_is_array(X: Any, name: str) -> None:
+    if not X.shape:
+        raise ValueError(
+            f"{name} must have shape (n_samples, n_features), but is {X!r}."
+        )
+
+
+def _without_mask(rows: Any) -> Any:
+    if np.ma.is_masked(rows):
+        raise ValueError(
+            "X has masked values. Fill them, with NaN if they are missing: "
+            "dask.array.ma.filled(X, np.nan)."
+        )
+    return rows
 
 
 def _is_frame_of_dask(X: Any) -> bool:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from skvae._utils.float32 import Frame
 from skvae.module import AutoencoderModule
+from skvae.networks._normalisation import WeightNormalised
+from skvae.networks._spectral import SpectrallyNormalised
 
 NAMES = {
     "encoder": ("X", "Z"),
@@ -115,12 +117,27 @@ class Reconstruction(nn.Module):
 def make_part(estimator: Any, part: str) -> nn.Module:
     """Return a part of a fitted estimator on the CPU, which shares nothing with it."""
     module = copy.deepcopy(estimator.module_).cpu().requires_grad_(False)
+    _normalise_weights(module)
     # Gaps may come in any row, and cost next to nothing.
     module.frame = replace(module.frame, has_missing=True)
     if part == "encoder":
         return Encoder(module)
     kind = Decoder if part == "decoder" else Reconstruction
     return kind(module, estimator._row_shape)
+
+
+def _normalise_weights(module: nn.Module) -> None:
+    """Put layers with the weights that they have in the place of normalised ones.
+
+    torch.export knows the layers of a module only, not twins with other weights.
+    """
+    for name, child in module.named_children():
+        if isinstance(child, WeightNormalised | SpectrallyNormalised):
+            layer, weight = child.layer, child.weight.detach().clone()
+            layer.weight = nn.Parameter(weight, requires_grad=False)
+            setattr(module, name, layer)
+        else:
+            _normalise_weights(child)
 
 
 def _without_infinite(values: Tensor, x: Tensor) -> Tensor:
