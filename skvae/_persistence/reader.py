@@ -14,7 +14,7 @@ from skvae._persistence.states import restored
 from skvae._persistence.values import CODECS
 
 _CONTAINERS = ("tuple", "dict", "set")
-_DEEPEST, _LARGEST = 100, 100_000  # objects inside each other, and inside of one
+_DEEPEST, _LARGEST = 100, 2_000_000  # objects inside each other, and inside of one
 
 
 class Reader:
