@@ -43,6 +43,7 @@ def fit(folder, *callbacks):
     model = VAE(
         16,
         max_epochs=N_EPOCHS,
+        early_stopping=False,
         lr_schedule="cosine",
         latent_density=GaussianMixture(5),
         random_state=0,
