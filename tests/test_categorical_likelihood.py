@@ -263,3 +263,14 @@ def test_gaps_are_gaps_whatever_the_numbers_are(values):
     assert seen[::3, 3:].isnan().all()
     assert seen[:, :3].isfinite().all()
     assert np.isfinite(small(likelihood="categorical").fit(X).score_samples(X)).all()
+
+
+def test_measurements_are_no_categories():
+    X = np.random.default_rng(0).normal(size=(2000, 120)).astype(np.float32)
+    X[::2, :7] = 0
+    X[::2, 8:] = 1
+    X[:, 20:] = np.arange(2000)[:, None]
+    model = small(likelihood="categorical", max_epochs=1)
+    with pytest.raises(ValueError, match=r"at most 200,000 .* 2,000 and .* feature 7 "):
+        model.fit(X)
+    assert not hasattr(model, "module_")

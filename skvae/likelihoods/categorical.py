@@ -14,6 +14,7 @@ from skvae.likelihoods.base import Likelihood
 
 _MOST_SHOWN = 5
 _LARGEST_STEP = 2.0  # of a logit, for a code of length 1
+_MOST_LEVELS = 200_000  # networks of the default width then take 2 GB in training
 
 
 class CategoricalLikelihood(Likelihood):
@@ -54,6 +55,7 @@ class CategoricalLikelihood(Likelihood):
                 values, n = np.unique(column.astype(np.float64), return_counts=True)
                 for value, m in zip(values.tolist(), n.tolist(), strict=True):
                     found[value] = found.get(value, 0) + m
+            _check_number([len(found) for found in counts])
         # A column without any value has one, which is never seen.
         self.counts = [dict(sorted(c.items())) or {0.0: 1} for c in counts]
         self.levels_ = [np.array(list(c)) for c in self.counts]
@@ -116,6 +118,19 @@ class CategoricalLikelihood(Likelihood):
                     f"of feature {j}, but it now has {unseen[0]:g}. Put NaN in the "
                     "place of values that are unknown, or fit with rows that have them."
                 )
+
+
+def _check_number(n_levels: list[int]) -> None:
+    """Raise ValueError for more values than networks have outputs for."""
+    if sum(n_levels) > _MOST_LEVELS:
+        column = int(np.argmax(n_levels))
+        raise ValueError(
+            f"Categories must have at most {_MOST_LEVELS:,} different values in all "
+            "columns together, since networks have an output for each, but X has more: "
+            f"{n_levels[column]:,} and more in feature {column} alone. For "
+            "measurements take another likelihood, such as 'gaussian', and leave out "
+            "columns that name rows."
+        )
 
 
 def _shown(levels: np.ndarray) -> str:
