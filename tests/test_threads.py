@@ -199,3 +199,22 @@ def test_what_runs_beside_a_fit_changes_no_bit_of_it():
     for future in futures:
         assert_same(future.result(), alone)
     assert_same(beside, in_main)
+
+
+def test_the_main_thread_waits_for_no_other():
+    closed, done = threading.Event(), threading.Event()
+
+    def hold():
+        with threads._LOCK:
+            closed.set()
+            done.wait(10)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert closed.wait(10)
+    found = numbers()
+    is_waiting = other.is_alive()
+    done.set()
+    other.join()
+    assert found == (OUTSIDE, OUTSIDE, OUTSIDE)
+    assert is_waiting

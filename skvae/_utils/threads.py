@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from joblib.parallel import get_active_backend
 
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()
 
 
 @contextmanager
@@ -65,6 +65,9 @@ def _workers_of_dask() -> int | None:
 
 def _number_here() -> int:
     """Return the number of this thread, which a thread that is new takes up here."""
+    # The main thread has one, and waits for no lock that an interrupt has left closed.
+    if threading.current_thread() is threading.main_thread():
+        return torch.get_num_threads()
     with _LOCK:  # not while another thread sets its own
         return torch.get_num_threads()
 
