@@ -12,12 +12,12 @@ from skvae._training.fingerprint import described, difference, versions
 from skvae._training.schedules import Annealing, LearningRates, make_schedulers
 from skvae._utils.adam import Adam
 from skvae._utils.cache import content_key
+from skvae._utils.rows import evenly_spaced
 from skvae._utils.warn import warn
 
 # Early stopping makes `max_epochs` a mere limit. Of a training as long as this one,
 # annealing then takes its share.
 _LONGEST_ANNEALED = 100
-_LOOKED_AT = 4096  # rows to validate on, by which they are known again
 
 
 # ------------------------------------------------------------- for another process
@@ -192,7 +192,7 @@ def _has_waited(fit: Any, values: dict[str, Any]) -> int:
 def _data(fit: Any) -> tuple[Any, ...]:
     """Return by what the rows of a `Fit` are known again."""
     rows = fit.X_val
-    some = None if rows is None else content_key(rows[:: -(-len(rows) // _LOOKED_AT)])
+    some = None if rows is None else content_key(evenly_spaced(rows))
     return fit.sample.chunks, some
 
 

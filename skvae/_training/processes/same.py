@@ -12,13 +12,14 @@ from torch import Tensor
 from skvae._training.parts import without_addresses
 from skvae._training.processes.one import OneProcess
 from skvae._utils.cache import content_key
+from skvae._utils.rows import evenly_spaced
 from skvae._utils.sources import is_stored
 from skvae._utils.validation import plain
 
 Facts = dict[str, str]
 
 _FREE = ("device", "verbose")  # parameters that may differ
-_FIRST, _LOOKED_AT = 64, 4096  # rows, by which data are known to be the same
+_FIRST = 64  # rows of a file, by which it is known to be the same
 
 
 def check_same(
@@ -115,7 +116,7 @@ def _described(name: str, X: np.ndarray | None) -> Facts:
     if X is None:
         return {f"shape of {name}": "None"}
     # Of stored rows the first: to find others, all blocks would be read.
-    some = np.asarray(X[:_FIRST] if is_stored(X) else X[:: -(-len(X) // _LOOKED_AT)])
+    some = np.asarray(X[:_FIRST] if is_stored(X) else evenly_spaced(X))
     return {
         f"shape of {name}": str(X.shape),
         f"type of {name}": str(X.dtype),
